@@ -1,0 +1,195 @@
+#!/usr/bin/env bash
+# Finds out what a build of gsock needs and this machine lacks, says so, and installs it where apt
+# is the package manager. Elsewhere it prints what to install and ends with status 1.
+#
+# Needed: cargo and rustc, a C linker (`cc`), pkg-config, and the development files of GLib.
+# How old they may be is written in Cargo.toml and read from there.
+
+set -u
+
+root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+# shellcheck source=.ci/lib.sh
+. "$root/.ci/lib.sh"
+
+oldest_rust=$(msrv "$root")
+oldest_glib=$(oldest_glib "$root")
+# As the build scripts of the bindings do: a cross build names its own pkg-config.
+pkg_config=${PKG_CONFIG:-pkg-config}
+glib_modules=(gobject-2.0 gio-2.0 gio-unix-2.0)
+
+say() { printf 'setup: %s\n' "$*"; }
+found() { command -v "$1" >/dev/null 2>&1; }
+
+rust_problem=""
+rust_version=""
+look_for_rust() {
+    if ! found cargo || ! found rustc; then
+        rust_problem="cargo and rustc are missing"
+        if [ -x "${CARGO_HOME:-${HOME:-}/.cargo}/bin/cargo" ]; then
+            rust_problem="cargo is installed in ${CARGO_HOME:-$HOME/.cargo}/bin, which is not on PATH"
+        fi
+        return
+    fi
+    # rustup's rustc is there before a toolchain is.
+    if ! rust_version=$(rustc --version 2>/dev/null); then
+        rust_problem="rustc is there but does not run (no toolchain installed?)"
+        return
+    fi
+    rust_version=${rust_version#rustc }
+    rust_version=${rust_version%%[ -]*}
+    if ! at_least "$rust_version" "$oldest_rust"; then
+        rust_problem="rustc is $rust_version, gsock needs $oldest_rust or newer"
+    fi
+}
+
+# What is missing: names of things, not of packages.
+missing=()
+glib_problem=""
+glib_version=""
+look_for_packages() {
+    local module
+    missing=()
+    glib_problem=""
+    found cc || missing+=("cc")
+    if ! found "$pkg_config"; then
+        missing+=("pkg-config" "glib")
+        glib_problem="unknown without pkg-config"
+        return
+    fi
+    for module in "${glib_modules[@]}"; do
+        if ! glib_version=$("$pkg_config" --modversion "$module" 2>/dev/null); then
+            missing+=("glib")
+            glib_problem="$module.pc is missing"
+            return
+        fi
+        if ! at_least "$glib_version" "$oldest_glib"; then
+            missing+=("glib")
+            glib_problem="$module is $glib_version"
+            return
+        fi
+    done
+}
+
+# What the missing things are called where.
+packages() { # debian | fedora | arch | macos
+    local thing
+    local -a names=()
+    for thing in "${missing[@]}"; do
+        case $1-$thing in
+            debian-cc) names+=("gcc" "libc6-dev") ;;
+            debian-pkg-config) names+=("pkg-config") ;;
+            debian-glib) names+=("libglib2.0-dev") ;;
+            fedora-cc | arch-cc) names+=("gcc") ;;
+            fedora-pkg-config) names+=("pkgconf-pkg-config") ;;
+            fedora-glib) names+=("glib2-devel") ;;
+            arch-pkg-config | macos-pkg-config) names+=("pkgconf") ;;
+            arch-glib) names+=("glib2") ;;
+            macos-glib) names+=("glib") ;;
+            macos-cc) ;; # not a package: see below
+        esac
+    done
+    echo "${names[*]}"
+}
+
+tell_what_is_missing() {
+    local thing
+    for thing in "${missing[@]}"; do
+        case $thing in
+            cc) say "missing: a C compiler to link with (cc)" ;;
+            pkg-config) say "missing: pkg-config" ;;
+            glib) say "missing: the development files of GLib $oldest_glib or newer ($glib_problem)" ;;
+        esac
+    done
+}
+
+tell_rust_and_stop() {
+    say "missing: Rust $oldest_rust or newer ($rust_problem)"
+    case $rust_problem in
+        *"not on PATH")
+            say "Put that folder on PATH (rustup's file 'env' beside it does), then run make again."
+            exit 1
+            ;;
+    esac
+    say "install it with rustup (https://rustup.rs; some distributions have it as the package 'rustup'),"
+    say "or as your distribution's packages 'rustc' and 'cargo' where they are new enough;"
+    say "with rustup installed, 'rustup update stable' brings an old one up to date."
+    say "Then run make again."
+    exit 1
+}
+
+tell_packages_and_stop() {
+    local mac
+    say "this script installs with apt only. Install these, then run make again:"
+    say "  Debian, Ubuntu:  apt-get install $(packages debian)"
+    say "  Fedora:          dnf install $(packages fedora)"
+    say "  Arch:            pacman -S $(packages arch)"
+    mac=$(packages macos)
+    case " ${missing[*]} " in
+        *" cc "*) mac="xcode-select --install${mac:+ && brew install $mac}" ;;
+        *) mac="brew install $mac" ;;
+    esac
+    say "  macOS:           $mac"
+    exit 1
+}
+
+install_with_apt() {
+    local -a as_root=() names=()
+    read -r -a names <<<"$(packages debian)"
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! found sudo; then
+            say "installing needs root and there is no sudo. Run this as root, then make again:"
+            say "  apt-get update && apt-get install -y ${names[*]}"
+            exit 1
+        fi
+        as_root=(sudo)
+    fi
+    # `env` on the far side of sudo, which drops the variables of this side.
+    as_root+=(env DEBIAN_FRONTEND=noninteractive)
+
+    say "installing ${names[*]}"
+    # Without the network the lists that are there may still do; if not, the next command says so.
+    "${as_root[@]}" apt-get update -q || say "apt-get update failed; trying with the package lists that are there"
+    if ! "${as_root[@]}" apt-get install -y -q --no-install-recommends "${names[@]}"; then
+        say "apt-get could not install: ${names[*]}"
+        exit 1
+    fi
+}
+
+tell_still_missing_and_stop() {
+    say "this is still missing after the installation:"
+    tell_what_is_missing
+    case " ${missing[*]} " in
+        *" glib "*)
+            say "the package is libglib2.0-dev. If what it installs is too old, a newer release of the distribution"
+            say "has a newer one; a GLib of your own is found through PKG_CONFIG_PATH."
+            [ -n "${PKG_CONFIG_PATH:-}${PKG_CONFIG_LIBDIR:-}" ] &&
+                say "PKG_CONFIG_PATH or PKG_CONFIG_LIBDIR is set here: it may hide the one just installed."
+            ;;
+    esac
+    exit 1
+}
+
+if [ -z "$oldest_rust" ] || [ -z "$oldest_glib" ]; then
+    say "Cargo.toml does not say which Rust (rust-version) or which GLib (feature v2_NN) is needed"
+    exit 1
+fi
+
+look_for_rust
+look_for_packages
+
+if [ -n "$rust_problem" ]; then
+    # Before anything is installed: without Rust the rest would be for nothing.
+    [ "${#missing[@]}" -eq 0 ] || tell_what_is_missing
+    tell_rust_and_stop
+fi
+
+if [ "${#missing[@]}" -gt 0 ]; then
+    tell_what_is_missing
+    found apt-get || tell_packages_and_stop
+    install_with_apt
+    hash -r
+    look_for_packages
+    [ "${#missing[@]}" -eq 0 ] || tell_still_missing_and_stop
+fi
+
+say "nothing missing (rustc $rust_version, GLib $glib_version, cc, pkg-config)"

@@ -1,0 +1,383 @@
+#!/usr/bin/env bash
+# Proves that each check can fail: a small tree that passes them all, and a copy of it for each planted
+# violation. Beside them stand the near misses that must not fail.
+
+set -u
+
+here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+# shellcheck source=.ci/test-lib.sh
+. "$here/test-lib.sh"
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# The oldest versions of the small tree, in pieces: no script of this folder spells a real one, and the
+# check that looks for copies reads this file too.
+rust=1.60
+glib=2.50
+
+sound=$scratch/sound
+mkdir -p "$sound"/{src/reactor,src/socket_connection,src/tcp_connection,src/socket_client,subclass,tests,examples,docs,.ci}
+cd "$sound" || exit 1
+cat >Cargo.toml <<TOML
+[package]
+name = "sound"
+rust-version = "$rust"
+[dependencies]
+gio = { version = "0.1", features = ["v${glib//./_}"] }
+glib = "0.1"
+glib-macros = "0.1"
+once_cell = "1"
+[dev-dependencies]
+tempfile = "1"
+TOML
+touch build.rs README.md LICENSE
+cat >src/lib.rs <<'RUST'
+//! The word unsafe in a comment.
+mod error;
+RUST
+cat >src/error.rs <<'RUST'
+//! Of no class: not even of crate::socket_connection::SocketConnection.
+use crate::reactor::{Ready, Wait};
+/// A string that looks like code.
+pub(crate) const TEXT: &str = "crate::socket_connection";
+mod tests {
+    use super::*;
+}
+RUST
+cat >src/reactor/mod.rs <<'RUST'
+use once_cell::sync::OnceCell;
+use crate::{error::TEXT, subclass::structs};
+fn call() { unsafe { libc::getpid() }; let _ = structs::X; }
+RUST
+cat >src/socket_connection/mod.rs <<'RUST'
+#[glib_macros::derived]
+pub struct SocketConnection(glib::Object);
+use crate::{error, reactor::Ready};
+RUST
+echo 'use crate::socket_connection::SocketConnection;' >src/tcp_connection/mod.rs
+echo 'use crate::tcp_connection::TcpConnection;' >src/socket_client/mod.rs
+echo 'pub struct X { parent: gio::ffi::GIOStreamClass, type_: glib::ffi::GType }' >subclass/structs.rs
+cat >subclass/mod.rs <<'RUST'
+pub mod structs;
+unsafe fn slot() {}
+RUST
+echo 'fn it_connects() {}' >tests/connection.rs
+mkdir tests/faults
+echo 'fn peer_resets() {}' >tests/faults/reset.rs
+echo 'fn main() {}' >examples/echo.rs
+# shellcheck disable=SC2016 # the backticks are Markdown's
+echo '* `echo`: talks to itself' >examples/README.md
+cat >docs/differences.md <<'MD'
+# Differences
+## Seen on GLib
+| C | we | test |
+| drops | keeps | `connection::it_connects`, `faults::peer_resets`; not `gio::prelude` |
+MD
+cat >README.md <<MD
+# Sound
+[changes](docs/differences.md#seen-on-glib), [above](#sound), [elsewhere](https://example.org/x.md),
+[item](crate::Item), seen on GLib $glib.6
+\`\`\`
+[not a link](nowhere.md)
+\`\`\`
+MD
+git init -q .
+
+checks=(layout layers versions docs)
+
+plant() { # name of the test: a fresh copy to spoil, in which the test then stands
+    test_name=$1
+    tree=$scratch/tree
+    rm -rf "$tree"
+    cp -r "$sound" "$tree"
+    cd "$tree" || exit 1
+}
+
+check() { # layout | layers | versions | docs
+    run "$here/check-$1.sh" "$tree"
+}
+
+expect_failure() { # text
+    expect_code 1
+    expect "$1"
+}
+
+for name in "${checks[@]}"; do
+    plant "the sound tree passes $name"
+    check "$name"
+    expect_code 0
+done
+
+# ---- the steps that run the checks
+
+test_name="a step names itself and counts its seconds"
+run "$here/step" "do nothing" true
+expect_code 0
+[ "$output" = "== do nothing
+== do nothing: 0 s" ]
+verdict "name at both ends" $?
+
+test_name="a step passes its command's failure on"
+run "$here/step" "fail" bash -c 'echo here; exit 7'
+expect_code 7
+expect "== fail: FAILED after 0 s (exit code 7)"
+
+test_name="a tool that is there runs, and its failure counts"
+run "$here/step" "look" "$here/if-installed.sh" bash bash -c 'exit 3'
+expect_code 3
+
+test_name="a tool that is not there is not taken for a check that passed"
+run "$here/step" "look" "$here/if-installed.sh" no-such-tool no-such-tool check
+expect_code 0
+expect "no-such-tool is not installed"
+expect "== look: NOT RUN"
+
+# ---- layout
+
+for place in Cargo.toml src subclass tests examples build.rs; do
+    plant "$place is missing"
+    rm -r "$place"
+    check layout
+    expect_failure "$place is missing"
+done
+
+plant "an unlisted file at the top"
+touch notes.txt
+check layout
+expect_failure "notes.txt: not a listed place"
+
+plant "what git ignores does not count"
+echo 'notes.txt' >.gitignore
+touch notes.txt
+check layout
+expect_code 0
+
+plant "an unlisted folder at the top"
+mkdir vendor
+touch vendor/x
+check layout
+expect_failure "vendor: not a listed place"
+
+plant "without a checkout too"
+rm -rf .git
+mkdir vendor target
+touch vendor/x target/x
+check layout
+expect_failure "vendor: not a listed place"
+expect_not "target: not"
+
+plant "a dependency is not declared"
+sed -i.orig '/^glib-macros/d' Cargo.toml && rm Cargo.toml.orig
+check layout
+expect_failure "glib-macros is not a direct dependency"
+
+plant "a development dependency is none of the library"
+sed -i.orig '/^once_cell/d' Cargo.toml && rm Cargo.toml.orig
+echo 'once_cell = "1"' >>Cargo.toml
+check layout
+expect_failure "once_cell is not a direct dependency"
+
+plant "a dependency in a table of its own"
+sed -i.orig '/^once_cell/d' Cargo.toml && rm Cargo.toml.orig
+printf '[dependencies.once_cell]\nversion = "1"\n' >>Cargo.toml
+check layout
+expect_code 0
+
+plant "a dependency is not used"
+echo '// once_cell::sync::OnceCell in a comment is no use' >src/reactor/mod.rs
+check layout
+expect_failure "once_cell is used nowhere"
+
+plant "a path of a machine"
+home=/home
+echo "see $home/somebody/notes" >>README.md
+check layout
+expect_failure "README.md:7:see $home/somebody/notes: a path of one machine"
+
+# ---- layers
+
+plant "the class structs name the crate"
+echo 'use crate::error::TEXT;' >>subclass/structs.rs
+check layers
+expect_failure "subclass/structs.rs:2: names crate::error::TEXT"
+
+plant "the class structs name a safe wrapper"
+echo 'use gio::{ffi, Socket};' >>subclass/structs.rs
+check layers
+expect_failure "names gio::Socket"
+expect_not "names gio::ffi"
+
+for use in 'use crate::socket_connection::SocketConnection;' \
+    'use super::{reactor::Ready, socket_connection::imp};' \
+    'use crate::{
+    reactor::Ready, factory,
+};' \
+    'fn f() { crate::tcp_connection::g() }' \
+    'use crate::SocketConnection;' \
+    'use crate::*;' \
+    'use crate::prelude::*;' \
+    'use crate::subclass::socket_connection;'; do
+    plant "an inner module names a class: $use"
+    echo "$use" >>src/error.rs
+    check layers
+    expect_failure "src/error.rs:"
+    expect "an inner module may name inner modules"
+done
+
+plant "an inner module in a folder names a class"
+echo 'use super::super::socket_connection::X;' >src/reactor/epoll.rs
+check layers
+expect_failure "src/reactor/epoll.rs:1: names crate::socket_connection::X"
+
+plant "an inner module's sibling counts"
+echo 'use crate::factory;' >src/transport_unix.rs
+check layers
+expect_failure "src/transport_unix.rs:1"
+
+for use in 'use crate::factory;' 'use crate::SocketClient;' 'use crate::socket_listener::SocketListenerExt;' \
+    'use crate::subclass::socket_service::X;' 'use crate::{error, ThreadedSocketService};' \
+    'fn f() { SocketConnection::factory_lookup_type(a, b, c) }'; do
+    plant "a connection names what makes it: $use"
+    echo "$use" >>src/tcp_connection/imp.rs
+    check layers
+    expect_failure "src/tcp_connection/imp.rs:1"
+    expect "a connection does not know"
+done
+
+plant "so does what one derives from"
+echo 'use crate::SocketClient;' >subclass/tcp_connection.rs
+check layers
+expect_failure "subclass/tcp_connection.rs:1"
+
+plant "the base class names a derived one"
+echo 'use crate::TcpConnection;' >>src/socket_connection/mod.rs
+check layers
+expect_failure "the base class and its streams do not know"
+
+plant "unsafe outside the listed files"
+printf '// unsafe\n/* unsafe\n /* unsafe */ */ fn f() {\n unsafe { g() } }\n' >src/tcp_connection/imp.rs
+check layers
+expect_failure "src/tcp_connection/imp.rs:4: unsafe outside the listed files"
+
+plant "an unsafe behind a string that looks like a comment"
+echo "fn f() { let _ = (\"//\", 'x', '\"'); unsafe { g() } }" >src/tcp_connection/imp.rs
+check layers
+expect_failure "src/tcp_connection/imp.rs:1: unsafe"
+
+plant "allowing unsafe code outside the listed files"
+echo '#![allow(dead_code, unsafe_code, reason = "x")]' >src/tcp_connection/imp.rs
+check layers
+expect_failure "src/tcp_connection/imp.rs:1: unsafe"
+
+plant "forbidding it is no use of it"
+printf '#![forbid(unsafe_code)]\n#![deny(unsafe_op_in_unsafe_fn)]\nconst X: &str = r#"unsafe "x" {"#;\n' >src/tcp_connection/imp.rs
+check layers
+expect_code 0
+
+plant "a list that has lost its files is no list"
+rm -r src/error.rs src/reactor
+check layers
+expect_failure "none of the inner modules exists"
+
+plant "the connections have moved away"
+rm -r src/socket_connection src/tcp_connection
+check layers
+expect_failure "no connection exists"
+
+# ---- versions
+
+for file in README.md CONTRIBUTING.md Makefile clippy.toml .ci/setup.sh docs/migrating.md; do
+    plant "a second mention of the oldest rustc in $file"
+    echo "needs Rust $rust." >>"$file"
+    check versions
+    expect_failure "$file:"
+    expect "the oldest rustc is written in Cargo.toml only"
+
+    plant "a second mention of the oldest GLib in $file"
+    echo "needs GLib >= $glib." >>"$file"
+    check versions
+    expect_failure "$file:"
+    expect "the oldest GLib is written in Cargo.toml only"
+done
+
+plant "a second mention with a patch level, or as a feature"
+printf 'msrv = "%s.0"\n' "$rust" >clippy.toml
+printf 'feature v%s\n' "${glib//./_}" >CONTRIBUTING.md
+check versions
+expect_failure "clippy.toml:1"
+expect "CONTRIBUTING.md:1"
+
+plant "longer numbers and observations are none"
+printf 'took 1%s s, 1%s0 s; seen on GLib %s.6\n' "$rust" "$glib" "$glib" >CONTRIBUTING.md
+echo "GLib $glib" >CHANGELOG.md
+check versions
+expect_code 0
+
+plant "written twice in Cargo.toml"
+echo "# needs $rust" >>Cargo.toml
+check versions
+expect_failure "on 2 lines"
+
+plant "two bindings that ask for different GLibs"
+sed -i.orig 's/^glib = .*/glib = { version = "0.1", features = ["v2_52"] }/' Cargo.toml && rm Cargo.toml.orig
+check versions
+expect_failure "several GLibs: \"v2_50\", \"v2_52\""
+
+plant "no requirement at all"
+sed -i.orig '/rust-version/d' Cargo.toml && rm Cargo.toml.orig
+check versions
+expect_failure "no rust-version"
+
+# ---- docs
+
+plant "an example without its line"
+touch examples/relay.rs
+check docs
+expect_failure "no line for relay"
+
+plant "an example in a folder without its line"
+mkdir examples/chat
+touch examples/chat/main.rs
+check docs
+expect_failure "no line for chat"
+
+plant "a name inside another is no line"
+touch examples/ech.rs
+check docs
+expect_failure "no line for ech"
+
+plant "a link into nothing"
+echo '[x](docs/nothing.md)' >>README.md
+check docs
+expect_failure "README.md:7: the link docs/nothing.md leads nowhere"
+
+plant "a link is relative to its file"
+echo '[x](docs/differences.md)' >>docs/differences.md
+check docs
+expect_failure "the link docs/differences.md leads nowhere"
+
+plant "a reference link into nothing"
+printf '[x][y]\n\n[y]: ../nothing.md\n' >>docs/differences.md
+check docs
+expect_failure "the link ../nothing.md leads nowhere"
+
+plant "a link to a heading that is not there"
+echo '[x](docs/differences.md#rows)' >>README.md
+check docs
+expect_failure "no heading for #rows"
+
+# shellcheck disable=SC2016 # the backticks are Markdown's
+for test in '`connection::it_flies`' '`connections::it_connects`' '`faults::peer`'; do
+    plant "a test that is not there: $test"
+    echo "| a | b | $test |" >>docs/differences.md
+    check docs
+    expect_failure "names the test"
+done
+
+plant "the list of differences is missing"
+rm docs/differences.md
+check docs
+expect_failure "docs/differences.md is missing"
+
+finish

@@ -1,0 +1,264 @@
+#!/usr/bin/env bash
+# Tests setup.sh on machines made of fake commands: PATH is one folder, with what the machine "has".
+# Nothing is installed and nothing of the real machine but a few text tools is seen.
+
+set -u
+
+here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+# shellcheck source=.ci/test-lib.sh
+. "$here/test-lib.sh"
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+bash=$(command -v bash)
+
+# The tree whose setup.sh is run. The versions are none of the real ones: they must be read, not known.
+tree=$scratch/tree
+mkdir -p "$tree/.ci"
+cp "$here/setup.sh" "$here/lib.sh" "$tree/.ci/"
+cat >"$tree/Cargo.toml" <<'TOML'
+[package]
+rust-version = "1.60"
+[dependencies]
+gio = { version = "0.1", features = ["v2_50"] }
+TOML
+
+# A machine without anything to build with.
+machine() { # name of the test
+    test_name=$1
+    world=$scratch/$((passed + failed))-world
+    bin=$world/bin
+    mkdir -p "$bin" "$world/home"
+    : >"$world/log"
+    local tool
+    for tool in bash env sed sort head tail; do
+        ln -s "$(command -v "$tool")" "$bin/$tool"
+    done
+    user 0
+}
+
+fake() { # name, body
+    printf '#!%s\n%s\n' "$bash" "$2" >"$bin/$1"
+    chmod +x "$bin/$1"
+}
+
+user() { fake id "echo $1"; }
+
+rust() { # version
+    fake cargo 'exit 0'
+    fake rustc "echo 'rustc $1 (0123456 2020-01-01)'"
+}
+
+cc() { fake cc 'exit 0'; }
+
+glib() { # version
+    fake pkg-config "echo $1"
+}
+
+no_glib() { fake pkg-config 'exit 1'; }
+
+# apt-get writes down how it was called; `install` brings a GLib of the given version, or none, or fails.
+apt() { # version | nothing | fails
+    local install
+    case $1 in
+        nothing) install=: ;;
+        fails) install='echo "E: Unable to locate package"; exit 100' ;;
+        *) install="printf '#!$bash\necho $1\n' >$bin/pkg-config; $(command -v chmod) +x $bin/pkg-config; printf '#!$bash\n' >$bin/cc; $(command -v chmod) +x $bin/cc" ;;
+    esac
+    fake apt-get "echo \"apt-get \$* (frontend \${DEBIAN_FRONTEND:-})\" >>$world/log
+if [ \"\$1\" = install ]; then $install; fi"
+}
+
+# sudo drops the variables of its caller, as the real one does.
+sudo_there() { fake sudo "echo sudo >>$world/log; unset DEBIAN_FRONTEND; exec \"\$@\""; }
+
+setup() {
+    run env -i PATH="$bin" HOME="$world/home" "$@" "$bash" "$tree/.ci/setup.sh"
+}
+
+expect_log() { # lines that are the whole log of installing
+    local log
+    log=$(cat "$world/log")
+    [ "$log" = "$1" ]
+    verdict "installs with: ${1:-nothing}; log: $log" $?
+}
+
+machine "nothing is missing"
+rust 1.70.0 && cc && glib 2.60.1 && apt nothing
+setup
+expect_code 0
+expect "setup: nothing missing (rustc 1.70.0, GLib 2.60.1, cc, pkg-config)"
+expect_log ""
+[ "$(printf '%s\n' "$output" | wc -l)" -eq 1 ]
+verdict "one line" $?
+
+machine "exactly the oldest versions are enough"
+rust 1.60.0 && cc && glib 2.50.0
+setup
+expect_code 0
+
+machine "a nightly counts by its number"
+rust 1.61.0-nightly && cc && glib 2.50.0
+setup
+expect_code 0
+
+machine "numbers are compared as numbers: 1.9 is older than 1.60, 2.100 newer than 2.50"
+rust 1.9.0 && cc && glib 2.100.0
+setup
+expect_code 1
+expect "rustc is 1.9.0, gsock needs 1.60 or newer"
+expect_not "GLib"
+
+machine "the needs are read from Cargo.toml"
+rust 1.70.0 && cc && glib 2.60.1
+cp -r "$tree" "$world/tree"
+sed -i.orig 's/1\.60/1.99/' "$world/tree/Cargo.toml"
+run env -i PATH="$bin" HOME="$world/home" "$bash" "$world/tree/.ci/setup.sh"
+expect_code 1
+expect "missing: Rust 1.99 or newer"
+
+machine "a Cargo.toml without needs is an error, not 'nothing missing'"
+rust 1.70.0 && cc && glib 2.60.1
+cp -r "$tree" "$world/tree"
+: >"$world/tree/Cargo.toml"
+run env -i PATH="$bin" HOME="$world/home" "$bash" "$world/tree/.ci/setup.sh"
+expect_code 1
+expect "Cargo.toml does not say"
+
+machine "a fresh Debian machine, as root"
+rust 1.70.0 && cc && apt 2.60.0
+setup
+expect_code 0
+expect "missing: pkg-config"
+expect "missing: the development files of GLib 2.50 or newer (unknown without pkg-config)"
+expect "installing pkg-config libglib2.0-dev"
+expect "nothing missing (rustc 1.70.0, GLib 2.60.0"
+expect_log "apt-get update -q (frontend noninteractive)
+apt-get install -y -q --no-install-recommends pkg-config libglib2.0-dev (frontend noninteractive)"
+
+machine "without a linker too"
+rust 1.70.0 && apt 2.60.0
+setup
+expect_code 0
+expect "missing: a C compiler to link with (cc)"
+expect "installing gcc libc6-dev pkg-config libglib2.0-dev"
+
+machine "only what is missing is installed"
+rust 1.70.0 && cc && no_glib && apt 2.60.0
+setup
+expect_code 0
+expect "gobject-2.0.pc is missing"
+expect_log "apt-get update -q (frontend noninteractive)
+apt-get install -y -q --no-install-recommends libglib2.0-dev (frontend noninteractive)"
+
+machine "not root: through sudo"
+rust 1.70.0 && cc && no_glib && apt 2.60.0 && user 1000 && sudo_there
+setup
+expect_code 0
+expect_log "sudo
+apt-get update -q (frontend noninteractive)
+sudo
+apt-get install -y -q --no-install-recommends libglib2.0-dev (frontend noninteractive)"
+
+machine "not root and no sudo: says the command"
+rust 1.70.0 && cc && no_glib && apt 2.60.0 && user 1000
+setup
+expect_code 1
+expect "there is no sudo"
+expect "apt-get update && apt-get install -y libglib2.0-dev"
+expect_log ""
+
+machine "an old GLib is brought up to date where apt can"
+rust 1.70.0 && cc && glib 2.48.2 && apt 2.60.0
+setup
+expect_code 0
+expect "missing: the development files of GLib 2.50 or newer (gobject-2.0 is 2.48.2)"
+expect "GLib 2.60.0"
+
+machine "an old GLib is told where apt has no newer one"
+rust 1.70.0 && cc && glib 2.48.2 && apt nothing
+setup
+expect_code 1
+expect "this is still missing after the installation"
+expect "GLib 2.50 or newer (gobject-2.0 is 2.48.2)"
+expect "the package is libglib2.0-dev"
+expect_not "PKG_CONFIG_LIBDIR is set"
+
+machine "a PKG_CONFIG_PATH that hides the new one is named"
+rust 1.70.0 && cc && glib 2.48.2 && apt nothing
+setup PKG_CONFIG_PATH=/somewhere
+expect_code 1
+expect "PKG_CONFIG_PATH or PKG_CONFIG_LIBDIR is set here"
+
+machine "gio-unix has a module of its own"
+rust 1.70.0 && cc && apt nothing
+# shellcheck disable=SC2016 # the fake's own argument
+fake pkg-config '[ "$2" != gio-unix-2.0 ] && echo 2.60.0'
+setup
+expect_code 1
+expect "gio-unix-2.0.pc is missing"
+
+machine "PKG_CONFIG names another pkg-config"
+rust 1.70.0 && cc && no_glib
+fake cross-pkg-config 'echo 2.60.0'
+setup PKG_CONFIG=cross-pkg-config
+expect_code 0
+
+machine "apt-get fails"
+rust 1.70.0 && cc && no_glib && apt fails
+setup
+expect_code 1
+expect "E: Unable to locate package"
+expect "apt-get could not install: libglib2.0-dev"
+
+machine "Fedora, Arch, macOS: a list, and nothing is run"
+rust 1.70.0
+fake dnf "echo dnf >>$world/log"
+fake pacman "echo pacman >>$world/log"
+fake brew "echo brew >>$world/log"
+sudo_there
+setup
+expect_code 1
+expect "dnf install gcc pkgconf-pkg-config glib2-devel"
+expect "pacman -S gcc pkgconf glib2"
+expect "xcode-select --install && brew install pkgconf glib"
+expect_log ""
+
+machine "the list names only what is missing"
+rust 1.70.0 && cc && no_glib
+setup
+expect_code 1
+expect "dnf install glib2-devel"
+expect "pacman -S glib2"
+expect "macOS:           brew install glib"
+expect_not "gcc"
+
+machine "no Rust: says where to get it and installs nothing"
+cc && apt 2.60.0
+setup
+expect_code 1
+expect "missing: Rust 1.60 or newer (cargo and rustc are missing)"
+expect "rustup"
+expect "missing: pkg-config"
+expect_log ""
+
+machine "Rust is there, but not on PATH"
+cc && glib 2.60.0
+mkdir -p "$world/home/.cargo/bin"
+printf '#!%s\n' "$bash" >"$world/home/.cargo/bin/cargo"
+chmod +x "$world/home/.cargo/bin/cargo"
+setup
+expect_code 1
+expect ".cargo/bin, which is not on PATH"
+expect "Put that folder on PATH"
+expect_not "install it"
+
+machine "rustup without a toolchain"
+cc && glib 2.60.0
+fake cargo 'exit 1'
+fake rustc 'echo "error: rustup could not choose a version" >&2; exit 1'
+setup
+expect_code 1
+expect "rustc is there but does not run"
+
+finish

@@ -1,0 +1,48 @@
+# gsock: what one does with it. `make` alone lists the targets.
+#
+# Every step says its name when it begins and its seconds when it ends. Cargo.lock is followed to the
+# letter (--locked), and no target sets a variable that would make cargo build again for the next one.
+
+STEP := .ci/step
+
+.PHONY: all help setup run test check ci clean
+# The targets stand on each other's builds: one after the other, also under `make -j`.
+.NOTPARALLEL:
+
+all: help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## */  make \1@/p' Makefile | awk -F @ '{ printf "%-14s %s\n", $$1, $$2 }'
+
+setup: ## install what the build needs from the system (apt; elsewhere it says what to install)
+	@$(STEP) "look for what the build needs" .ci/setup.sh
+
+run: setup ## run the echo example (PEER=host:port talks to that peer)
+	@$(STEP) "build the echo example" cargo build --locked --example echo
+	@$(STEP) "run the echo example" cargo run --locked --quiet --example echo $(if $(PEER),-- $(PEER))
+
+test: setup ## run all tests, those in the documentation too
+	@$(STEP) "build the library, the examples and the tests" cargo test --locked --no-run
+	@$(STEP) "run the tests" .ci/test.sh
+	@$(STEP) "run the tests in the documentation" cargo test --locked --doc
+
+check: setup ## format, lints, documentation, and the scripts in .ci
+	@$(STEP) "cargo fmt" cargo fmt --all --check
+	@$(STEP) "cargo clippy" cargo clippy --locked --all-targets -- -D warnings
+	@$(STEP) "cargo doc" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	@$(STEP) "check the layout" .ci/check-layout.sh
+	@$(STEP) "check the layers" .ci/check-layers.sh
+	@$(STEP) "check the versions" .ci/check-versions.sh
+	@$(STEP) "check the documents" .ci/check-docs.sh
+	@$(STEP) "test the checks" .ci/test-checks.sh
+	@$(STEP) "test the setup" .ci/test-setup.sh
+	@$(STEP) "shellcheck" .ci/if-installed.sh shellcheck shellcheck -x .ci/run .ci/step .ci/*.sh
+
+# A test that fails does not hide the others here.
+ci: export NEXTEST_PROFILE = ci
+ci: test check ## everything that must pass before a change goes in
+	@$(STEP) "licences, sources and versions of the dependencies" \
+		.ci/if-installed.sh cargo-deny cargo deny --locked check bans licenses sources
+
+clean: ## delete what was built
+	cargo clean
