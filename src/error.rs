@@ -1,0 +1,131 @@
+//! errno to `glib::Error`: the only mapping of the crate.
+
+#![allow(unsafe_code, reason = "asks GIO for its own table")]
+
+use std::io;
+
+use glib::translate::from_glib;
+
+/// The code GIO gives `errno`, as the newest GLib answers on every GLib.
+pub(crate) fn code(errno: i32) -> gio::IOErrorEnum {
+    // GLib before 2.82 has no case for it and answers FAILED.
+    if errno == libc::EADDRNOTAVAIL {
+        return gio::IOErrorEnum::ConnectionRefused;
+    }
+    // SAFETY: a pure function of its argument.
+    let code = unsafe { gio::ffi::g_io_error_from_errno(errno) };
+    // SAFETY: the value comes from GIO itself; unknown ones have a variant of their own.
+    unsafe { from_glib(code) }
+}
+
+/// The error for `errno` with the system's bare text, as GIO words a failed connect.
+pub(crate) fn from_errno(errno: i32) -> glib::Error {
+    glib::Error::new(code(errno), &text(errno))
+}
+
+/// The error for `errno` after a phrase that says what was tried.
+pub(crate) fn prefixed(what: &str, errno: i32) -> glib::Error {
+    glib::Error::new(code(errno), &format!("{what}: {}", text(errno)))
+}
+
+/// The errno that the last system call of this thread left behind.
+pub(crate) fn last_errno() -> i32 {
+    io::Error::last_os_error()
+        .raw_os_error()
+        .unwrap_or(libc::EIO)
+}
+
+/// `G_IO_ERROR_CONNECTION_CLOSED`, which shares its number with `BROKEN_PIPE`.
+pub(crate) const CONNECTION_CLOSED: gio::IOErrorEnum = gio::IOErrorEnum::BrokenPipe;
+
+pub(crate) fn closed() -> glib::Error {
+    glib::Error::new(gio::IOErrorEnum::Closed, "Socket is already closed")
+}
+
+pub(crate) fn cancelled() -> glib::Error {
+    glib::Error::new(gio::IOErrorEnum::Cancelled, "Operation was cancelled")
+}
+
+pub(crate) fn timed_out() -> glib::Error {
+    glib::Error::new(gio::IOErrorEnum::TimedOut, "Socket I/O timed out")
+}
+
+pub(crate) fn not_connected() -> glib::Error {
+    glib::Error::new(gio::IOErrorEnum::NotConnected, "Socket is not connected")
+}
+
+pub(crate) fn invalid(message: &str) -> glib::Error {
+    glib::Error::new(gio::IOErrorEnum::InvalidArgument, message)
+}
+
+/// What an operation answers whose code panicked, or that was dropped before it could answer.
+pub(crate) fn failed(message: &str) -> glib::Error {
+    glib::Error::new(gio::IOErrorEnum::Failed, message)
+}
+
+fn text(errno: i32) -> String {
+    let text = io::Error::from_raw_os_error(errno).to_string();
+    // std adds " (os error N)", which no GIO message has.
+    match text.rfind(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_errno_has_gios_code_but_for_the_one_newer_glib_changed() {
+        for errno in 1..200 {
+            if errno == libc::EADDRNOTAVAIL {
+                assert_eq!(code(errno), gio::IOErrorEnum::ConnectionRefused);
+                continue;
+            }
+            // SAFETY: a pure function.
+            let theirs = unsafe { gio::ffi::g_io_error_from_errno(errno) };
+            let ours = from_errno(errno);
+            assert!(ours.is::<gio::IOErrorEnum>());
+            // SAFETY: reads a plain field of a live GError.
+            let number = unsafe { (*ours.as_ptr()).code };
+            assert_eq!(number, theirs, "errno {errno}");
+        }
+    }
+
+    #[test]
+    fn codes_that_callers_match_on_are_the_documented_numbers() {
+        use gio::IOErrorEnum as E;
+        for (errno, expected) in [
+            (libc::ECONNREFUSED, E::ConnectionRefused),
+            (libc::ECONNRESET, CONNECTION_CLOSED),
+            (libc::EPIPE, E::BrokenPipe),
+            (libc::ENOTCONN, E::NotConnected),
+            (libc::ETIMEDOUT, E::TimedOut),
+            (libc::EHOSTUNREACH, E::HostUnreachable),
+            (libc::ENETUNREACH, E::NetworkUnreachable),
+            (libc::EAGAIN, E::WouldBlock),
+            (libc::EADDRINUSE, E::AddressInUse),
+            (libc::EMSGSIZE, E::MessageTooLarge),
+            (libc::EACCES, E::PermissionDenied),
+            (libc::EMFILE, E::TooManyOpenFiles),
+            (libc::EINVAL, E::InvalidArgument),
+            (libc::EISCONN, E::Failed),
+            (libc::EALREADY, E::Failed),
+        ] {
+            assert_eq!(code(errno), expected, "errno {errno}");
+        }
+    }
+
+    #[test]
+    fn messages_are_the_systems_text_without_decoration() {
+        assert_eq!(
+            from_errno(libc::ECONNREFUSED).message(),
+            "Connection refused"
+        );
+        assert_eq!(
+            prefixed("Error sending data", libc::EPIPE).message(),
+            "Error sending data: Broken pipe"
+        );
+    }
+}
