@@ -1,0 +1,332 @@
+//! Where a connection's property notifications happen.
+//!
+//! Home is a thread and the context that was thread-default there. A change seen on that thread is
+//! notified at once; a change seen elsewhere is remembered in a bit mask and notified by one source
+//! on the home context. A source that finds itself dispatched on another thread emits nothing,
+//! because handlers written in Rust are not `Send`: what is pending then waits for the next call
+//! on the object from the home thread.
+
+#![allow(
+    unsafe_code,
+    reason = "GWeakRef is usable from any thread, which glib's wrapper is not"
+)]
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering},
+    },
+};
+
+use glib::{object::ObjectExt, translate::from_glib_full};
+
+use crate::reactor::Source;
+
+/// The properties whose change may have to be told, one bit each.
+pub(crate) mod change {
+    pub(crate) const SOCKET: u32 = 1;
+    pub(crate) const STATE: u32 = 1 << 1;
+    pub(crate) const ALIVE: u32 = 1 << 2;
+    pub(crate) const LOCAL_ADDRESS: u32 = 1 << 3;
+    pub(crate) const REMOTE_ADDRESS: u32 = 1 << 4;
+    pub(crate) const LAST_ERROR: u32 = 1 << 5;
+    pub(crate) const BYTES_READ: u32 = 1 << 6;
+    pub(crate) const BYTES_WRITTEN: u32 = 1 << 7;
+    pub(crate) const CLOSED: u32 = 1 << 8;
+    pub(crate) const ADDRESSES: u32 = LOCAL_ADDRESS | REMOTE_ADDRESS;
+    pub(crate) const BYTES: u32 = BYTES_READ | BYTES_WRITTEN;
+
+    /// In the order in which they are told.
+    pub(super) const NAMES: [(u32, &str); 9] = [
+        (SOCKET, "socket"),
+        (LOCAL_ADDRESS, "local-address"),
+        (REMOTE_ADDRESS, "remote-address"),
+        (LAST_ERROR, "last-error"),
+        (BYTES_READ, "bytes-read"),
+        (BYTES_WRITTEN, "bytes-written"),
+        (STATE, "state"),
+        (ALIVE, "alive"),
+        (CLOSED, "closed"),
+    ];
+}
+
+/// At most ten notifications of the byte counters a second.
+const BYTES_INTERVAL: i64 = 100_000;
+const LONG_AGO: i64 = i64::MIN / 2;
+
+/// The thread and the context where an object's notifications happen.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    pub(crate) thread: usize,
+    pub(crate) context: glib::MainContext,
+}
+
+impl Home {
+    /// The calling thread and its thread-default context.
+    pub(crate) fn here() -> Self {
+        Self {
+            thread: glib::thread_guard::thread_id(),
+            context: glib::MainContext::ref_thread_default(),
+        }
+    }
+}
+
+/// Tells an object's property changes at its home.
+pub(crate) struct Notifier {
+    home: Mutex<Home>,
+    /// `home.thread`, readable without the lock.
+    thread: AtomicUsize,
+    object: Mutex<Option<Object>>,
+    pending: AtomicU32,
+    /// A source for `pending` is on its way.
+    scheduled: AtomicBool,
+    /// A timer for the byte counters is on its way.
+    timer: AtomicBool,
+    /// When each byte counter was told last.
+    bytes_told: [AtomicI64; 2],
+}
+
+impl Notifier {
+    pub(crate) fn new() -> Arc<Self> {
+        let home = Home::here();
+        Arc::new(Self {
+            thread: AtomicUsize::new(home.thread),
+            home: Mutex::new(home),
+            object: Mutex::new(None),
+            pending: AtomicU32::new(0),
+            scheduled: AtomicBool::new(false),
+            timer: AtomicBool::new(false),
+            bytes_told: [AtomicI64::new(LONG_AGO), AtomicI64::new(LONG_AGO)],
+        })
+    }
+
+    /// Names the object whose properties these are; before it, changes are only remembered.
+    pub(crate) fn set_object(&self, object: &glib::Object) {
+        *self.object.lock().unwrap_or_else(PoisonError::into_inner) = Some(Object::new(object));
+    }
+
+    /// From now on nothing is told: the object is going away.
+    pub(crate) fn forget_object(&self) {
+        let _object = self
+            .object
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+    }
+
+    pub(crate) fn is_home(&self) -> bool {
+        self.thread.load(Ordering::Acquire) == glib::thread_guard::thread_id()
+    }
+
+    pub(crate) fn home(&self) -> Home {
+        self.home
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Makes the calling thread and `context` the home.
+    ///
+    /// # Safety
+    ///
+    /// Handlers that are connected already, and closures on the socket, must be fit to run here.
+    pub(crate) unsafe fn move_home(self: &Arc<Self>, context: &glib::MainContext) {
+        let thread = glib::thread_guard::thread_id();
+        {
+            let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
+            *home = Home {
+                thread,
+                context: context.clone(),
+            };
+            self.thread.store(thread, Ordering::Release);
+        }
+        if self.pending.load(Ordering::Acquire) != 0 {
+            self.schedule();
+        }
+    }
+
+    /// Tells `changes`: now at home, soon from elsewhere. No lock may be held by the caller.
+    pub(crate) fn tell(self: &Arc<Self>, changes: u32) {
+        if changes == 0 {
+            return;
+        }
+        self.pending.fetch_or(changes, Ordering::AcqRel);
+        if self.is_home() {
+            self.flush();
+        } else if changes & !change::BYTES != 0 {
+            self.schedule();
+        } else {
+            self.start_timer();
+        }
+    }
+
+    /// Tells `changes` in an iteration of the home context, on the home thread too.
+    pub(crate) fn tell_later(self: &Arc<Self>, changes: u32) {
+        self.pending.fetch_or(changes, Ordering::AcqRel);
+        self.schedule();
+    }
+
+    /// Tells what is pending, if this is the home thread. For the beginning of calls on the object.
+    pub(crate) fn catch_up(self: &Arc<Self>) {
+        if self.pending.load(Ordering::Relaxed) != 0 && self.is_home() {
+            self.flush();
+        }
+    }
+
+    /// Emits what is pending. On the home thread only.
+    fn flush(self: &Arc<Self>) {
+        let mut told = self.pending.swap(0, Ordering::AcqRel);
+        if told & change::BYTES != 0 {
+            let early = self.told_too_lately(told & change::BYTES);
+            if early != 0 {
+                self.put_back(early);
+                told &= !early;
+                self.start_timer();
+            }
+        }
+        if told == 0 {
+            return;
+        }
+        let Some(object) = self.upgrade() else {
+            return;
+        };
+        // `closed` is GIOStream's and turns true only after our part of a close has returned.
+        if told & change::CLOSED != 0
+            && (self.scheduled.load(Ordering::Acquire) || !is_closed(&object))
+        {
+            self.put_back(change::CLOSED);
+            told &= !change::CLOSED;
+            self.schedule();
+        }
+        for (bit, name) in change::NAMES {
+            if told & bit != 0 {
+                object.notify(name);
+            }
+        }
+    }
+
+    /// Those of the byte counters in `changes` whose last telling is too recent; the others are
+    /// taken as told now.
+    fn told_too_lately(&self, changes: u32) -> u32 {
+        let now = glib::monotonic_time();
+        let mut early = 0;
+        for (bit, told) in [change::BYTES_READ, change::BYTES_WRITTEN]
+            .into_iter()
+            .zip(&self.bytes_told)
+        {
+            if changes & bit == 0 {
+                continue;
+            }
+            if now.saturating_sub(told.load(Ordering::Relaxed)) < BYTES_INTERVAL {
+                early |= bit;
+            } else {
+                told.store(now, Ordering::Relaxed);
+            }
+        }
+        early
+    }
+
+    fn put_back(&self, changes: u32) {
+        self.pending.fetch_or(changes, Ordering::AcqRel);
+    }
+
+    fn schedule(self: &Arc<Self>) {
+        if self.scheduled.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.attach(0, |notifier| {
+            notifier.scheduled.store(false, Ordering::Release)
+        });
+    }
+
+    fn start_timer(self: &Arc<Self>) {
+        if self.timer.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let first = self
+            .bytes_told
+            .iter()
+            .map(|told| told.load(Ordering::Relaxed))
+            .min();
+        let due = first
+            .unwrap_or(0)
+            .max(glib::monotonic_time() - BYTES_INTERVAL)
+            + BYTES_INTERVAL;
+        self.attach(due, |notifier| {
+            notifier.timer.store(false, Ordering::Release)
+        });
+    }
+
+    fn attach(self: &Arc<Self>, due: i64, begun: fn(&Self)) {
+        let weak = Arc::downgrade(self);
+        let source = Source::new(glib::Priority::DEFAULT, move |_| {
+            if let Some(notifier) = weak.upgrade() {
+                begun(&notifier);
+                notifier.catch_up();
+            }
+            false
+        });
+        source.set_ready_time(Some(due));
+        source.attach(&self.home().context);
+    }
+
+    fn upgrade(&self) -> Option<glib::Object> {
+        self.object
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .and_then(Object::get)
+    }
+}
+
+impl fmt::Debug for Notifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notifier")
+            .field("thread", &self.thread)
+            .field("pending", &self.pending)
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_closed(object: &glib::Object) -> bool {
+    object.property::<bool>("closed")
+}
+
+/// A weak reference that any thread may hold; it is turned into a strong one at home only.
+struct Object(Box<glib::gobject_ffi::GWeakRef>);
+
+// SAFETY: GWeakRef is made for use from several threads; the box never moves.
+unsafe impl Send for Object {}
+
+impl Object {
+    fn new(object: &glib::Object) -> Self {
+        // SAFETY: all zero is what g_weak_ref_init() is documented to be given.
+        let mut weak = Box::new(unsafe { std::mem::zeroed() });
+        // SAFETY: the box stays where it is until g_weak_ref_clear().
+        unsafe {
+            glib::gobject_ffi::g_weak_ref_init(&raw mut *weak, object_pointer(object).cast())
+        };
+        Self(weak)
+    }
+
+    fn get(&self) -> Option<glib::Object> {
+        let weak = (&raw const *self.0).cast_mut();
+        // SAFETY: initialised in `new`; the result is a full reference or NULL.
+        unsafe {
+            let object: *mut glib::gobject_ffi::GObject = glib::gobject_ffi::g_weak_ref_get(weak);
+            (!object.is_null()).then(|| from_glib_full(object))
+        }
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        // SAFETY: initialised in `new`, cleared once.
+        unsafe { glib::gobject_ffi::g_weak_ref_clear(&raw mut *self.0) };
+    }
+}
+
+fn object_pointer(object: &glib::Object) -> *mut glib::gobject_ffi::GObject {
+    glib::object::ObjectType::as_ptr(object)
+}

@@ -1,0 +1,116 @@
+//! Addresses as plain data that any thread may hold.
+
+use std::{fmt, mem::MaybeUninit, os::fd::RawFd, ptr};
+
+use gio::prelude::*;
+use glib::translate::{ToGlibPtr, from_glib_full};
+
+use crate::error;
+
+/// A socket address in the kernel's form.
+#[derive(Clone, Copy)]
+pub(crate) struct NativeAddress {
+    storage: libc::sockaddr_storage,
+    len: libc::socklen_t,
+}
+
+impl NativeAddress {
+    /// # Errors
+    ///
+    /// What the address itself answers when it has no native form, `InvalidArgument` when that form
+    /// is larger than any the kernel takes.
+    pub(crate) fn from_gio(address: &gio::SocketAddress) -> Result<Self, glib::Error> {
+        let size = address.native_size();
+        let size =
+            usize::try_from(size).map_err(|_| error::invalid("The address has no native form"))?;
+        if size > size_of::<libc::sockaddr_storage>() {
+            return Err(error::invalid("The native form of the address is too long"));
+        }
+        let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+        let mut failure = ptr::null_mut();
+        // SAFETY: the destination has at least `size` bytes.
+        let converted = unsafe {
+            gio::ffi::g_socket_address_to_native(
+                address.to_glib_none().0,
+                storage.as_mut_ptr().cast(),
+                size,
+                &raw mut failure,
+            )
+        };
+        if converted == glib::ffi::GFALSE {
+            if failure.is_null() {
+                return Err(error::invalid("The address has no native form"));
+            }
+            // SAFETY: a set error is ours to free.
+            return Err(unsafe { from_glib_full(failure) });
+        }
+        // SAFETY: zeroed at first, so that every byte has a value.
+        let storage = unsafe { storage.assume_init() };
+        // At most the size of sockaddr_storage, as tested above.
+        Ok(Self {
+            storage,
+            len: size as libc::socklen_t,
+        })
+    }
+
+    /// `None` for a form that GIO cannot read, such as that of no address at all.
+    pub(crate) fn to_gio(self) -> Option<gio::SocketAddress> {
+        let native = (&raw const self.storage).cast_mut().cast();
+        // SAFETY: GIO copies `len` bytes from a live value; the result is a full reference or NULL.
+        unsafe {
+            let address = gio::ffi::g_socket_address_new_from_native(native, self.len as usize);
+            (!address.is_null()).then(|| from_glib_full(address))
+        }
+    }
+
+    pub(crate) fn local_of(fd: RawFd) -> Result<Self, i32> {
+        Self::ask(fd, libc::getsockname)
+    }
+
+    pub(crate) fn remote_of(fd: RawFd) -> Result<Self, i32> {
+        Self::ask(fd, libc::getpeername)
+    }
+
+    fn ask(
+        fd: RawFd,
+        call: unsafe extern "C" fn(i32, *mut libc::sockaddr, *mut libc::socklen_t) -> i32,
+    ) -> Result<Self, i32> {
+        let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+        let mut len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        // SAFETY: the buffer is as long as said.
+        if unsafe { call(fd, storage.as_mut_ptr().cast(), &raw mut len) } != 0 {
+            return Err(error::last_errno());
+        }
+        // SAFETY: zeroed at first, so that every byte has a value.
+        let storage = unsafe { storage.assume_init() };
+        // The kernel reports the full length of a name that it had to cut.
+        let len = len.min(size_of::<libc::sockaddr_storage>() as libc::socklen_t);
+        Ok(Self { storage, len })
+    }
+
+    /// `connect(2)`; the errno when it did not succeed at once.
+    pub(crate) fn connect(&self, fd: RawFd) -> Result<(), i32> {
+        // SAFETY: the address is as long as said.
+        match unsafe { libc::connect(fd, (&raw const self.storage).cast(), self.len) } {
+            0 => Ok(()),
+            _ => Err(error::last_errno()),
+        }
+    }
+
+    pub(crate) fn family(&self) -> i32 {
+        i32::from(self.storage.ss_family)
+    }
+
+    pub(crate) fn is_unix(&self) -> bool {
+        self.family() == libc::AF_UNIX
+    }
+}
+
+impl fmt::Debug for NativeAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NativeAddress")
+            .field("family", &self.storage.ss_family)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,342 @@
+//! A descriptor that several threads use while another one closes it.
+//!
+//! The number never changes. Every system call, and every wait that blocks in one, is a *use*;
+//! closing marks the descriptor, shuts the socket down when it is in use so that whoever waits
+//! wakes up, and leaves the rest to the last one out. So no call ever meets a number that the
+//! kernel has given to somebody else meanwhile, and no lock is held across a wait.
+
+use std::{
+    fmt,
+    mem::ManuallyDrop,
+    os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd},
+    ptr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicPtr, AtomicU32, Ordering},
+    },
+};
+
+use gio::prelude::*;
+use glib::translate::ToGlibPtr;
+
+use crate::{
+    error,
+    home::{Home, Notifier},
+    reactor::Source,
+};
+
+const CLOSED: u32 = 1 << 31;
+
+/// A `GSocket` that may be held, and on its last day be handed over, by any thread.
+///
+/// gio-rs says `!Send` because a socket's property handlers and its last reference run the user's
+/// closures. They still run at home only: (1) off the home thread only the descriptor's number is
+/// used, as a *use* (see above), so that no system call meets a reused number; (2) off the home
+/// thread no `g_socket_set_*` is called (it notifies) and no `g_socket_*` I/O (it touches
+/// bitfields): libc does both; marking a finished connect is the one exception, at a moment when
+/// no other operation on the socket can be under way; (3) the last reference is given up at home:
+/// [`SharedSocket::release`]; (4) so the user's closures run and are dropped there.
+#[derive(Clone)]
+pub(crate) struct SharedSocket(gio::Socket);
+
+// SAFETY: the four rules above. Not `Sync`: it lives in a mutex.
+unsafe impl Send for SharedSocket {}
+
+impl SharedSocket {
+    pub(crate) fn new(socket: &gio::Socket) -> Self {
+        Self(socket.clone())
+    }
+
+    /// Gives the reference up at `home`.
+    fn release(self, home: &Home) {
+        if home.thread == glib::thread_guard::thread_id() {
+            return;
+        }
+        let shell = Shell::new(self, home.thread);
+        let mut shell = Some(shell);
+        let source = Source::new(glib::Priority::DEFAULT, move |_| {
+            drop(shell.take());
+            false
+        });
+        source.set_ready_time(Some(0));
+        source.attach(&home.context);
+    }
+}
+
+/// A reference on its way home.
+struct Shell {
+    socket: ManuallyDrop<SharedSocket>,
+    home: usize,
+}
+
+impl Shell {
+    fn new(socket: SharedSocket, home: usize) -> Self {
+        if is_last_reference(&socket.0) {
+            // Nobody else can use it: the descriptor need not wait for the journey.
+            let _ = socket.0.close();
+        }
+        Self {
+            socket: ManuallyDrop::new(socket),
+            home,
+        }
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let at_home = self.home == glib::thread_guard::thread_id();
+        if !at_home && is_last_reference(&self.socket.0) && has_handlers(&self.socket.0) {
+            // Home is gone. The descriptor is closed; what leaks is an object with closures that no
+            // living thread may drop.
+            let _ = self.socket.0.close();
+            return;
+        }
+        // SAFETY: dropped once, here.
+        unsafe { ManuallyDrop::drop(&mut self.socket) };
+    }
+}
+
+fn is_last_reference(socket: &gio::Socket) -> bool {
+    socket.ref_count() == 1
+}
+
+fn has_handlers(socket: &gio::Socket) -> bool {
+    // SAFETY: the name is a static string and GObject has this signal.
+    unsafe {
+        let notify =
+            glib::gobject_ffi::g_signal_lookup(c"notify".as_ptr(), gio::ffi::g_socket_get_type());
+        let object: *mut gio::ffi::GSocket = socket.to_glib_none().0;
+        glib::gobject_ffi::g_signal_has_handler_pending(object.cast(), notify, 0, glib::ffi::GTRUE)
+            != glib::ffi::GFALSE
+    }
+}
+
+/// Who closes the number.
+enum Owner {
+    /// Ours alone; nobody has asked for a `GSocket` yet.
+    Bare(OwnedFd),
+    Socket(SharedSocket),
+    /// Was ours alone, and is closed.
+    Nobody,
+}
+
+/// See the module's documentation.
+pub(crate) struct Descriptor {
+    fd: RawFd,
+    /// How many uses there are, and whether it is closed.
+    uses: AtomicU32,
+    owner: Mutex<Owner>,
+    /// The `GSocket` in `owner`, or NULL; readable without the lock, since it stays until the end.
+    socket: AtomicPtr<gio::ffi::GSocket>,
+    notifier: Arc<Notifier>,
+}
+
+impl Descriptor {
+    pub(crate) fn of_socket(socket: &gio::Socket, notifier: Arc<Notifier>) -> Self {
+        let fd = socket.as_raw_fd();
+        Self {
+            fd,
+            uses: AtomicU32::new(if socket.is_closed() || fd < 0 {
+                CLOSED
+            } else {
+                0
+            }),
+            socket: AtomicPtr::new(socket.to_glib_none().0),
+            owner: Mutex::new(Owner::Socket(SharedSocket::new(socket))),
+            notifier,
+        }
+    }
+
+    pub(crate) fn of_fd(fd: OwnedFd, notifier: Arc<Notifier>) -> Self {
+        Self {
+            fd: fd.as_raw_fd(),
+            uses: AtomicU32::new(0),
+            owner: Mutex::new(Owner::Bare(fd)),
+            socket: AtomicPtr::new(ptr::null_mut()),
+            notifier,
+        }
+    }
+
+    fn owner(&self) -> MutexGuard<'_, Owner> {
+        // Whole values are exchanged under it: a panic leaves nothing half done.
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A use of the descriptor, or `None` when it is closed.
+    pub(crate) fn enter(&self) -> Option<Use<'_>> {
+        let entered = self
+            .uses
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |uses| {
+                (uses & CLOSED == 0).then_some(uses + 1)
+            });
+        entered.ok()?;
+        let using = Use(self);
+        // Whoever holds the GSocket may have closed it without us.
+        (!self.is_closed_behind_our_back()).then_some(using)
+    }
+
+    fn is_closed_behind_our_back(&self) -> bool {
+        let socket = self.socket.load(Ordering::Acquire);
+        // SAFETY: `owner` keeps the socket for as long as this lives; the call reads one integer.
+        !socket.is_null() && unsafe { gio::ffi::g_socket_get_fd(socket) } != self.fd
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.uses.load(Ordering::Acquire) & CLOSED != 0 || self.is_closed_behind_our_back()
+    }
+
+    /// The number, for showing only.
+    pub(crate) fn number(&self) -> RawFd {
+        if self.is_closed() { -1 } else { self.fd }
+    }
+
+    /// Closes once. Whoever is using it wakes up and closes it when leaving.
+    pub(crate) fn close(&self) -> Result<(), glib::Error> {
+        let Ok(before) = self
+            .uses
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |uses| {
+                (uses & CLOSED == 0).then_some((uses | CLOSED) + 1)
+            })
+        else {
+            return Ok(());
+        };
+        if before != 0 && !self.is_closed_behind_our_back() {
+            // SAFETY: our own use keeps the number ours.
+            unsafe { libc::shutdown(self.fd, libc::SHUT_RDWR) };
+        }
+        self.leave()
+    }
+
+    /// No more uses from now on; a `GSocket` stays open for whoever else holds it.
+    pub(crate) fn abandon(&self) {
+        if matches!(*self.owner(), Owner::Bare(_)) {
+            let _ = self.close();
+            return;
+        }
+        self.uses.fetch_or(CLOSED, Ordering::AcqRel);
+    }
+
+    fn leave(&self) -> Result<(), glib::Error> {
+        if self.uses.fetch_sub(1, Ordering::AcqRel) == CLOSED | 1 {
+            return self.close_for_good();
+        }
+        Ok(())
+    }
+
+    fn close_for_good(&self) -> Result<(), glib::Error> {
+        let mut owner = self.owner();
+        match &*owner {
+            Owner::Bare(_) => {
+                let bare = std::mem::replace(&mut *owner, Owner::Nobody);
+                drop(owner);
+                drop(bare);
+                Ok(())
+            }
+            Owner::Socket(socket) => {
+                // Not the last reference: `owner` keeps its own until the end.
+                let socket = socket.clone();
+                drop(owner);
+                socket.0.close()
+            }
+            Owner::Nobody => Ok(()),
+        }
+    }
+
+    /// The `GSocket`, made now if there was none. The number and its uses are not disturbed.
+    pub(crate) fn socket(&self, made: impl FnOnce(&gio::Socket)) -> gio::Socket {
+        let mut owner = self.owner();
+        match &*owner {
+            Owner::Socket(socket) => return socket.0.clone(),
+            Owner::Nobody => return placeholder(),
+            Owner::Bare(_) => {}
+        }
+        let Owner::Bare(bare) = std::mem::replace(&mut *owner, Owner::Nobody) else {
+            return placeholder();
+        };
+        let fd = bare.into_raw_fd();
+        let mut failure = ptr::null_mut();
+        // SAFETY: an open descriptor, whose ownership moves when the result is not NULL.
+        let socket = unsafe {
+            let socket: *mut gio::ffi::GSocket =
+                gio::ffi::g_socket_new_from_fd(fd, &raw mut failure);
+            if socket.is_null() {
+                glib::ffi::g_clear_error(&raw mut failure);
+                None
+            } else {
+                Some(glib::translate::from_glib_full::<_, gio::Socket>(socket))
+            }
+        };
+        let Some(socket) = socket else {
+            // The kernel refused to describe its own socket: keep the number for our own I/O.
+            // SAFETY: GIO leaves the descriptor with its owner when it fails.
+            *owner = Owner::Bare(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) });
+            return placeholder();
+        };
+        self.socket
+            .store(socket.to_glib_none().0, Ordering::Release);
+        *owner = Owner::Socket(SharedSocket::new(&socket));
+        drop(owner);
+        made(&socket);
+        socket
+    }
+
+    /// Runs `f` with the `GSocket` if there is one already.
+    pub(crate) fn with_socket<R>(&self, f: impl FnOnce(&gio::Socket) -> R) -> Option<R> {
+        let socket = match &*self.owner() {
+            Owner::Socket(socket) => socket.clone(),
+            _ => return None,
+        };
+        Some(f(&socket.0))
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        let owner = self.owner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Owner::Socket(socket) = std::mem::replace(owner, Owner::Nobody) {
+            socket.release(&self.notifier.home());
+        }
+    }
+}
+
+impl fmt::Debug for Descriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Descriptor")
+            .field("fd", &self.fd)
+            .field("uses", &self.uses)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What stands in where there must be a `GSocket` and is none: one that was never initialised.
+pub(crate) fn placeholder() -> gio::Socket {
+    glib::Object::new()
+}
+
+/// A use: while it lives, the number is this socket's.
+pub(crate) struct Use<'a>(&'a Descriptor);
+
+impl Use<'_> {
+    pub(crate) fn fd(&self) -> RawFd {
+        self.0.fd
+    }
+}
+
+impl Drop for Use<'_> {
+    fn drop(&mut self) {
+        // Whoever closed it has been answered; an error of the last one out has no taker.
+        let _ = self.0.leave();
+    }
+}
+
+/// `shutdown(2)` of the sending side.
+pub(crate) fn shutdown_write(using: &Use<'_>) -> Result<(), glib::Error> {
+    // SAFETY: an open descriptor.
+    match unsafe { libc::shutdown(using.fd(), libc::SHUT_WR) } {
+        0 => Ok(()),
+        _ => Err(error::prefixed(
+            "Unable to shutdown socket",
+            error::last_errno(),
+        )),
+    }
+}
