@@ -1,0 +1,561 @@
+//! One operation, three views of it.
+//!
+//! An operation that can wait is an [`Attempt`]: a state machine whose steps never wait. From it
+//! come the blocking form ([`block`]), the future ([`Drive`]) and, by way of the future, the
+//! GAsyncResult form ([`Task`]).
+
+#![allow(unsafe_code, reason = "GTask and ready callbacks are C interfaces")]
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    ptr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use gio::prelude::*;
+use glib::{
+    ffi::{GTRUE, gpointer},
+    object::ObjectType,
+    translate::{FromGlibPtrBorrow, IntoGlib, IntoGlibPtr, from_glib_none},
+};
+
+use crate::{
+    error,
+    reactor::{Answer, FdWait, Interest},
+    transport::{Transport, Waiter},
+};
+
+/// How a step of an operation ended.
+pub(crate) enum Progress<T> {
+    Done(Result<T, glib::Error>),
+    Wait(Wait),
+}
+
+/// What the next step needs first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    pub(crate) interest: Option<Interest>,
+    pub(crate) until: Option<i64>,
+}
+
+impl Wait {
+    pub(crate) fn for_event(interest: Interest) -> Self {
+        Self {
+            interest: Some(interest),
+            until: None,
+        }
+    }
+
+    pub(crate) fn until(moment: i64) -> Self {
+        Self {
+            interest: None,
+            until: Some(moment),
+        }
+    }
+}
+
+/// An operation on a transport, step by step.
+pub(crate) trait Attempt {
+    type Output;
+
+    fn transport(&self) -> &Arc<Transport>;
+
+    /// When the whole operation runs out of time, on the monotonic clock.
+    fn deadline(&self) -> Option<i64>;
+
+    /// One step; it does not wait.
+    fn attempt(&mut self) -> Progress<Self::Output>;
+
+    /// There will be no further step: cancelled, out of time, or closed.
+    fn give_up(&mut self, _failure: Option<&glib::Error>) {}
+}
+
+/// The blocking view. It never iterates a main context.
+pub(crate) fn block<A: Attempt>(
+    mut operation: A,
+    cancellable: Option<&gio::Cancellable>,
+) -> Result<A::Output, glib::Error> {
+    loop {
+        // A closed socket says so even to a cancelled caller.
+        if !operation.transport().is_closed()
+            && cancellable.is_some_and(CancellableExt::is_cancelled)
+        {
+            let failure = error::cancelled();
+            operation.give_up(Some(&failure));
+            return Err(failure);
+        }
+        let wait = match operation.attempt() {
+            Progress::Done(result) => return result,
+            Progress::Wait(wait) => wait,
+        };
+        let (transport, deadline) = (operation.transport().clone(), operation.deadline());
+        let waited = transport.wait_blocking(wait.interest, wait.until, deadline, cancellable);
+        if let Err(failure) = waited {
+            operation.give_up(Some(&failure));
+            return Err(failure);
+        }
+    }
+}
+
+/// The future view.
+///
+/// Dropping it before its end gives the operation up. What a step has achieved is never thrown
+/// away: the cancellable is looked at before a step, not after it.
+pub(crate) struct Drive<A: Attempt> {
+    operation: A,
+    cancel: Option<CancelWatch>,
+    wait: FdWait,
+    waiter: Option<(Waiter, Waker)>,
+    ended: bool,
+}
+
+impl<A: Attempt> Drive<A> {
+    pub(crate) fn new(operation: A, cancellable: Option<&gio::Cancellable>) -> Self {
+        Self {
+            operation,
+            cancel: cancellable.map(CancelWatch::new),
+            wait: FdWait::default(),
+            waiter: None,
+            ended: false,
+        }
+    }
+
+    fn end(
+        &mut self,
+        result: Result<A::Output, glib::Error>,
+    ) -> Poll<Result<A::Output, glib::Error>> {
+        self.ended = true;
+        self.wait.disarm();
+        self.waiter = None;
+        self.cancel = None;
+        Poll::Ready(result)
+    }
+
+    fn fail(&mut self, failure: glib::Error) -> Poll<Result<A::Output, glib::Error>> {
+        self.operation.give_up(Some(&failure));
+        self.end(Err(failure))
+    }
+
+    fn arm(&mut self, wait: Wait, deadline: Option<i64>, waker: &Waker) -> Result<(), glib::Error> {
+        let until = match (wait.until, deadline) {
+            (Some(until), Some(deadline)) => Some(until.min(deadline)),
+            (until, deadline) => until.or(deadline),
+        };
+        if !self
+            .waiter
+            .as_ref()
+            .is_some_and(|(_, known)| known.will_wake(waker))
+        {
+            let waiter = self.operation.transport().wake_on_close(waker);
+            self.waiter = Some((waiter, waker.clone()));
+        }
+        if let Some(cancel) = &mut self.cancel {
+            cancel.watch(waker);
+        }
+        // After the place in the list of waiters was taken, so that a close in between is seen.
+        let using = self.operation.transport().enter()?;
+        self.wait.arm(
+            wait.interest.map(|interest| (using.fd(), interest)),
+            until,
+            waker,
+        );
+        Ok(())
+    }
+}
+
+// Nothing in it is pinned: the operation is a plain state machine.
+impl<A: Attempt> Unpin for Drive<A> {}
+
+impl<A: Attempt> Future for Drive<A> {
+    type Output = Result<A::Output, glib::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.cancel.as_ref().is_some_and(CancelWatch::is_cancelled) {
+            return self.fail(error::cancelled());
+        }
+        let wait = match self.operation.attempt() {
+            Progress::Done(result) => return self.end(result),
+            Progress::Wait(wait) => wait,
+        };
+        let deadline = self.operation.deadline();
+        if deadline.is_some_and(|deadline| glib::monotonic_time() >= deadline) {
+            return self.fail(error::timed_out());
+        }
+        match self.arm(wait, deadline, cx.waker()) {
+            // Cancelled while the watch was being set up: nobody may wake us any more.
+            Ok(()) if self.cancel.as_ref().is_some_and(CancelWatch::is_cancelled) => {
+                self.fail(error::cancelled())
+            }
+            Ok(()) => Poll::Pending,
+            Err(failure) => self.fail(failure),
+        }
+    }
+}
+
+impl<A: Attempt> Drop for Drive<A> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.operation.give_up(None);
+        }
+    }
+}
+
+/// Wakes a waker when a cancellable is cancelled, from whatever thread.
+struct CancelWatch {
+    cancellable: gio::Cancellable,
+    handler: Option<gio::CancelledHandlerId>,
+    waker: Arc<Mutex<Option<Waker>>>,
+}
+
+impl CancelWatch {
+    fn new(cancellable: &gio::Cancellable) -> Self {
+        Self {
+            cancellable: cancellable.clone(),
+            handler: None,
+            waker: Arc::default(),
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancellable.is_cancelled()
+    }
+
+    fn watch(&mut self, waker: &Waker) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+        if self.handler.is_none() {
+            let slot = self.waker.clone();
+            self.handler = self.cancellable.connect_cancelled(move |_| {
+                let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            });
+        }
+    }
+}
+
+impl Drop for CancelWatch {
+    fn drop(&mut self) {
+        if let Some(handler) = self.handler.take() {
+            self.cancellable.disconnect_cancelled(handler);
+        }
+    }
+}
+
+/// Runs `future` until `cancellable` is cancelled, which drops it.
+pub(crate) async fn until_cancelled<T>(
+    future: impl Future<Output = Result<T, glib::Error>>,
+    cancellable: Option<gio::Cancellable>,
+) -> Result<T, glib::Error> {
+    let mut future = pin!(future);
+    let mut cancel = cancellable.as_ref().map(CancelWatch::new);
+    poll_fn(move |cx| {
+        if cancel.as_ref().is_some_and(CancelWatch::is_cancelled) {
+            return Poll::Ready(Err(error::cancelled()));
+        }
+        if let Poll::Ready(result) = future.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        if let Some(cancel) = &mut cancel {
+            cancel.watch(cx.waker());
+            if cancel.is_cancelled() {
+                return Poll::Ready(Err(error::cancelled()));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Panics as gio-rs does where this thread neither owns its thread-default context nor could.
+pub(crate) fn assert_owns_context() {
+    let context = glib::MainContext::ref_thread_default();
+    let acquired = (!context.is_owner())
+        .then(|| context.acquire().ok())
+        .flatten();
+    assert!(
+        context.is_owner() || acquired.is_some(),
+        "Async operations only allowed if the thread is owning the MainContext"
+    );
+}
+
+/// Names an operation in the source tag of its task.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tag(pub(crate) &'static u8);
+
+impl Tag {
+    fn as_ptr(self) -> gpointer {
+        ptr::from_ref(self.0).cast_mut().cast()
+    }
+}
+
+const RUNNING: u8 = 0;
+const RETURNED: u8 = 1;
+const TAKEN: u8 = 2;
+
+/// A `GTask` that has not been answered yet. Dropped unanswered, it answers `Failed`.
+pub(crate) struct Task {
+    task: *mut gio::ffi::GTask,
+    kind: Answers,
+}
+
+/// What a task's finish function propagates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answers {
+    Nothing,
+    Size,
+}
+
+// SAFETY: a GTask may be returned from any thread; its context delivers the callback.
+unsafe impl Send for Task {}
+
+impl Task {
+    /// # Safety
+    ///
+    /// `object` is a live object, `cancellable` a live cancellable or NULL, and `callback` may be
+    /// called with `data` in the thread-default context of now.
+    pub(crate) unsafe fn new(
+        object: *mut glib::gobject_ffi::GObject,
+        cancellable: *mut gio::ffi::GCancellable,
+        callback: gio::ffi::GAsyncReadyCallback,
+        data: gpointer,
+        tag: Tag,
+        kind: Answers,
+        priority: i32,
+    ) -> Self {
+        // SAFETY: as the caller says.
+        let task = unsafe { gio::ffi::g_task_new(object, cancellable, callback, data) };
+        // SAFETY: a new task that only this thread knows.
+        unsafe { gio::ffi::g_task_set_source_tag(task, tag.as_ptr()) };
+        // SAFETY: likewise.
+        unsafe { gio::ffi::g_task_set_priority(task, priority) };
+        // A completed operation keeps its result.
+        // SAFETY: likewise.
+        unsafe { gio::ffi::g_task_set_check_cancellable(task, glib::ffi::GFALSE) };
+        let state = Box::into_raw(Box::new(AtomicU8::new(RUNNING)));
+        // SAFETY: likewise; `drop_state` agrees with the type of the data.
+        unsafe { gio::ffi::g_task_set_task_data(task, state.cast(), Some(drop_state)) };
+        Self { task, kind }
+    }
+
+    pub(crate) fn context(&self) -> glib::MainContext {
+        // SAFETY: borrowed from a live task.
+        unsafe { from_glib_none(gio::ffi::g_task_get_context(self.task)) }
+    }
+
+    pub(crate) fn cancellable(&self) -> Option<gio::Cancellable> {
+        // SAFETY: borrowed from a live task, NULL for none.
+        unsafe { from_glib_none(gio::ffi::g_task_get_cancellable(self.task)) }
+    }
+
+    pub(crate) fn answer(self, result: Result<(), glib::Error>) {
+        self.send(result.map(|()| 1));
+    }
+
+    pub(crate) fn answer_size(self, result: Result<usize, glib::Error>) {
+        self.send(result.map(|size| isize::try_from(size).unwrap_or(isize::MAX)));
+    }
+
+    fn send(self, result: Result<isize, glib::Error>) {
+        let this = std::mem::ManuallyDrop::new(self);
+        this.send_ref(result);
+    }
+
+    fn send_ref(&self, result: Result<isize, glib::Error>) {
+        // SAFETY: set in `new`, freed with the task, which we hold.
+        let state = unsafe { &*gio::ffi::g_task_get_task_data(self.task).cast::<AtomicU8>() };
+        state.store(RETURNED, Ordering::Release);
+        // SAFETY: returned once: `self` is used up by its callers.
+        match (result, self.kind) {
+            (Ok(_), Answers::Nothing) => unsafe {
+                gio::ffi::g_task_return_boolean(self.task, GTRUE);
+            },
+            // SAFETY: likewise.
+            (Ok(size), Answers::Size) => unsafe { gio::ffi::g_task_return_int(self.task, size) },
+            // SAFETY: likewise; the error is handed over.
+            (Err(failure), _) => unsafe {
+                gio::ffi::g_task_return_error(self.task, failure.into_glib_ptr());
+            },
+        }
+        // SAFETY: the reference that `new` was given.
+        unsafe { glib::gobject_ffi::g_object_unref(self.task.cast()) };
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.send_ref(Err(error::failed("The operation ended without an answer")));
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Task").field(&self.task).finish()
+    }
+}
+
+unsafe extern "C" fn drop_state(state: gpointer) {
+    // SAFETY: the box that `Task::new` made, freed once.
+    drop(unsafe { Box::from_raw(state.cast::<AtomicU8>()) });
+}
+
+/// The outcome of an operation without a value.
+///
+/// # Errors
+///
+/// The operation's own; `InvalidArgument` for anything but a result of `tag` on `object`, or an
+/// untagged task on it, that was not taken before.
+///
+/// # Safety
+///
+/// `object` is a live object, `result` a live `GAsyncResult` or NULL.
+pub(crate) unsafe fn finish(
+    object: *mut glib::gobject_ffi::GObject,
+    result: *mut gio::ffi::GAsyncResult,
+    tag: Tag,
+) -> Result<(), glib::Error> {
+    // SAFETY: as the caller says.
+    let task = unsafe { take(object, result, tag)? };
+    let mut failure = ptr::null_mut();
+    // SAFETY: a task that `take` has found fit.
+    let done = unsafe { gio::ffi::g_task_propagate_boolean(task, &raw mut failure) };
+    // SAFETY: a set error is ours to free.
+    unsafe { propagated(failure)? };
+    if done == glib::ffi::GFALSE {
+        return Err(error::failed("The operation failed without saying why"));
+    }
+    Ok(())
+}
+
+/// The outcome of an operation that answers a count of bytes. Errors and safety as of [`finish`].
+pub(crate) unsafe fn finish_size(
+    object: *mut glib::gobject_ffi::GObject,
+    result: *mut gio::ffi::GAsyncResult,
+    tag: Tag,
+) -> Result<usize, glib::Error> {
+    // SAFETY: as the caller says.
+    let task = unsafe { take(object, result, tag)? };
+    let mut failure = ptr::null_mut();
+    // SAFETY: a task that `take` has found fit.
+    let size = unsafe { gio::ffi::g_task_propagate_int(task, &raw mut failure) };
+    // SAFETY: a set error is ours to free.
+    unsafe { propagated(failure)? };
+    usize::try_from(size).map_err(|_| error::failed("The operation failed without saying why"))
+}
+
+unsafe fn propagated(failure: *mut glib::ffi::GError) -> Result<(), glib::Error> {
+    if failure.is_null() {
+        return Ok(());
+    }
+    // SAFETY: as the caller says.
+    Err(unsafe { glib::translate::from_glib_full(failure) })
+}
+
+unsafe fn take(
+    object: *mut glib::gobject_ffi::GObject,
+    result: *mut gio::ffi::GAsyncResult,
+    tag: Tag,
+) -> Result<*mut gio::ffi::GTask, glib::Error> {
+    if result.is_null() {
+        return Err(error::invalid("There is no result to finish with"));
+    }
+    // SAFETY: a live instance of some type.
+    let is_task = unsafe {
+        glib::gobject_ffi::g_type_check_instance_is_a(result.cast(), gio::ffi::g_task_get_type())
+    };
+    if is_task == glib::ffi::GFALSE {
+        return Err(error::invalid("The result is not of this operation"));
+    }
+    let task = result.cast::<gio::ffi::GTask>();
+    // SAFETY: a live task; the comparison does not look at the object.
+    if unsafe { gio::ffi::g_task_get_source_object(task) }.cast() != object {
+        return Err(error::invalid("The result is of another object"));
+    }
+    // SAFETY: a live task.
+    let its_tag = unsafe { gio::ffi::g_task_get_source_tag(task) };
+    let fresh = if its_tag == tag.as_ptr() {
+        // SAFETY: tasks with this tag are made by `Task::new`, which gives them their state.
+        let state = unsafe { &*gio::ffi::g_task_get_task_data(task).cast::<AtomicU8>() };
+        state
+            .compare_exchange(RETURNED, TAKEN, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    } else if its_tag.is_null() {
+        // A task of a subclass written in C: marked, so that it is taken once.
+        // SAFETY: a live object; the marker is a static's address and needs no freeing.
+        unsafe {
+            glib::gobject_ffi::g_object_replace_qdata(
+                task.cast(),
+                taken_quark().into_glib(),
+                ptr::null_mut(),
+                tag.as_ptr(),
+                None,
+                ptr::null_mut(),
+            ) != glib::ffi::GFALSE
+        }
+    } else {
+        return Err(error::invalid("The result is of another operation"));
+    };
+    if fresh {
+        Ok(task)
+    } else {
+        Err(error::invalid(
+            "The operation is still running, or was finished before",
+        ))
+    }
+}
+
+fn taken_quark() -> glib::Quark {
+    static QUARK: once_cell::sync::Lazy<glib::Quark> =
+        once_cell::sync::Lazy::new(|| glib::Quark::from_str("gsock-result-taken"));
+    *QUARK
+}
+
+/// A C ready callback, with its data, that calls `callback` once.
+///
+/// On a thread other than the one of now it calls nothing and leaks the closure, which need not be
+/// `Send`.
+pub(crate) fn ready_callback<O, F>(callback: F) -> (gio::ffi::GAsyncReadyCallback, gpointer)
+where
+    O: ObjectType,
+    F: FnOnce(&O, &gio::AsyncResult) + 'static,
+{
+    (
+        Some(call_ready::<O, F>),
+        Box::into_raw(Box::new(Answer::new(callback))).cast(),
+    )
+}
+
+unsafe extern "C" fn call_ready<O, F>(
+    object: *mut glib::gobject_ffi::GObject,
+    result: *mut gio::ffi::GAsyncResult,
+    data: gpointer,
+) where
+    O: ObjectType,
+    F: FnOnce(&O, &gio::AsyncResult) + 'static,
+{
+    // SAFETY: the box that `ready_callback` made, called back once.
+    let callback = unsafe { Box::from_raw(data.cast::<Answer<F>>()) };
+    let Some(callback) = callback.take() else {
+        glib::g_critical!(
+            "Gsock",
+            "a callback was due on another thread and is not called"
+        );
+        return;
+    };
+    // SAFETY: GTask passes its live source object, which is the `O` that started it.
+    let object = unsafe { glib::Object::from_glib_borrow(object) };
+    // SAFETY: GTask passes itself.
+    let result = unsafe { gio::AsyncResult::from_glib_borrow(result) };
+    // SAFETY: the operation was started on an `O`.
+    let object = unsafe { object.unsafe_cast_ref::<O>() };
+    if catch_unwind(AssertUnwindSafe(|| callback(object, &result))).is_err() {
+        glib::g_critical!("Gsock", "a ready callback panicked");
+    }
+}

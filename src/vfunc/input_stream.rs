@@ -1,0 +1,200 @@
+//! The virtual functions of an input stream over a transport.
+
+use gio::{ffi as gio_ffi, prelude::*};
+use glib::{
+    ffi::{GTRUE, gpointer},
+    translate::{FromGlibPtrBorrow, from_glib_none},
+};
+
+use super::{
+    Owned, boolean,
+    pollable::{
+        Buffer, Transfer, TransportStream, add_file_descriptor_based, add_interface, create_source,
+        transport_of,
+    },
+    size,
+};
+use crate::{
+    error,
+    operation::{Answers, Drive, Tag, Task, block, finish, finish_size},
+    reactor::{Interest, spawn},
+};
+
+static READ: Tag = Tag(&1);
+static CLOSE: Tag = Tag(&2);
+
+/// Sets the slots that differ from `GInputStream`'s own.
+pub(crate) fn fill_input_class<T: TransportStream>(class: &mut glib::Class<gio::InputStream>) {
+    let class = class.as_mut();
+    class.read_fn = Some(read::<T>);
+    class.read_async = Some(read_async::<T>);
+    class.read_finish = Some(read_finish);
+    // There is nothing to do, and no reason to do it on a worker thread.
+    class.close_fn = None;
+    class.close_async = Some(close_async);
+    class.close_finish = Some(close_finish);
+}
+
+/// Adds `GPollableInputStream` and `GFileDescriptorBased`.
+pub(crate) fn add_input_interfaces<T: TransportStream>(type_: glib::Type) {
+    // SAFETY: a type function without arguments.
+    let interface = unsafe { gio_ffi::g_pollable_input_stream_get_type() };
+    // SAFETY: `pollable_init` fills the table of that interface.
+    unsafe { add_interface(type_, interface, pollable_init::<T>) };
+    add_file_descriptor_based::<T>(type_);
+}
+
+unsafe extern "C" fn read<T: TransportStream>(
+    stream: *mut gio_ffi::GInputStream,
+    buffer: gpointer,
+    count: usize,
+    cancellable: *mut gio_ffi::GCancellable,
+    out: *mut *mut glib::ffi::GError,
+) -> isize {
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    let mut buffer = Buffer::new(buffer.cast(), count);
+    // SAFETY: a live cancellable or NULL, for the time of the call.
+    let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
+    let operation = Transfer::new(transport, Interest::Read, |transport| {
+        // SAFETY: the caller waits for us.
+        transport.try_read(unsafe { buffer.as_mut_slice() })
+    });
+    let result = block(operation, (*cancellable).as_ref());
+    // SAFETY: the caller's place for an error.
+    unsafe { size(result, out) }
+}
+
+unsafe extern "C" fn read_async<T: TransportStream>(
+    stream: *mut gio_ffi::GInputStream,
+    buffer: *mut u8,
+    count: usize,
+    priority: i32,
+    cancellable: *mut gio_ffi::GCancellable,
+    callback: gio_ffi::GAsyncReadyCallback,
+    data: gpointer,
+) {
+    // SAFETY: GIO's own arguments, passed on.
+    let task = unsafe {
+        Task::new(
+            stream.cast(),
+            cancellable,
+            callback,
+            data,
+            READ,
+            Answers::Size,
+            priority,
+        )
+    };
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    let mut buffer = Buffer::new(buffer, count);
+    let operation = Transfer::new(transport.clone(), Interest::Read, move |transport| {
+        // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
+        transport.try_read(unsafe { buffer.as_mut_slice() })
+    });
+    // SAFETY: a live stream.
+    let stream: Owned<gio::InputStream> = Owned::new(unsafe { from_glib_none(stream) });
+    let (context, cancellable) = (task.context(), task.cancellable());
+    spawn(&context, glib::Priority::from(priority), async move {
+        // Nothing of the operation is left when the callback runs.
+        let result = Drive::new(operation, cancellable.as_ref()).await;
+        task.answer_size(result);
+        if transport.is_closed() {
+            // The close found this stream busy and left it to us to mark it closed.
+            let _ = stream.get().close(gio::Cancellable::NONE);
+        }
+    });
+}
+
+unsafe extern "C" fn read_finish(
+    stream: *mut gio_ffi::GInputStream,
+    result: *mut gio_ffi::GAsyncResult,
+    out: *mut *mut glib::ffi::GError,
+) -> isize {
+    // SAFETY: GIO's own arguments, passed on.
+    let result = unsafe { finish_size(stream.cast(), result, READ) };
+    // SAFETY: the caller's place for an error.
+    unsafe { size(result, out) }
+}
+
+unsafe extern "C" fn close_async(
+    stream: *mut gio_ffi::GInputStream,
+    priority: i32,
+    cancellable: *mut gio_ffi::GCancellable,
+    callback: gio_ffi::GAsyncReadyCallback,
+    data: gpointer,
+) {
+    // SAFETY: GIO's own arguments, passed on.
+    let task = unsafe {
+        Task::new(
+            stream.cast(),
+            cancellable,
+            callback,
+            data,
+            CLOSE,
+            Answers::Nothing,
+            priority,
+        )
+    };
+    task.answer(Ok(()));
+}
+
+unsafe extern "C" fn close_finish(
+    stream: *mut gio_ffi::GInputStream,
+    result: *mut gio_ffi::GAsyncResult,
+    out: *mut *mut glib::ffi::GError,
+) -> glib::ffi::gboolean {
+    // SAFETY: GIO's own arguments, passed on.
+    let result = unsafe { finish(stream.cast(), result, CLOSE) };
+    // SAFETY: the caller's place for an error.
+    unsafe { boolean(result, out) }
+}
+
+unsafe extern "C" fn pollable_init<T: TransportStream>(iface: gpointer, _: gpointer) {
+    // SAFETY: GObject passes the table of the interface that this was registered for.
+    let iface = unsafe { &mut *iface.cast::<gio_ffi::GPollableInputStreamInterface>() };
+    iface.can_poll = Some(can_poll);
+    iface.is_readable = Some(is_readable::<T>);
+    iface.create_source = Some(create_input_source::<T>);
+    iface.read_nonblocking = Some(read_nonblocking::<T>);
+}
+
+unsafe extern "C" fn can_poll(_: *mut gio_ffi::GPollableInputStream) -> glib::ffi::gboolean {
+    GTRUE
+}
+
+unsafe extern "C" fn is_readable<T: TransportStream>(
+    stream: *mut gio_ffi::GPollableInputStream,
+) -> glib::ffi::gboolean {
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    // GIO's own answers with the raw poll bits, which do not compare equal to TRUE.
+    transport.is_ready(Interest::Read).into()
+}
+
+unsafe extern "C" fn create_input_source<T: TransportStream>(
+    stream: *mut gio_ffi::GPollableInputStream,
+    cancellable: *mut gio_ffi::GCancellable,
+) -> *mut glib::ffi::GSource {
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    // SAFETY: GIO's own arguments, passed on.
+    unsafe { create_source(stream.cast(), &transport, Interest::Read, cancellable) }
+}
+
+unsafe extern "C" fn read_nonblocking<T: TransportStream>(
+    stream: *mut gio_ffi::GPollableInputStream,
+    buffer: *mut u8,
+    count: usize,
+    out: *mut *mut glib::ffi::GError,
+) -> isize {
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    let mut buffer = Buffer::new(buffer, count);
+    // SAFETY: the caller waits for us.
+    let result = transport.try_read(unsafe { buffer.as_mut_slice() });
+    let result = result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)));
+    // SAFETY: the caller's place for an error.
+    unsafe { size(result, out) }
+}

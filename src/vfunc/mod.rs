@@ -1,0 +1,104 @@
+//! What trampolines share: a fence for panics, and errors on their way out.
+
+#![allow(unsafe_code, reason = "virtual functions are C functions")]
+
+mod input_stream;
+mod output_stream;
+mod pollable;
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use glib::{prelude::*, translate::IntoGlibPtr};
+
+pub(crate) use input_stream::{add_input_interfaces, fill_input_class};
+pub(crate) use output_stream::{add_output_interfaces, fill_output_class};
+pub(crate) use pollable::TransportStream;
+
+use crate::error;
+
+/// Runs `f`; a panic inside it becomes the error `Failed`, since it must not leave an
+/// `extern "C"` function.
+pub(crate) fn fenced<R>(f: impl FnOnce() -> Result<R, glib::Error>) -> Result<R, glib::Error> {
+    catch_unwind(AssertUnwindSafe(f))
+        .unwrap_or_else(|_| Err(error::failed("A virtual function panicked")))
+}
+
+/// Hands an error out through a `GError **`.
+///
+/// # Safety
+///
+/// `out` is NULL, or may be written to.
+pub(crate) unsafe fn set_error(out: *mut *mut glib::ffi::GError, failure: glib::Error) {
+    if !out.is_null() {
+        // SAFETY: as the caller says; the error is handed over.
+        unsafe { *out = failure.into_glib_ptr() };
+    }
+}
+
+/// A `gboolean` and, when it is FALSE, an error.
+///
+/// # Safety
+///
+/// As of [`set_error`].
+pub(crate) unsafe fn boolean(
+    result: Result<(), glib::Error>,
+    out: *mut *mut glib::ffi::GError,
+) -> glib::ffi::gboolean {
+    match result {
+        Ok(()) => glib::ffi::GTRUE,
+        Err(failure) => {
+            // SAFETY: as the caller says.
+            unsafe { set_error(out, failure) };
+            glib::ffi::GFALSE
+        }
+    }
+}
+
+/// A count of bytes, or -1 and an error.
+///
+/// # Safety
+///
+/// As of [`set_error`].
+pub(crate) unsafe fn size(
+    result: Result<usize, glib::Error>,
+    out: *mut *mut glib::ffi::GError,
+) -> isize {
+    match result {
+        Ok(size) => isize::try_from(size).unwrap_or(isize::MAX),
+        Err(failure) => {
+            // SAFETY: as the caller says.
+            unsafe { set_error(out, failure) };
+            -1
+        }
+    }
+}
+
+/// An object that an instance's private data owns, and that any thread may ask for through C.
+///
+/// The reference count is atomic; what gio-rs' `!Send` guards against, the user's closures on the
+/// object, stays where the user put it: this hands out the pointer and nothing else.
+pub(crate) struct Owned<T>(T);
+
+// SAFETY: see above.
+unsafe impl<T: IsA<glib::Object>> Send for Owned<T> {}
+// SAFETY: see above.
+unsafe impl<T: IsA<glib::Object>> Sync for Owned<T> {}
+
+impl<T: IsA<glib::Object>> Owned<T> {
+    pub(crate) fn new(object: T) -> Self {
+        Self(object)
+    }
+
+    pub(crate) fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for Owned<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owned").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,402 @@
+//! The virtual functions of an output stream over a transport.
+
+use gio::{ffi as gio_ffi, prelude::*};
+use glib::{
+    ffi::{GFALSE, GTRUE, gboolean, gpointer},
+    translate::{FromGlibPtrBorrow, from_glib_none},
+};
+
+use super::{
+    Owned, boolean,
+    pollable::{
+        Buffer, Transfer, TransportStream, add_file_descriptor_based, add_interface, create_source,
+        transport_of,
+    },
+    set_error, size,
+};
+use crate::{
+    error,
+    operation::{Answers, Attempt, Drive, Tag, Task, block, finish, finish_size},
+    reactor::{Interest, spawn},
+    transport::{Attempted, Transport},
+};
+
+static WRITE: Tag = Tag(&3);
+static WRITE_VECTORED: Tag = Tag(&4);
+static FLUSH: Tag = Tag(&5);
+static CLOSE: Tag = Tag(&6);
+
+/// Sets the slots that differ from `GOutputStream`'s own.
+///
+pub(crate) fn fill_output_class<T: TransportStream>(class: &mut glib::Class<gio::OutputStream>) {
+    let class = class.as_mut();
+    class.write_fn = Some(write::<T>);
+    class.write_async = Some(write_async::<T>);
+    class.write_finish = Some(write_finish);
+    class.writev_fn = Some(write_vectored::<T>);
+    class.writev_async = Some(write_vectored_async::<T>);
+    class.writev_finish = Some(write_vectored_finish);
+    // There is nothing to flush or to close, and no reason to do it on a worker thread.
+    class.flush = None;
+    class.flush_async = Some(flush_async);
+    class.flush_finish = Some(flush_finish);
+    class.close_fn = None;
+    class.close_async = Some(close_async);
+    class.close_finish = Some(close_finish);
+}
+
+/// Adds `GPollableOutputStream` and `GFileDescriptorBased`.
+pub(crate) fn add_output_interfaces<T: TransportStream>(type_: glib::Type) {
+    // SAFETY: a type function without arguments.
+    let interface = unsafe { gio_ffi::g_pollable_output_stream_get_type() };
+    // SAFETY: `pollable_init` fills the table of that interface.
+    unsafe { add_interface(type_, interface, pollable_init::<T>) };
+    add_file_descriptor_based::<T>(type_);
+}
+
+/// Vectors that the caller of an asynchronous C function keeps valid until its callback.
+struct Vectors {
+    start: *const gio_ffi::GOutputVector,
+    len: usize,
+}
+
+// SAFETY: the caller lends the memory to the operation, on whatever thread that runs.
+unsafe impl Send for Vectors {}
+
+impl Vectors {
+    /// # Safety
+    ///
+    /// The operation has not ended.
+    unsafe fn write(&self, transport: &Transport) -> Attempted<usize> {
+        // Two words, the address and the length: the layout GIO checks for at its own build.
+        const _: () = assert!(size_of::<gio_ffi::GOutputVector>() == size_of::<libc::iovec>());
+        if self.len == 0 {
+            return Ok(Some(0));
+        }
+        // SAFETY: as the caller says; both structures are an address and a length.
+        let vectors =
+            unsafe { std::slice::from_raw_parts(self.start.cast::<libc::iovec>(), self.len) };
+        // SAFETY: the memory they name is lent like the vectors themselves.
+        unsafe { transport.try_write_vectored(vectors) }
+    }
+}
+
+unsafe extern "C" fn write<T: TransportStream>(
+    stream: *mut gio_ffi::GOutputStream,
+    buffer: *mut u8,
+    count: usize,
+    cancellable: *mut gio_ffi::GCancellable,
+    out: *mut *mut glib::ffi::GError,
+) -> isize {
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    let mut buffer = Buffer::new(buffer, count);
+    // SAFETY: a live cancellable or NULL, for the time of the call.
+    let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
+    let operation = Transfer::new(transport, Interest::Write, |transport| {
+        // SAFETY: the caller waits for us.
+        transport.try_write(unsafe { buffer.as_mut_slice() })
+    });
+    let result = block(operation, (*cancellable).as_ref());
+    // SAFETY: the caller's place for an error.
+    unsafe { size(result, out) }
+}
+
+unsafe extern "C" fn write_vectored<T: TransportStream>(
+    stream: *mut gio_ffi::GOutputStream,
+    vectors: *const gio_ffi::GOutputVector,
+    count: usize,
+    written: *mut usize,
+    cancellable: *mut gio_ffi::GCancellable,
+    out: *mut *mut glib::ffi::GError,
+) -> gboolean {
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    let vectors = Vectors {
+        start: vectors,
+        len: count,
+    };
+    // SAFETY: a live cancellable or NULL, for the time of the call.
+    let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
+    let operation = Transfer::new(transport, Interest::Write, |transport| {
+        // SAFETY: the caller waits for us.
+        unsafe { vectors.write(transport) }
+    });
+    let result = block(operation, (*cancellable).as_ref());
+    // SAFETY: the caller's places for a count and an error.
+    unsafe { counted(result, written, out) }
+}
+
+/// TRUE and the count, or FALSE, nothing written, and an error.
+unsafe fn counted(
+    result: Result<usize, glib::Error>,
+    written: *mut usize,
+    out: *mut *mut glib::ffi::GError,
+) -> gboolean {
+    if !written.is_null() {
+        // SAFETY: the caller's place for a count.
+        unsafe { *written = *result.as_ref().unwrap_or(&0) };
+    }
+    // SAFETY: the caller's place for an error.
+    unsafe { boolean(result.map(drop), out) }
+}
+
+/// Runs a transfer in the context of `task`: the system call happens in the dispatch that answers,
+/// so that an operation cancelled before it has written nothing.
+fn run<A>(stream: *mut gio_ffi::GOutputStream, task: Task, priority: i32, operation: A)
+where
+    A: Attempt<Output = usize> + Send + 'static,
+{
+    // SAFETY: a live stream.
+    let stream: Owned<gio::OutputStream> = Owned::new(unsafe { from_glib_none(stream) });
+    let transport = operation.transport().clone();
+    let (context, cancellable) = (task.context(), task.cancellable());
+    spawn(&context, glib::Priority::from(priority), async move {
+        // Nothing of the operation is left when the callback runs.
+        let result = Drive::new(operation, cancellable.as_ref()).await;
+        task.answer_size(result);
+        if transport.is_closed() {
+            // The close found this stream busy and left it to us to mark it closed.
+            let _ = stream.get().close(gio::Cancellable::NONE);
+        }
+    });
+}
+
+unsafe extern "C" fn write_async<T: TransportStream>(
+    stream: *mut gio_ffi::GOutputStream,
+    buffer: *mut u8,
+    count: usize,
+    priority: i32,
+    cancellable: *mut gio_ffi::GCancellable,
+    callback: gio_ffi::GAsyncReadyCallback,
+    data: gpointer,
+) {
+    // SAFETY: GIO's own arguments, passed on.
+    let task = unsafe {
+        Task::new(
+            stream.cast(),
+            cancellable,
+            callback,
+            data,
+            WRITE,
+            Answers::Size,
+            priority,
+        )
+    };
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    let mut buffer = Buffer::new(buffer, count);
+    let operation = Transfer::new(transport, Interest::Write, move |transport| {
+        // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
+        transport.try_write(unsafe { buffer.as_mut_slice() })
+    });
+    run(stream, task, priority, operation);
+}
+
+unsafe extern "C" fn write_finish(
+    stream: *mut gio_ffi::GOutputStream,
+    result: *mut gio_ffi::GAsyncResult,
+    out: *mut *mut glib::ffi::GError,
+) -> isize {
+    // SAFETY: GIO's own arguments, passed on.
+    let result = unsafe { finish_size(stream.cast(), result, WRITE) };
+    // SAFETY: the caller's place for an error.
+    unsafe { size(result, out) }
+}
+
+unsafe extern "C" fn write_vectored_async<T: TransportStream>(
+    stream: *mut gio_ffi::GOutputStream,
+    vectors: *const gio_ffi::GOutputVector,
+    count: usize,
+    priority: i32,
+    cancellable: *mut gio_ffi::GCancellable,
+    callback: gio_ffi::GAsyncReadyCallback,
+    data: gpointer,
+) {
+    // SAFETY: GIO's own arguments, passed on.
+    let task = unsafe {
+        Task::new(
+            stream.cast(),
+            cancellable,
+            callback,
+            data,
+            WRITE_VECTORED,
+            Answers::Size,
+            priority,
+        )
+    };
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    let vectors = Vectors {
+        start: vectors,
+        len: count,
+    };
+    let operation = Transfer::new(transport, Interest::Write, move |transport| {
+        // Whole, so that what moves into the closure is the value that may move.
+        let vectors: &Vectors = &vectors;
+        // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
+        unsafe { vectors.write(transport) }
+    });
+    run(stream, task, priority, operation);
+}
+
+unsafe extern "C" fn write_vectored_finish(
+    stream: *mut gio_ffi::GOutputStream,
+    result: *mut gio_ffi::GAsyncResult,
+    written: *mut usize,
+    out: *mut *mut glib::ffi::GError,
+) -> gboolean {
+    // SAFETY: GIO's own arguments, passed on.
+    let result = unsafe { finish_size(stream.cast(), result, WRITE_VECTORED) };
+    // SAFETY: the caller's places for a count and an error.
+    unsafe { counted(result, written, out) }
+}
+
+unsafe extern "C" fn flush_async(
+    stream: *mut gio_ffi::GOutputStream,
+    priority: i32,
+    cancellable: *mut gio_ffi::GCancellable,
+    callback: gio_ffi::GAsyncReadyCallback,
+    data: gpointer,
+) {
+    // SAFETY: GIO's own arguments, passed on.
+    let task = unsafe {
+        Task::new(
+            stream.cast(),
+            cancellable,
+            callback,
+            data,
+            FLUSH,
+            Answers::Nothing,
+            priority,
+        )
+    };
+    task.answer(Ok(()));
+}
+
+unsafe extern "C" fn flush_finish(
+    stream: *mut gio_ffi::GOutputStream,
+    result: *mut gio_ffi::GAsyncResult,
+    out: *mut *mut glib::ffi::GError,
+) -> gboolean {
+    // SAFETY: GIO's own arguments, passed on.
+    let result = unsafe { finish(stream.cast(), result, FLUSH) };
+    // SAFETY: the caller's place for an error.
+    unsafe { boolean(result, out) }
+}
+
+unsafe extern "C" fn close_async(
+    stream: *mut gio_ffi::GOutputStream,
+    priority: i32,
+    cancellable: *mut gio_ffi::GCancellable,
+    callback: gio_ffi::GAsyncReadyCallback,
+    data: gpointer,
+) {
+    // SAFETY: GIO's own arguments, passed on.
+    let task = unsafe {
+        Task::new(
+            stream.cast(),
+            cancellable,
+            callback,
+            data,
+            CLOSE,
+            Answers::Nothing,
+            priority,
+        )
+    };
+    task.answer(Ok(()));
+}
+
+unsafe extern "C" fn close_finish(
+    stream: *mut gio_ffi::GOutputStream,
+    result: *mut gio_ffi::GAsyncResult,
+    out: *mut *mut glib::ffi::GError,
+) -> gboolean {
+    // SAFETY: GIO's own arguments, passed on.
+    let result = unsafe { finish(stream.cast(), result, CLOSE) };
+    // SAFETY: the caller's place for an error.
+    unsafe { boolean(result, out) }
+}
+
+unsafe extern "C" fn pollable_init<T: TransportStream>(iface: gpointer, _: gpointer) {
+    // SAFETY: GObject passes the table of the interface that this was registered for.
+    let iface = unsafe { &mut *iface.cast::<gio_ffi::GPollableOutputStreamInterface>() };
+    iface.can_poll = Some(can_poll);
+    iface.is_writable = Some(is_writable::<T>);
+    iface.create_source = Some(create_output_source::<T>);
+    iface.write_nonblocking = Some(write_nonblocking::<T>);
+    iface.writev_nonblocking = Some(write_vectored_nonblocking::<T>);
+}
+
+unsafe extern "C" fn can_poll(_: *mut gio_ffi::GPollableOutputStream) -> gboolean {
+    GTRUE
+}
+
+unsafe extern "C" fn is_writable<T: TransportStream>(
+    stream: *mut gio_ffi::GPollableOutputStream,
+) -> gboolean {
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    if transport.is_ready(Interest::Write) {
+        GTRUE
+    } else {
+        GFALSE
+    }
+}
+
+unsafe extern "C" fn create_output_source<T: TransportStream>(
+    stream: *mut gio_ffi::GPollableOutputStream,
+    cancellable: *mut gio_ffi::GCancellable,
+) -> *mut glib::ffi::GSource {
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    // SAFETY: GIO's own arguments, passed on.
+    unsafe { create_source(stream.cast(), &transport, Interest::Write, cancellable) }
+}
+
+unsafe extern "C" fn write_nonblocking<T: TransportStream>(
+    stream: *mut gio_ffi::GPollableOutputStream,
+    buffer: *mut u8,
+    count: usize,
+    out: *mut *mut glib::ffi::GError,
+) -> isize {
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    let mut buffer = Buffer::new(buffer, count);
+    // SAFETY: the caller waits for us.
+    let result = transport.try_write(unsafe { buffer.as_mut_slice() });
+    let result = result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)));
+    // SAFETY: the caller's place for an error.
+    unsafe { size(result, out) }
+}
+
+unsafe extern "C" fn write_vectored_nonblocking<T: TransportStream>(
+    stream: *mut gio_ffi::GPollableOutputStream,
+    vectors: *const gio_ffi::GOutputVector,
+    count: usize,
+    written: *mut usize,
+    out: *mut *mut glib::ffi::GError,
+) -> gio_ffi::GPollableReturn {
+    // SAFETY: called on instances of `T`.
+    let transport = unsafe { transport_of::<T>(stream.cast()) };
+    let vectors = Vectors {
+        start: vectors,
+        len: count,
+    };
+    // SAFETY: the caller waits for us.
+    let result = unsafe { vectors.write(&transport) };
+    if !written.is_null() {
+        let moved = result.as_ref().ok().copied().flatten().unwrap_or(0);
+        // SAFETY: the caller's place for a count.
+        unsafe { *written = moved };
+    }
+    match result {
+        Ok(Some(_)) => gio_ffi::G_POLLABLE_RETURN_OK,
+        Ok(None) => gio_ffi::G_POLLABLE_RETURN_WOULD_BLOCK,
+        Err(failure) => {
+            // SAFETY: the caller's place for an error.
+            unsafe { set_error(out, failure) };
+            gio_ffi::G_POLLABLE_RETURN_FAILED
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What the two stream directions share: their transport, waits handed out as sources, and the
+//! interface that tells the descriptor.
+
+use std::{
+    sync::Arc,
+    task::{Wake, Waker},
+};
+
+use glib::{ffi::gpointer, object::IsA, subclass::prelude::*, translate::IntoGlib};
+use once_cell::sync::OnceCell;
+
+use crate::{
+    operation::{Attempt, Progress, Wait},
+    reactor::{Events, Interest, Source},
+    transport::{Attempted, Operation, Transport},
+};
+
+/// A stream over a transport.
+pub(crate) trait TransportStream: ObjectSubclass<Type: IsA<glib::Object>> {
+    /// The transport of now: a connection may move on to another socket.
+    fn transport(&self) -> Arc<Transport>;
+}
+
+/// One transfer of bytes in one direction, tried until it moves some.
+pub(super) struct Transfer<F> {
+    transport: Arc<Transport>,
+    interest: Interest,
+    call: F,
+    deadline: Option<i64>,
+    _operation: Operation,
+}
+
+impl<F: FnMut(&Transport) -> Attempted<usize>> Transfer<F> {
+    pub(super) fn new(transport: Arc<Transport>, interest: Interest, call: F) -> Self {
+        let deadline = transport.deadline();
+        let operation = transport.operation();
+        Self {
+            transport,
+            interest,
+            call,
+            deadline,
+            _operation: operation,
+        }
+    }
+}
+
+impl<F: FnMut(&Transport) -> Attempted<usize>> Attempt for Transfer<F> {
+    type Output = usize;
+
+    fn transport(&self) -> &Arc<Transport> {
+        &self.transport
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.deadline
+    }
+
+    fn attempt(&mut self) -> Progress<usize> {
+        match (self.call)(&self.transport) {
+            Ok(Some(moved)) => Progress::Done(Ok(moved)),
+            Ok(None) => Progress::Wait(Wait::for_event(self.interest)),
+            Err(failure) => Progress::Done(Err(failure)),
+        }
+    }
+}
+
+/// Memory that the caller of an asynchronous C function keeps valid until its callback.
+pub(super) struct Buffer {
+    start: *mut u8,
+    len: usize,
+}
+
+// SAFETY: the caller lends the memory to the operation, on whatever thread that runs.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    pub(super) fn new(start: *mut u8, len: usize) -> Self {
+        Self { start, len }
+    }
+
+    /// # Safety
+    ///
+    /// The operation has not ended, and nobody else uses the memory.
+    pub(super) unsafe fn as_mut_slice(&mut self) -> &mut [u8] {
+        if self.len == 0 {
+            return &mut [];
+        }
+        // SAFETY: as the caller says; GIO forbids NULL with a length.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
+    }
+}
+
+/// `g_pollable_*_stream_create_source()`: fires when the descriptor is ready, when the socket's
+/// timeout passes (the next operation then answers `TimedOut`), once when the socket is closed,
+/// and when `cancellable` is cancelled.
+///
+/// # Safety
+///
+/// `stream` is a live object, `cancellable` a live cancellable or NULL. The result is a full
+/// reference.
+pub(super) unsafe fn create_source(
+    stream: *mut glib::gobject_ffi::GObject,
+    transport: &Arc<Transport>,
+    interest: Interest,
+    cancellable: *mut gio::ffi::GCancellable,
+) -> *mut glib::ffi::GSource {
+    // SAFETY: as the caller says; a NULL child means none yet.
+    let parent =
+        unsafe { gio::ffi::g_pollable_source_new_full(stream, std::ptr::null_mut(), cancellable) };
+    let child = readiness_source(transport, interest);
+    // SAFETY: neither is attached yet; GLib takes a reference of its own.
+    unsafe { glib::ffi::g_source_add_child_source(parent, child.as_ptr()) };
+    parent
+}
+
+fn readiness_source(transport: &Arc<Transport>, interest: Interest) -> Source {
+    let transport = transport.clone();
+    let hosted = Arc::new(OnceCell::new());
+    let tag = hosted.clone();
+    let waiter = Arc::new(OnceCell::new());
+    let kept = waiter.clone();
+    let using = transport.clone();
+    let source = Source::new(glib::Priority::DEFAULT, move |source| {
+        let _kept = &kept;
+        let Some(tag) = tag.get() else {
+            // Closed before it began: once is enough.
+            source.set_ready_time(None);
+            return true;
+        };
+        if transport.is_closed() {
+            source.modify_fd(*tag, Events::NONE);
+            source.set_ready_time(None);
+            return true;
+        }
+        let deadline = transport.deadline();
+        if source.query_fd(*tag) == Events::NONE {
+            transport.set_timed_out(interest);
+        }
+        source.set_ready_time(deadline);
+        true
+    });
+    let Ok(used) = using.enter() else {
+        source.set_ready_time(Some(0));
+        return source;
+    };
+    // New cells take their first value.
+    let _ = hosted.set(source.add_fd(used.fd(), interest.events()));
+    source.set_ready_time(using.deadline());
+    let waker = Waker::from(Arc::new(SourceWaker(source.clone())));
+    let _ = waiter.set(using.wake_on_close(&waker));
+    source
+}
+
+/// Makes a source run.
+struct SourceWaker(Source);
+
+impl Wake for SourceWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.set_ready_time(Some(0));
+    }
+}
+
+unsafe extern "C" {
+    /// Of libgio itself; gio-rs keeps its binding in another crate.
+    fn g_file_descriptor_based_get_type() -> glib::ffi::GType;
+}
+
+/// `struct _GFileDescriptorBasedIface`.
+#[repr(C)]
+struct FileDescriptorBasedIface {
+    parent: glib::gobject_ffi::GTypeInterface,
+    get_fd: Option<unsafe extern "C" fn(gpointer) -> i32>,
+}
+
+/// Adds `GFileDescriptorBased`.
+pub(super) fn add_file_descriptor_based<T: TransportStream>(type_: glib::Type) {
+    // SAFETY: a type function without arguments.
+    let interface = unsafe { g_file_descriptor_based_get_type() };
+    // SAFETY: `init` fills the table of that interface, and `T` is being registered as `type_`.
+    unsafe { add_interface(type_, interface, file_descriptor_based_init::<T>) };
+}
+
+/// # Safety
+///
+/// `init` must fill the table of `interface`, for instances of `type_`, which is being registered.
+pub(super) unsafe fn add_interface(
+    type_: glib::Type,
+    interface: glib::ffi::GType,
+    init: unsafe extern "C" fn(gpointer, gpointer),
+) {
+    let info = glib::gobject_ffi::GInterfaceInfo {
+        interface_init: Some(init),
+        interface_finalize: None,
+        interface_data: std::ptr::null_mut(),
+    };
+    // SAFETY: as the caller says; GObject copies the description.
+    unsafe {
+        glib::gobject_ffi::g_type_add_interface_static(
+            type_.into_glib(),
+            interface,
+            &raw const info,
+        );
+    }
+}
+
+unsafe extern "C" fn file_descriptor_based_init<T: TransportStream>(iface: gpointer, _: gpointer) {
+    // SAFETY: GObject passes the table of the interface that this was registered for.
+    unsafe { (*iface.cast::<FileDescriptorBasedIface>()).get_fd = Some(get_fd::<T>) };
+}
+
+unsafe extern "C" fn get_fd<T: TransportStream>(stream: gpointer) -> i32 {
+    // SAFETY: called on instances of `T`.
+    unsafe { transport_of::<T>(stream) }.fd_number()
+}
+
+/// # Safety
+///
+/// `stream` is a live instance of `T`.
+pub(super) unsafe fn transport_of<T: TransportStream>(stream: gpointer) -> Arc<Transport> {
+    // SAFETY: as the caller says.
+    let instance = unsafe { &*stream.cast::<T::Instance>() };
+    instance.imp().transport()
+}

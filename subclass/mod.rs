@@ -1,0 +1,61 @@
+//! Deriving from the classes of this crate.
+//!
+//! ```
+//! use gsock::subclass::prelude::*;
+//!
+//! mod imp {
+//!     use super::*;
+//!
+//!     #[derive(Default)]
+//!     pub struct ChattyConnection;
+//!
+//!     #[glib::object_subclass]
+//!     impl ObjectSubclass for ChattyConnection {
+//!         const NAME: &'static str = "ChattyConnection";
+//!         type Type = super::ChattyConnection;
+//!         type ParentType = gsock::TcpConnection;
+//!     }
+//!
+//!     impl ObjectImpl for ChattyConnection {}
+//!     impl IOStreamImpl for ChattyConnection {}
+//!     impl SocketConnectionImpl for ChattyConnection {
+//!         fn connect(
+//!             &self,
+//!             address: &gio::SocketAddress,
+//!             cancellable: Option<&gio::Cancellable>,
+//!         ) -> Result<(), glib::Error> {
+//!             println!("connecting");
+//!             self.parent_connect(address, cancellable)
+//!         }
+//!     }
+//!     impl TcpConnectionImpl for ChattyConnection {}
+//! }
+//!
+//! glib::wrapper! {
+//!     pub struct ChattyConnection(ObjectSubclass<imp::ChattyConnection>)
+//!         @extends gsock::TcpConnection, gsock::SocketConnection, gio::IOStream;
+//! }
+//!
+//! gsock::SocketConnection::factory_register::<ChattyConnection>(
+//!     gio::SocketFamily::Ipv4,
+//!     gio::SocketType::Stream,
+//!     0,
+//! );
+//! ```
+
+pub(crate) mod socket_connection;
+pub(crate) mod structs;
+pub(crate) mod tcp_connection;
+
+pub use socket_connection::{SocketConnectionImpl, SocketConnectionImplExt, UnitFuture};
+pub use structs::{
+    SocketConnectionClass, SocketConnectionInstance, TcpConnectionClass, TcpConnectionInstance,
+};
+pub use tcp_connection::TcpConnectionImpl;
+
+/// What one needs to derive: our traits, gio's and glib's.
+pub mod prelude {
+    pub use gio::subclass::prelude::*;
+
+    pub use super::{SocketConnectionImpl, SocketConnectionImplExt, TcpConnectionImpl, UnitFuture};
+}

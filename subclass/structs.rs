@@ -1,0 +1,84 @@
+//! The class and instance structs: what C sees, byte for byte.
+//!
+//! A class struct is its parent's, then our virtual functions, then ten pointers of room for more.
+//! An instance struct is its parent's alone: private data lies before it.
+
+use gio::ffi::{
+    GAsyncReadyCallback, GAsyncResult, GCancellable, GIOStream, GIOStreamClass, GSocketAddress,
+};
+use glib::ffi::{GError, gboolean, gpointer};
+
+/// `struct _GsockSocketConnection`.
+#[derive(Debug)]
+#[repr(C)]
+#[doc(alias = "GsockSocketConnection")]
+pub struct SocketConnectionInstance {
+    pub(crate) parent_instance: GIOStream,
+}
+
+/// `struct _GsockSocketConnectionClass`.
+///
+/// Every public form of an operation calls its slot, so that an override in C is seen by Rust and
+/// the reverse.
+#[derive(Clone, Copy)]
+#[repr(C)]
+#[doc(alias = "GsockSocketConnectionClass")]
+pub struct SocketConnectionClass {
+    /// The slots of `GIOStream`.
+    pub parent_class: GIOStreamClass,
+    /// The blocking connect.
+    pub connect: Option<
+        unsafe extern "C" fn(
+            *mut SocketConnectionInstance,
+            *mut GSocketAddress,
+            *mut GCancellable,
+            *mut *mut GError,
+        ) -> gboolean,
+    >,
+    /// Starts a connect; `connect_finish` takes what it answers.
+    pub connect_async: Option<
+        unsafe extern "C" fn(
+            *mut SocketConnectionInstance,
+            *mut GSocketAddress,
+            *mut GCancellable,
+            GAsyncReadyCallback,
+            gpointer,
+        ),
+    >,
+    /// Takes the outcome of a connect.
+    pub connect_finish: Option<
+        unsafe extern "C" fn(
+            *mut SocketConnectionInstance,
+            *mut GAsyncResult,
+            *mut *mut GError,
+        ) -> gboolean,
+    >,
+    /// Room for more.
+    pub padding: [gpointer; 10],
+}
+
+/// `struct _GsockTcpConnection`.
+#[derive(Debug)]
+#[repr(C)]
+#[doc(alias = "GsockTcpConnection")]
+pub struct TcpConnectionInstance {
+    pub(crate) parent_instance: SocketConnectionInstance,
+}
+
+/// `struct _GsockTcpConnectionClass`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+#[doc(alias = "GsockTcpConnectionClass")]
+pub struct TcpConnectionClass {
+    /// The slots of `GsockSocketConnection`.
+    pub parent_class: SocketConnectionClass,
+    /// Room for more.
+    pub padding: [gpointer; 10],
+}
+
+impl std::fmt::Debug for SocketConnectionClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SocketConnectionClass")
+            .finish_non_exhaustive()
+    }
+}
