@@ -1,0 +1,138 @@
+//! The factory: which type of connection goes with which kind of socket.
+
+use std::{
+    collections::HashMap,
+    os::fd::{AsRawFd, OwnedFd},
+    sync::{PoisonError, RwLock},
+};
+
+use gio::{SocketFamily, SocketType, prelude::*};
+use once_cell::sync::Lazy;
+
+use crate::{
+    SocketConnection, TcpConnection, error,
+    transport::{hand_over, kind_of_fd},
+};
+
+type Key = (SocketFamily, SocketType, i32);
+
+/// Read by every accept: looking up takes no exclusive lock.
+static TYPES: Lazy<RwLock<HashMap<Key, glib::Type>>> = Lazy::new(|| {
+    let tcp = TcpConnection::static_type();
+    let mut types = HashMap::new();
+    for family in [SocketFamily::Ipv4, SocketFamily::Ipv6] {
+        for protocol in [0, libc::IPPROTO_TCP, MPTCP] {
+            types.insert((family, SocketType::Stream, protocol), tcp);
+        }
+    }
+    RwLock::new(types)
+});
+
+/// IPPROTO_MPTCP, which is Linux's alone.
+const MPTCP: i32 = 262;
+
+impl SocketConnection {
+    /// Makes a connection of the registered type around `socket`, which need not be connected.
+    ///
+    /// The base type where nothing is registered for the socket's family, type and protocol.
+    /// The connection's home is the calling thread and its thread-default context.
+    ///
+    /// GIO: SC-33.
+    #[doc(alias = "gsock_socket_connection_factory_create_connection")]
+    #[doc(alias = "g_socket_connection_factory_create_connection")]
+    pub fn factory_create_connection(socket: &gio::Socket) -> Self {
+        let protocol = socket.property::<gio::SocketProtocol>("protocol");
+        let type_ = Self::factory_lookup_type(
+            socket.family(),
+            socket.property::<SocketType>("type"),
+            glib::translate::IntoGlib::into_glib(protocol),
+        );
+        glib::Object::builder_with_type(type_)
+            .property("socket", socket)
+            .build()
+            .downcast()
+            .unwrap_or_else(|_| unreachable!("the map holds types that derive from this one"))
+    }
+
+    /// Makes a connection of the registered type around an open descriptor, which it then owns.
+    ///
+    /// It works without a [`gio::Socket`] until the first call of
+    /// [`socket`](crate::SocketConnectionExt::socket) or read of the property makes one, so that a
+    /// connection costs about half. From the standard library: `OwnedFd::from(stream)`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` when the descriptor is not a socket. The descriptor is closed then.
+    #[doc(alias = "gsock_socket_connection_factory_create_connection_from_fd")]
+    pub fn factory_create_connection_from_fd(fd: OwnedFd) -> Result<Self, glib::Error> {
+        let Some((family, type_, protocol)) = kind_of_fd(fd.as_raw_fd()) else {
+            return Err(error::prefixed(
+                "Creating a connection from a descriptor",
+                libc::ENOTSOCK,
+            ));
+        };
+        let type_ = Self::factory_lookup_type(family, type_, protocol);
+        // The class first: what its initialisation makes must not be given the descriptor.
+        let _class = glib::Class::<Self>::from_type(type_);
+        hand_over::put(fd);
+        Ok(glib::Object::with_type(type_)
+            .downcast()
+            .unwrap_or_else(|_| unreachable!("the map holds types that derive from this one")))
+    }
+
+    /// Registers `type_` for sockets of this family, type and protocol, in the place of what was
+    /// registered before: the last registration wins, whatever the order in which types were loaded.
+    ///
+    /// A type that does not derive from [`SocketConnection`] leaves a critical message in the log
+    /// and the map unchanged. Any thread may call it. There is no way back to an unregistered state.
+    ///
+    /// GIO: SC-31, where a registration may be overwritten by GIO's own types.
+    #[doc(alias = "gsock_socket_connection_factory_register_type")]
+    #[doc(alias = "g_socket_connection_factory_register_type")]
+    pub fn factory_register_type(
+        type_: glib::Type,
+        family: SocketFamily,
+        socket_type: SocketType,
+        protocol: i32,
+    ) {
+        if !type_.is_a(Self::static_type()) {
+            glib::g_critical!(
+                "Gsock",
+                "{} does not derive from GsockSocketConnection",
+                type_.name()
+            );
+            return;
+        }
+        let mut types = TYPES.write().unwrap_or_else(PoisonError::into_inner);
+        types.insert((family, socket_type, protocol), type_);
+    }
+
+    /// Registers `T`; see [`factory_register_type`](Self::factory_register_type).
+    #[doc(alias = "gsock_socket_connection_factory_register_type")]
+    pub fn factory_register<T: IsA<Self>>(
+        family: SocketFamily,
+        socket_type: SocketType,
+        protocol: i32,
+    ) {
+        Self::factory_register_type(T::static_type(), family, socket_type, protocol);
+    }
+
+    /// The type registered for exactly this family, type and protocol, else [`SocketConnection`]'s.
+    ///
+    /// Built in: [`TcpConnection`] for IPv4 and IPv6 streams of protocol 0, TCP (6) and MPTCP (262).
+    ///
+    /// GIO: SC-32.
+    #[doc(alias = "gsock_socket_connection_factory_lookup_type")]
+    #[doc(alias = "g_socket_connection_factory_lookup_type")]
+    pub fn factory_lookup_type(
+        family: SocketFamily,
+        socket_type: SocketType,
+        protocol: i32,
+    ) -> glib::Type {
+        let types = TYPES.read().unwrap_or_else(PoisonError::into_inner);
+        types
+            .get(&(family, socket_type, protocol))
+            .copied()
+            .unwrap_or_else(Self::static_type)
+    }
+}

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(not(unix))]
+compile_error!("gsock works on Unix systems; on Windows use gio's own socket classes");
+
+mod error;
+mod factory;
+mod home;
+mod operation;
+pub mod prelude;
+mod reactor;
+mod socket_connection;
+mod socket_input_stream;
+mod socket_output_stream;
+#[path = "../subclass/mod.rs"]
+pub mod subclass;
+mod tcp_connection;
+mod transport;
+mod vfunc;
+
+pub use socket_connection::{SocketConnection, SocketConnectionExt};
+pub use tcp_connection::{KeepaliveParams, Liveness, TcpConnection, TcpConnectionExt};
+pub use transport::ConnectionState;

@@ -1,0 +1,9 @@
+//! Every extension trait, without its name: gio's prelude has traits of the same names, and both
+//! preludes are meant to be imported together.
+//!
+//! ```
+//! use gio::prelude::*;
+//! use gsock::prelude::*;
+//! ```
+
+pub use crate::{SocketConnectionExt as _, TcpConnectionExt as _};

@@ -1,0 +1,394 @@
+//! State of a [`SocketConnection`](super::SocketConnection).
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use gio::{prelude::*, subclass::prelude::*};
+use glib::{ParamFlags, ParamSpec, Value};
+use once_cell::sync::{Lazy, OnceCell};
+
+use crate::{
+    error,
+    home::{Notifier, change},
+    socket_input_stream::SocketInputStream,
+    socket_output_stream::SocketOutputStream,
+    subclass::{
+        SocketConnectionClass, SocketConnectionImpl, SocketConnectionInstance,
+        socket_connection as slots,
+    },
+    transport::{ConnectionState, Kind, Transport, Wire, hand_over, placeholder},
+    vfunc::Owned,
+};
+
+/// The streams of each class of the object, from the base class to its own: a class may wrap what
+/// its parent's made.
+type Streams<T> = Mutex<Vec<(glib::Type, Arc<Owned<T>>)>>;
+
+#[derive(Debug)]
+pub struct SocketConnection {
+    notifier: Arc<Notifier>,
+    /// The socket of now, shared with both streams.
+    wire: Arc<Wire>,
+    /// A bare descriptor that this object was made around, until it is constructed.
+    handed: Mutex<Option<OwnedFd>>,
+    /// The sockets that the instance's own class can carry; unset is all.
+    carries: OnceCell<fn(Kind) -> bool>,
+    inputs: Streams<gio::InputStream>,
+    outputs: Streams<gio::OutputStream>,
+    /// The object is going away: its socket is let go of, not closed.
+    disposing: AtomicBool,
+    /// `notify::closed` is left to the asynchronous close that is under way.
+    closing_async: AtomicBool,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for SocketConnection {
+    const NAME: &'static str = "GsockSocketConnection";
+    type Type = super::SocketConnection;
+    type ParentType = gio::IOStream;
+    type Instance = SocketConnectionInstance;
+    type Class = SocketConnectionClass;
+
+    fn class_init(class: &mut Self::Class) {
+        slots::fill_class(class);
+    }
+
+    fn new() -> Self {
+        let notifier = Notifier::new();
+        Self {
+            wire: Wire::new(),
+            // First of all that happens to a new instance: no other one can come between.
+            handed: Mutex::new(hand_over::take()),
+            carries: OnceCell::new(),
+            inputs: Mutex::default(),
+            outputs: Mutex::default(),
+            disposing: AtomicBool::new(false),
+            closing_async: AtomicBool::new(false),
+            notifier,
+        }
+    }
+}
+
+impl ObjectImpl for SocketConnection {
+    fn properties() -> &'static [ParamSpec] {
+        static PROPERTIES: Lazy<Vec<ParamSpec>> = Lazy::new(|| {
+            let read = ParamFlags::READABLE | ParamFlags::EXPLICIT_NOTIFY;
+            let bytes = |name| glib::ParamSpecUInt64::builder(name).flags(read).build();
+            let address = |name| {
+                glib::ParamSpecObject::builder::<gio::SocketAddress>(name)
+                    .flags(read)
+                    .build()
+            };
+            vec![
+                glib::ParamSpecObject::builder::<gio::Socket>("socket")
+                    .flags(
+                        ParamFlags::READWRITE | ParamFlags::CONSTRUCT | ParamFlags::EXPLICIT_NOTIFY,
+                    )
+                    .build(),
+                glib::ParamSpecEnum::builder_with_default("state", ConnectionState::Unconnected)
+                    .flags(read)
+                    .build(),
+                glib::ParamSpecBoolean::builder("alive").flags(read).build(),
+                address("local-address"),
+                address("remote-address"),
+                glib::ParamSpecBoxed::builder::<glib::Error>("last-error")
+                    .flags(read)
+                    .build(),
+                bytes("bytes-read"),
+                bytes("bytes-written"),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
+        if pspec.name() != "socket" {
+            return;
+        }
+        // GObject has checked the type.
+        let socket = value.get::<Option<gio::Socket>>().ok().flatten();
+        let result = match (self.wire.get(), socket) {
+            (None, None) => Ok(()),
+            (None, Some(socket)) => self.adopt(&socket),
+            (Some(_), socket) => self.replace_socket(socket.as_ref()),
+        };
+        if let Err(refusal) = result {
+            glib::g_critical!("Gsock", "the socket was refused: {}", refusal.message());
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
+        let transport = self.transport();
+        match pspec.name() {
+            "socket" => transport.socket().to_value(),
+            "state" => transport.connection_state().to_value(),
+            "alive" => (transport.connection_state() == ConnectionState::Connected).to_value(),
+            "local-address" => transport.local_address().ok().to_value(),
+            "remote-address" => transport.remote_address().ok().to_value(),
+            "last-error" => transport.last_error().to_value(),
+            "bytes-read" => transport.bytes_read().to_value(),
+            "bytes-written" => transport.bytes_written().to_value(),
+            // GObject asks for no others.
+            _ => Value::from_type(pspec.value_type()),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.notifier.set_object(self.obj().upcast_ref());
+        if self.wire.get().is_some() {
+            return;
+        }
+        let handed = self
+            .handed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(fd) = handed {
+            self.install(Transport::of_fd(fd, &self.notifier));
+            return;
+        }
+        glib::g_critical!(
+            "Gsock",
+            "a {} was built without a socket",
+            self.obj().type_().name()
+        );
+        self.install(Transport::of_socket(&placeholder(), &self.notifier));
+        // Born closed: every operation says so, and nothing is NULL.
+        let _ = self.obj().close(gio::Cancellable::NONE);
+    }
+
+    fn dispose(&self) {
+        self.disposing.store(true, Ordering::Release);
+        self.notifier.forget_object();
+        // GIOStream's own dispose closes next, if nobody has.
+    }
+}
+
+impl IOStreamImpl for SocketConnection {
+    fn input_stream(&self) -> gio::InputStream {
+        self.make_input_stream()
+    }
+
+    fn output_stream(&self) -> gio::OutputStream {
+        self.make_output_stream()
+    }
+
+    /// Closes the socket and marks both streams closed; `cancellable` has no effect, as nothing
+    /// waits.
+    fn close(&self, _cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
+        let transport = self.transport();
+        let disposing = self.disposing.load(Ordering::Acquire);
+        let result = if disposing {
+            transport.detach();
+            Ok(())
+        } else {
+            transport.close()
+        };
+        self.close_streams(&transport);
+        if !disposing && !self.closing_async.load(Ordering::Acquire) {
+            self.notifier.tell_later(change::CLOSED);
+        }
+        result
+    }
+}
+
+impl SocketConnectionImpl for SocketConnection {}
+
+impl SocketConnection {
+    /// The transport of now. Without a socket there is a closed one.
+    pub(crate) fn transport(&self) -> Arc<Transport> {
+        self.wire
+            .get()
+            .unwrap_or_else(|| Transport::of_socket(&placeholder(), &self.notifier))
+    }
+
+    pub(crate) fn notifier(&self) -> &Arc<Notifier> {
+        &self.notifier
+    }
+
+    /// Tells what happened on other threads, if this one is home.
+    pub(crate) fn catch_up(&self) {
+        self.notifier.catch_up();
+    }
+
+    /// Called by a class of ours while the instance is being made.
+    pub(crate) fn restrict(&self, carries: fn(Kind) -> bool) {
+        // The most derived of our classes comes last and there is one such restriction in any line.
+        let _ = self.carries.set(carries);
+    }
+
+    fn install(&self, transport: Arc<Transport>) {
+        self.wire.set(transport.clone());
+        transport.attach();
+    }
+
+    fn check(&self, transport: &Transport) -> Result<(), glib::Error> {
+        if self
+            .carries
+            .get()
+            .is_none_or(|carries| carries(transport.kind()))
+        {
+            return Ok(());
+        }
+        Err(error::invalid(
+            "This type of connection cannot carry such a socket",
+        ))
+    }
+
+    /// Takes the socket that the object is built with.
+    fn adopt(&self, socket: &gio::Socket) -> Result<(), glib::Error> {
+        let transport = Transport::of_socket(socket, &self.notifier);
+        self.check(&transport)?;
+        self.install(transport);
+        Ok(())
+    }
+
+    /// See [`SocketConnectionExt::set_socket`](super::SocketConnectionExt::set_socket).
+    pub(super) fn replace_socket(&self, socket: Option<&gio::Socket>) -> Result<(), glib::Error> {
+        let object = self.obj();
+        let socket = socket.ok_or_else(|| error::invalid("A connection needs a socket"))?;
+        let before = self.transport();
+        if before.is_around(socket) {
+            return Ok(());
+        }
+        if object.is_closed() {
+            return Err(glib::Error::new(
+                gio::IOErrorEnum::Closed,
+                "The connection is already closed",
+            ));
+        }
+        if object.has_pending() || before.is_busy() || self.has_pending_stream() {
+            return Err(glib::Error::new(
+                gio::IOErrorEnum::Pending,
+                "The connection or one of its streams has an outstanding operation",
+            ));
+        }
+        let after = Transport::of_socket(socket, &self.notifier);
+        self.check(&after)?;
+        before.detach();
+        self.install(after.clone());
+        self.notifier
+            .tell(change::SOCKET | before.differences(&after));
+        Ok(())
+    }
+
+    // --- The streams ---------------------------------------------------------------------------
+
+    pub(crate) fn make_input_stream(&self) -> gio::InputStream {
+        let stream: gio::InputStream = SocketInputStream::new(&self.wire).upcast();
+        if self.transport().is_closed() {
+            let _ = stream.close(gio::Cancellable::NONE);
+        }
+        stream
+    }
+
+    pub(crate) fn make_output_stream(&self) -> gio::OutputStream {
+        let stream: gio::OutputStream = SocketOutputStream::new(&self.wire).upcast();
+        if self.transport().is_closed() {
+            let _ = stream.close(gio::Cancellable::NONE);
+        }
+        stream
+    }
+
+    /// The input stream of the class `type_` of this object, made at the first call.
+    pub(crate) fn input_at(
+        &self,
+        type_: glib::Type,
+        make: impl FnOnce() -> gio::InputStream,
+    ) -> gio::InputStream {
+        found_or_made(&self.inputs, type_, make).get().clone()
+    }
+
+    /// The output stream of the class `type_` of this object, made at the first call.
+    pub(crate) fn output_at(
+        &self,
+        type_: glib::Type,
+        make: impl FnOnce() -> gio::OutputStream,
+    ) -> gio::OutputStream {
+        found_or_made(&self.outputs, type_, make).get().clone()
+    }
+
+    fn has_pending_stream(&self) -> bool {
+        all(&self.inputs)
+            .iter()
+            .any(|stream| stream.get().has_pending())
+            || all(&self.outputs)
+                .iter()
+                .any(|stream| stream.get().has_pending())
+    }
+
+    /// Marks the base class' streams closed; one with an operation under way is marked by its end.
+    fn close_streams(&self, transport: &Transport) {
+        if transport.is_busy() {
+            return;
+        }
+        let base = <Self as ObjectSubclassType>::type_();
+        if let Some(stream) = known(&self.outputs, base) {
+            let _ = stream.get().close(gio::Cancellable::NONE);
+        }
+        if let Some(stream) = known(&self.inputs, base) {
+            let _ = stream.get().close(gio::Cancellable::NONE);
+        }
+    }
+
+    // --- Closing -------------------------------------------------------------------------------
+
+    /// From now on `notify::closed` waits for the callback.
+    pub(crate) fn begin_async_close(&self) {
+        self.closing_async.store(true, Ordering::Release);
+    }
+
+    /// After a close that was cancelled or failed: GIO calls the stream closed, so it must be.
+    pub(crate) fn ensure_closed(&self) {
+        let transport = self.transport();
+        if !transport.is_closed() {
+            let _ = transport.close();
+            self.close_streams(&transport);
+        }
+    }
+}
+
+fn lock<T>(streams: &Streams<T>) -> MutexGuard<'_, Vec<(glib::Type, Arc<Owned<T>>)>> {
+    // Elements are pushed whole: a panic leaves nothing half done.
+    streams.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn known<T>(streams: &Streams<T>, type_: glib::Type) -> Option<Arc<Owned<T>>> {
+    lock(streams)
+        .iter()
+        .find(|(of, _)| *of == type_)
+        .map(|(_, stream)| stream.clone())
+}
+
+fn all<T>(streams: &Streams<T>) -> Vec<Arc<Owned<T>>> {
+    lock(streams)
+        .iter()
+        .map(|(_, stream)| stream.clone())
+        .collect()
+}
+
+/// The lock is not held while `make` runs: of two threads that ask at once, one's is kept.
+fn found_or_made<T: IsA<glib::Object>>(
+    streams: &Streams<T>,
+    type_: glib::Type,
+    make: impl FnOnce() -> T,
+) -> Arc<Owned<T>> {
+    if let Some(stream) = known(streams, type_) {
+        return stream;
+    }
+    let made = Arc::new(Owned::new(make()));
+    let mut streams = lock(streams);
+    if let Some((_, stream)) = streams.iter().find(|(of, _)| *of == type_) {
+        let stream = stream.clone();
+        drop(streams);
+        return stream;
+    }
+    streams.push((type_, made.clone()));
+    made
+}

@@ -1,0 +1,26 @@
+//! The output stream of a connection.
+
+mod imp;
+
+use std::sync::Arc;
+
+use crate::transport::Wire;
+
+glib::wrapper! {
+    /// Writes to a connection's socket.
+    ///
+    /// Used through [`gio::OutputStream`] and [`gio::PollableOutputStream`], as GIO's own private
+    /// type is.
+    pub struct SocketOutputStream(ObjectSubclass<imp::SocketOutputStream>)
+        @extends gio::OutputStream,
+        @implements gio::PollableOutputStream;
+}
+
+impl SocketOutputStream {
+    pub(crate) fn new(wire: &Arc<Wire>) -> Self {
+        use glib::subclass::prelude::ObjectSubclassIsExt;
+        let stream: Self = glib::Object::new();
+        stream.imp().set_wire(wire.clone());
+        stream
+    }
+}

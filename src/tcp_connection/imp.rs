@@ -1,0 +1,122 @@
+//! State of a [`TcpConnection`](super::TcpConnection).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gio::{prelude::*, subclass::prelude::*};
+use glib::{ParamFlags, ParamSpec, Value, subclass::InitializingObject};
+use once_cell::sync::Lazy;
+
+use crate::{
+    SocketConnection,
+    operation::block,
+    subclass::{
+        SocketConnectionImpl, TcpConnectionClass, TcpConnectionImpl, TcpConnectionInstance,
+        tcp_connection,
+    },
+    transport::{Drain, Kind},
+};
+
+#[derive(Debug, Default)]
+pub struct TcpConnection {
+    graceful: AtomicBool,
+    /// An asynchronous close has done the waiting already.
+    drained: AtomicBool,
+    /// Dropping an object never waits for its peer.
+    disposing: AtomicBool,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for TcpConnection {
+    const NAME: &'static str = "GsockTcpConnection";
+    type Type = super::TcpConnection;
+    type ParentType = SocketConnection;
+    type Instance = TcpConnectionInstance;
+    type Class = TcpConnectionClass;
+
+    fn class_init(class: &mut Self::Class) {
+        tcp_connection::fill_class(class);
+    }
+
+    fn instance_init(object: &InitializingObject<Self>) {
+        tcp_connection::restrict(object, is_tcp);
+    }
+}
+
+/// Any protocol number: a fall-back from MPTCP, or from IPv6 to IPv4, keeps the object.
+fn is_tcp(kind: Kind) -> bool {
+    kind.is_inet() && kind.is_stream()
+}
+
+impl ObjectImpl for TcpConnection {
+    fn properties() -> &'static [ParamSpec] {
+        static PROPERTIES: Lazy<Vec<ParamSpec>> = Lazy::new(|| {
+            vec![
+                glib::ParamSpecBoolean::builder("graceful-disconnect")
+                    .flags(ParamFlags::READWRITE | ParamFlags::EXPLICIT_NOTIFY)
+                    .build(),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
+        if pspec.name() == "graceful-disconnect"
+            && let Ok(graceful) = value.get()
+        {
+            self.set_graceful(graceful);
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
+        match pspec.name() {
+            "graceful-disconnect" => self.is_graceful().to_value(),
+            // GObject asks for no others.
+            _ => Value::from_type(pspec.value_type()),
+        }
+    }
+
+    fn dispose(&self) {
+        self.disposing.store(true, Ordering::Release);
+    }
+}
+
+impl IOStreamImpl for TcpConnection {
+    fn close(&self, cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
+        let cancelled = cancellable.is_some_and(CancellableExt::is_cancelled);
+        let waits = self.is_graceful()
+            && !cancelled
+            && !self.disposing.load(Ordering::Acquire)
+            && !self.drained.swap(false, Ordering::AcqRel);
+        if !waits {
+            return self.parent_close(cancellable);
+        }
+        let transport = self
+            .obj()
+            .upcast_ref::<SocketConnection>()
+            .imp()
+            .transport();
+        let drained = block(Drain::new(transport), cancellable);
+        // The first error is the one to report, and nothing keeps the socket open.
+        drained.and(self.parent_close(cancellable))
+    }
+}
+
+impl SocketConnectionImpl for TcpConnection {}
+impl TcpConnectionImpl for TcpConnection {}
+
+impl TcpConnection {
+    pub(crate) fn is_graceful(&self) -> bool {
+        self.graceful.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_graceful(&self, graceful: bool) {
+        if self.graceful.swap(graceful, Ordering::AcqRel) != graceful {
+            self.obj().notify("graceful-disconnect");
+        }
+    }
+
+    /// The close that follows does not wait again.
+    pub(crate) fn set_drained(&self) {
+        self.drained.store(true, Ordering::Release);
+    }
+}
