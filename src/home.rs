@@ -244,15 +244,13 @@ impl Notifier {
         if self.timer.swap(true, Ordering::AcqRel) {
             return;
         }
-        let first = self
+        // The later of the two, or a timer for one would run at once for the other, for nothing.
+        let last = self
             .bytes_told
             .iter()
             .map(|told| told.load(Ordering::Relaxed))
-            .min();
-        let due = first
-            .unwrap_or(0)
-            .max(glib::monotonic_time() - BYTES_INTERVAL)
-            + BYTES_INTERVAL;
+            .max();
+        let due = last.unwrap_or(0).max(0) + BYTES_INTERVAL;
         self.attach(due, |notifier| {
             notifier.timer.store(false, Ordering::Release)
         });

@@ -1,0 +1,285 @@
+//! What the test files share: a context of one's own with a time limit, loopback peers, counters.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(unsafe_code, reason = "one socket option")]
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    io::{Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    os::fd::OwnedFd,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use gio::prelude::*;
+use gsock::{SocketConnection, prelude::*};
+
+/// No wait in a test is longer than this.
+pub const LIMIT: Duration = Duration::from_secs(10);
+
+/// Runs `test` on a thread of its own whose thread-default context is private to it, and fails the
+/// test if that takes longer than [`LIMIT`] or panics.
+pub fn on_private_context<R: Send + 'static>(
+    test: impl FnOnce(&glib::MainContext) -> R + Send + 'static,
+) -> R {
+    within(LIMIT, move || {
+        let context = glib::MainContext::new();
+        context.with_thread_default(|| test(&context)).expect("a new context has no owner")
+    })
+}
+
+/// Runs `test` on the global default context, one test of the process at a time.
+pub fn on_default_context<R: Send + 'static>(
+    test: impl FnOnce(&glib::MainContext) -> R + Send + 'static,
+) -> R {
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    within(LIMIT, move || {
+        let context = glib::MainContext::default();
+        let _owned = context.acquire().expect("nobody else iterates the default context");
+        test(&context)
+    })
+}
+
+/// Runs `work` on another thread and fails if it has not ended after `limit`.
+pub fn within<R: Send + 'static>(limit: Duration, work: impl FnOnce() -> R + Send + 'static) -> R {
+    let (ended, end) = mpsc::channel();
+    let worker = thread::spawn(move || {
+        let result = work();
+        let _ = ended.send(());
+        result
+    });
+    match end.recv_timeout(limit) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("not done after {limit:?}"),
+        // Done, or panicked: the join tells.
+        _ => match worker.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        },
+    }
+}
+
+/// Iterates `context` until `done`, within [`LIMIT`].
+pub fn iterate_until(context: &glib::MainContext, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    // So that an iteration without an event ends too.
+    let tick = glib::source::timeout_source_new(
+        Duration::from_millis(5),
+        None,
+        glib::Priority::HIGH,
+        || glib::ControlFlow::Continue,
+    );
+    tick.attach(Some(context));
+    while !done() {
+        assert!(Instant::now() < end, "not done after {LIMIT:?}");
+        context.iteration(true);
+    }
+    tick.destroy();
+}
+
+/// Iterates `context` for `time`, whatever happens.
+pub fn iterate_for(context: &glib::MainContext, time: Duration) {
+    let end = Instant::now() + time;
+    iterate_until(context, || Instant::now() >= end);
+}
+
+/// Runs `future` on `context`, within [`LIMIT`].
+pub fn block_on<R: 'static>(
+    context: &glib::MainContext,
+    future: impl Future<Output = R> + 'static,
+) -> R {
+    let result = Rc::new(RefCell::new(None));
+    let slot = result.clone();
+    context.spawn_local(async move {
+        let value = future.await;
+        *slot.borrow_mut() = Some(value);
+    });
+    iterate_until(context, || result.borrow().is_some());
+    result.take().expect("the future has ended")
+}
+
+/// The code of an error in GIO's domain; another domain fails the test.
+#[track_caller]
+pub fn code(error: &glib::Error) -> gio::IOErrorEnum {
+    error.kind::<gio::IOErrorEnum>().unwrap_or_else(|| panic!("not a GIO error: {error:?}"))
+}
+
+/// Fails unless `result` is an error of this code.
+#[track_caller]
+pub fn assert_fails<T: std::fmt::Debug>(result: Result<T, glib::Error>, expected: gio::IOErrorEnum) {
+    match result {
+        Ok(value) => panic!("{expected:?} was expected, and it succeeded: {value:?}"),
+        Err(error) => assert_eq!(code(&error), expected, "{error:?}"),
+    }
+}
+
+/// A TCP socket that is not connected.
+pub fn tcp_socket(family: gio::SocketFamily) -> gio::Socket {
+    gio::Socket::new(family, gio::SocketType::Stream, gio::SocketProtocol::Default)
+        .expect("loopback has both families")
+}
+
+pub fn ipv4_socket() -> gio::Socket {
+    tcp_socket(gio::SocketFamily::Ipv4)
+}
+
+/// A connection of the registered type around an unconnected IPv4 socket.
+pub fn unconnected() -> SocketConnection {
+    SocketConnection::factory_create_connection(&ipv4_socket())
+}
+
+pub fn gio_address(address: SocketAddr) -> gio::InetSocketAddress {
+    gio::InetSocketAddress::from(address)
+}
+
+/// A listener on loopback, and its address.
+pub fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    (listener, address)
+}
+
+/// Both ends of a TCP connection over loopback: the standard library's, and a descriptor.
+pub fn tcp_pair() -> (TcpStream, OwnedFd) {
+    let (listener, address) = listener();
+    let ours = TcpStream::connect(address).expect("it listens");
+    let (theirs, _) = listener.accept().expect("somebody connected");
+    theirs.set_read_timeout(Some(LIMIT)).expect("an option");
+    theirs.set_write_timeout(Some(LIMIT)).expect("an option");
+    (theirs, OwnedFd::from(ours))
+}
+
+/// A connection around a connected `GSocket`, and the peer's end of it.
+pub fn connected() -> (SocketConnection, TcpStream) {
+    let (peer, fd) = tcp_pair();
+    let socket = gio::Socket::from_fd(fd).expect("a socket");
+    (SocketConnection::factory_create_connection(&socket), peer)
+}
+
+/// Likewise around a bare descriptor.
+pub fn connected_bare() -> (SocketConnection, TcpStream) {
+    let (peer, fd) = tcp_pair();
+    (SocketConnection::factory_create_connection_from_fd(fd).expect("a socket"), peer)
+}
+
+/// A listener whose queue is full, so that a connect to it stays in flight, with what fills it.
+pub struct Deaf {
+    pub address: SocketAddr,
+    _listener: gio::Socket,
+    _queue: Vec<gio::Socket>,
+}
+
+pub fn deaf_listener() -> Deaf {
+    let socket = ipv4_socket();
+    let any = gio_address(([127, 0, 0, 1], 0).into());
+    socket.bind(&any, false).expect("loopback");
+    socket.set_listen_backlog(0);
+    socket.listen().expect("bound");
+    let bound = socket.local_address().expect("bound");
+    let bound = bound.downcast::<gio::InetSocketAddress>().expect("an internet address");
+    let address = SocketAddr::new([127, 0, 0, 1].into(), bound.port());
+    // One more than fits; the kernel drops the rest of the attempts.
+    let queue = (0..4)
+        .map(|_| {
+            let filler = ipv4_socket();
+            filler.set_blocking(false);
+            let _ = SocketExt::connect(&filler, &gio_address(address), gio::Cancellable::NONE);
+            filler
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(50));
+    Deaf { address, _listener: socket, _queue: queue }
+}
+
+/// A port on loopback where nobody listens.
+pub fn refused_address() -> SocketAddr {
+    let (listener, address) = listener();
+    drop(listener);
+    address
+}
+
+/// Serves every connection on a thread: what comes in goes back, until the end of file.
+pub fn echo_server() -> SocketAddr {
+    let (listener, address) = listener();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || echo(stream));
+        }
+    });
+    address
+}
+
+fn echo(mut stream: TcpStream) {
+    let mut buffer = [0; 65536];
+    while let Ok(count) = stream.read(&mut buffer) {
+        if count == 0 || stream.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+/// Makes the peer's end reset the connection when it is dropped.
+pub fn reset(peer: TcpStream) {
+    use std::os::fd::AsRawFd;
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    // SAFETY: the value is as long as said.
+    let set = unsafe {
+        libc::setsockopt(
+            peer.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size_of_val(&linger) as libc::socklen_t,
+        )
+    };
+    assert_eq!(set, 0);
+    drop(peer);
+}
+
+/// Counts the notifications of a property; names and counts in the order of emission.
+pub fn notifications(object: &impl IsA<glib::Object>) -> Rc<RefCell<Vec<String>>> {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let names = seen.clone();
+    object.as_ref().connect_notify_local(None, move |_, property| {
+        names.borrow_mut().push(property.name().to_owned());
+    });
+    seen
+}
+
+/// Tells whether an object is gone, from any thread.
+#[derive(Clone)]
+pub struct Gone(Arc<AtomicBool>);
+
+impl Gone {
+    pub fn of(object: &impl IsA<glib::Object>) -> Self {
+        let gone = Arc::new(AtomicBool::new(false));
+        let flag = gone.clone();
+        object.as_ref().add_weak_ref_notify(move || flag.store(true, Ordering::SeqCst));
+        Self(gone)
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// How many descriptors this process has open.
+pub fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count().saturating_sub(1))
+}
+
+/// Reads from the peer's end until its end of file.
+pub fn read_to_end(peer: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    peer.read_to_end(&mut bytes).expect("an end of file");
+    bytes
+}
