@@ -310,11 +310,11 @@ impl Object {
 
     fn get(&self) -> Option<glib::Object> {
         let weak = (&raw const *self.0).cast_mut();
-        // SAFETY: initialised in `new`; the result is a full reference or NULL.
-        unsafe {
-            let object: *mut glib::gobject_ffi::GObject = glib::gobject_ffi::g_weak_ref_get(weak);
-            (!object.is_null()).then(|| from_glib_full(object))
-        }
+        // SAFETY: initialised in `new`.
+        let object: *mut glib::gobject_ffi::GObject =
+            unsafe { glib::gobject_ffi::g_weak_ref_get(weak) };
+        // SAFETY: a full reference or NULL.
+        unsafe { from_glib_full(object) }
     }
 }
 

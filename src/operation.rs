@@ -346,13 +346,17 @@ impl Task {
     }
 
     pub(crate) fn context(&self) -> glib::MainContext {
-        // SAFETY: borrowed from a live task.
-        unsafe { from_glib_none(gio::ffi::g_task_get_context(self.task)) }
+        // SAFETY: a live task.
+        let context = unsafe { gio::ffi::g_task_get_context(self.task) };
+        // SAFETY: borrowed from the task, never NULL.
+        unsafe { from_glib_none(context) }
     }
 
     pub(crate) fn cancellable(&self) -> Option<gio::Cancellable> {
-        // SAFETY: borrowed from a live task, NULL for none.
-        unsafe { from_glib_none(gio::ffi::g_task_get_cancellable(self.task)) }
+        // SAFETY: a live task.
+        let cancellable = unsafe { gio::ffi::g_task_get_cancellable(self.task) };
+        // SAFETY: borrowed from the task, NULL for none.
+        unsafe { from_glib_none(cancellable) }
     }
 
     pub(crate) fn answer(self, result: Result<(), glib::Error>) {
@@ -369,24 +373,35 @@ impl Task {
     }
 
     fn send_ref(&self, result: Result<isize, glib::Error>) {
-        // SAFETY: set in `new`, freed with the task, which we hold.
-        let state = unsafe { &*gio::ffi::g_task_get_task_data(self.task).cast::<AtomicU8>() };
-        state.store(RETURNED, Ordering::Release);
-        // SAFETY: returned once: `self` is used up by its callers.
+        // SAFETY: made by `new` and not answered yet.
+        unsafe { state_of(self.task) }.store(RETURNED, Ordering::Release);
         match (result, self.kind) {
-            (Ok(_), Answers::Nothing) => unsafe {
-                gio::ffi::g_task_return_boolean(self.task, GTRUE);
-            },
-            // SAFETY: likewise.
-            (Ok(size), Answers::Size) => unsafe { gio::ffi::g_task_return_int(self.task, size) },
-            // SAFETY: likewise; the error is handed over.
-            (Err(failure), _) => unsafe {
-                gio::ffi::g_task_return_error(self.task, failure.into_glib_ptr());
-            },
+            (Ok(_), Answers::Nothing) => {
+                // SAFETY: answered once: `self` is used up by its callers.
+                unsafe { gio::ffi::g_task_return_boolean(self.task, GTRUE) };
+            }
+            (Ok(size), Answers::Size) => {
+                // SAFETY: likewise.
+                unsafe { gio::ffi::g_task_return_int(self.task, size) };
+            }
+            (Err(failure), _) => {
+                // SAFETY: likewise; the error is handed over.
+                unsafe { gio::ffi::g_task_return_error(self.task, failure.into_glib_ptr()) };
+            }
         }
         // SAFETY: the reference that `new` was given.
         unsafe { glib::gobject_ffi::g_object_unref(self.task.cast()) };
     }
+}
+
+/// # Safety
+///
+/// A live task that [`Task::new`] made; the result lives no longer.
+unsafe fn state_of<'a>(task: *mut gio::ffi::GTask) -> &'a AtomicU8 {
+    // SAFETY: a live task.
+    let state = unsafe { gio::ffi::g_task_get_task_data(task) };
+    // SAFETY: the box that `Task::new` gave it, freed with the task.
+    unsafe { &*state.cast::<AtomicU8>() }
 }
 
 impl Drop for Task {
@@ -466,10 +481,11 @@ unsafe fn take(
     if result.is_null() {
         return Err(error::invalid("There is no result to finish with"));
     }
+    // SAFETY: a type function without arguments.
+    let task_type = unsafe { gio::ffi::g_task_get_type() };
     // SAFETY: a live instance of some type.
-    let is_task = unsafe {
-        glib::gobject_ffi::g_type_check_instance_is_a(result.cast(), gio::ffi::g_task_get_type())
-    };
+    let is_task =
+        unsafe { glib::gobject_ffi::g_type_check_instance_is_a(result.cast(), task_type) };
     if is_task == glib::ffi::GFALSE {
         return Err(error::invalid("The result is not of this operation"));
     }
@@ -481,8 +497,8 @@ unsafe fn take(
     // SAFETY: a live task.
     let its_tag = unsafe { gio::ffi::g_task_get_source_tag(task) };
     let fresh = if its_tag == tag.as_ptr() {
-        // SAFETY: tasks with this tag are made by `Task::new`, which gives them their state.
-        let state = unsafe { &*gio::ffi::g_task_get_task_data(task).cast::<AtomicU8>() };
+        // SAFETY: tasks with this tag are made by `Task::new`.
+        let state = unsafe { state_of(task) };
         state
             .compare_exchange(RETURNED, TAKEN, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()

@@ -128,11 +128,11 @@ pub(crate) fn fill_class(class: &mut SocketConnectionClass) {
 /// Gives a class of this crate its parent's slots back, in place of the trampolines of a third
 /// party's: there is no override to call.
 pub(crate) fn inherit_slots(class: &mut SocketConnectionClass) {
-    // SAFETY: called from the class_init of a type derived from this class.
-    let parent = unsafe {
-        &*glib::gobject_ffi::g_type_class_peek_parent(ptr::from_mut(class).cast())
-            .cast::<SocketConnectionClass>()
-    };
+    // SAFETY: the class struct of a registered type.
+    let parent =
+        unsafe { glib::gobject_ffi::g_type_class_peek_parent(ptr::from_mut(class).cast()) };
+    // SAFETY: called from the class_init of a type derived from our class.
+    let parent = unsafe { &*parent.cast::<SocketConnectionClass>() };
     class.connect = parent.connect;
     class.connect_async = parent.connect_async;
     class.connect_finish = parent.connect_finish;
@@ -160,19 +160,17 @@ static CLOSE: Tag = Tag(&12);
 /// The class of an object, for calls of its own slots.
 pub(crate) fn class_of(object: &SocketConnection) -> &'static SocketConnectionClass {
     let instance: *mut SocketConnectionInstance = object.to_glib_none().0;
-    // SAFETY: an instance begins with its class; a class that has had an instance is not unloaded.
-    unsafe { &**instance.cast::<*const SocketConnectionClass>() }
+    // SAFETY: an instance begins with a pointer to its class.
+    let class = unsafe { *instance.cast::<*const SocketConnectionClass>() };
+    // SAFETY: a class that has had an instance is not unloaded.
+    unsafe { &*class }
 }
 
 fn parent_class_of<T: SocketConnectionImpl>() -> &'static SocketConnectionClass {
-    // SAFETY: initialised with the type, which the caller has an instance of; its parent is, or
-    // derives from, our class, and parents are never unloaded.
-    unsafe {
-        &*T::type_data()
-            .as_ref()
-            .parent_class()
-            .cast::<SocketConnectionClass>()
-    }
+    // SAFETY: initialised with the type, which the caller has an instance of.
+    let data = unsafe { T::type_data().as_ref() };
+    // SAFETY: the parent is, or derives from, our class, and parents are never unloaded.
+    unsafe { &*data.parent_class().cast::<SocketConnectionClass>() }
 }
 
 pub(crate) fn call_connect(
@@ -594,13 +592,12 @@ unsafe fn borrow(
     Borrowed<Option<gio::Cancellable>>,
 ) {
     // SAFETY: as the caller says.
-    unsafe {
-        (
-            SocketConnection::from_glib_borrow(instance),
-            gio::SocketAddress::from_glib_borrow(address),
-            Option::<gio::Cancellable>::from_glib_borrow(cancellable),
-        )
-    }
+    let object = unsafe { SocketConnection::from_glib_borrow(instance) };
+    // SAFETY: likewise.
+    let address = unsafe { gio::SocketAddress::from_glib_borrow(address) };
+    // SAFETY: likewise.
+    let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
+    (object, address, cancellable)
 }
 
 /// # Safety

@@ -85,7 +85,8 @@ unsafe extern "C" fn close_async(
         if let Some(tcp) = kept.downcast_ref::<TcpConnection>() {
             tcp.imp().set_drained();
         }
-        // The first error is the one to report, and nothing keeps the socket open.
-        drained.and(call_close(&kept, gio::Cancellable::NONE))
+        // Nothing keeps the socket open, and the first error is the one to report.
+        let closed = call_close(&kept, gio::Cancellable::NONE);
+        drained.and(closed)
     });
 }

@@ -96,8 +96,9 @@ impl IOStreamImpl for TcpConnection {
             .imp()
             .transport();
         let drained = block(Drain::new(transport), cancellable);
-        // The first error is the one to report, and nothing keeps the socket open.
-        drained.and(self.parent_close(cancellable))
+        // Nothing keeps the socket open, and the first error is the one to report.
+        let closed = self.parent_close(cancellable);
+        drained.and(closed)
     }
 }
 

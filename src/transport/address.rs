@@ -56,11 +56,11 @@ impl NativeAddress {
     /// `None` for a form that GIO cannot read, such as that of no address at all.
     pub(crate) fn to_gio(self) -> Option<gio::SocketAddress> {
         let native = (&raw const self.storage).cast_mut().cast();
-        // SAFETY: GIO copies `len` bytes from a live value; the result is a full reference or NULL.
-        unsafe {
-            let address = gio::ffi::g_socket_address_new_from_native(native, self.len as usize);
-            (!address.is_null()).then(|| from_glib_full(address))
-        }
+        // SAFETY: GIO copies `len` bytes from a live value.
+        let address =
+            unsafe { gio::ffi::g_socket_address_new_from_native(native, self.len as usize) };
+        // SAFETY: a full reference or NULL.
+        unsafe { from_glib_full(address) }
     }
 
     pub(crate) fn local_of(fd: RawFd) -> Result<Self, i32> {

@@ -8,7 +8,7 @@
 use std::{
     fmt,
     mem::ManuallyDrop,
-    os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -17,7 +17,11 @@ use std::{
 };
 
 use gio::prelude::*;
-use glib::translate::ToGlibPtr;
+use glib::{
+    signal::signal_has_handler_pending,
+    subclass::SignalId,
+    translate::{ToGlibPtr, from_glib_full},
+};
 
 use crate::{
     error,
@@ -101,14 +105,8 @@ fn is_last_reference(socket: &gio::Socket) -> bool {
 }
 
 fn has_handlers(socket: &gio::Socket) -> bool {
-    // SAFETY: the name is a static string and GObject has this signal.
-    unsafe {
-        let notify =
-            glib::gobject_ffi::g_signal_lookup(c"notify".as_ptr(), gio::ffi::g_socket_get_type());
-        let object: *mut gio::ffi::GSocket = socket.to_glib_none().0;
-        glib::gobject_ffi::g_signal_has_handler_pending(object.cast(), notify, 0, glib::ffi::GTRUE)
-            != glib::ffi::GFALSE
-    }
+    SignalId::lookup("notify", gio::Socket::static_type())
+        .is_some_and(|notify| signal_has_handler_pending(socket, notify, None, true))
 }
 
 /// Who closes the number.
@@ -256,20 +254,15 @@ impl Descriptor {
         let fd = bare.into_raw_fd();
         let mut failure = ptr::null_mut();
         // SAFETY: an open descriptor, whose ownership moves when the result is not NULL.
-        let socket = unsafe {
-            let socket: *mut gio::ffi::GSocket =
-                gio::ffi::g_socket_new_from_fd(fd, &raw mut failure);
-            if socket.is_null() {
-                glib::ffi::g_clear_error(&raw mut failure);
-                None
-            } else {
-                Some(glib::translate::from_glib_full::<_, gio::Socket>(socket))
-            }
-        };
+        let socket = unsafe { gio::ffi::g_socket_new_from_fd(fd, &raw mut failure) };
+        // SAFETY: NULL or an error that is ours to free.
+        unsafe { glib::ffi::g_clear_error(&raw mut failure) };
+        // SAFETY: a full reference or NULL.
+        let socket: Option<gio::Socket> = unsafe { from_glib_full(socket) };
         let Some(socket) = socket else {
             // The kernel refused to describe its own socket: keep the number for our own I/O.
             // SAFETY: GIO leaves the descriptor with its owner when it fails.
-            *owner = Owner::Bare(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) });
+            *owner = Owner::Bare(unsafe { OwnedFd::from_raw_fd(fd) });
             return placeholder();
         };
         self.socket

@@ -801,7 +801,9 @@ impl fmt::Debug for Transport {
 pub(crate) fn kind_of_fd(fd: RawFd) -> Option<(gio::SocketFamily, gio::SocketType, i32)> {
     let kind = Kind::of_fd(fd)?;
     // SAFETY: GIO's enumerations keep numbers that they do not know.
-    let (family, type_) = unsafe { (from_glib(kind.family), from_glib(kind.type_)) };
+    let family = unsafe { from_glib(kind.family) };
+    // SAFETY: likewise.
+    let type_ = unsafe { from_glib(kind.type_) };
     Some((family, type_, kind.protocol.max(0)))
 }
 
