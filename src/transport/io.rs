@@ -1,0 +1,177 @@
+//! Reading and writing without waiting, and what an attempt tells about the peer.
+
+use std::os::fd::RawFd;
+use std::sync::atomic::Ordering;
+
+use super::{Transport, Use, options};
+use crate::{
+    error,
+    home::change,
+    reactor::{Events, Interest},
+};
+
+/// One attempt: done, `None` for "not now", or failed.
+pub(crate) type Attempted<T> = Result<Option<T>, glib::Error>;
+
+impl Transport {
+    /// One `recv(2)` that does not wait.
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> Attempted<usize> {
+        self.transfer(Some(Interest::Read), |fd| {
+            // SAFETY: the buffer is as long as said.
+            unsafe {
+                libc::recv(
+                    fd,
+                    buffer.as_mut_ptr().cast(),
+                    buffer.len(),
+                    libc::MSG_DONTWAIT,
+                )
+            }
+        })
+    }
+
+    /// One `recv(2)` that does not wait and whose bytes nobody will see.
+    pub(super) fn discard(&self, scratch: &mut [u8]) -> Attempted<usize> {
+        self.transfer(None, |fd| {
+            // SAFETY: the buffer is as long as said.
+            unsafe {
+                libc::recv(
+                    fd,
+                    scratch.as_mut_ptr().cast(),
+                    scratch.len(),
+                    libc::MSG_DONTWAIT,
+                )
+            }
+        })
+    }
+
+    /// One `send(2)` that does not wait.
+    pub(crate) fn try_write(&self, buffer: &[u8]) -> Attempted<usize> {
+        self.transfer(Some(Interest::Write), |fd| {
+            // SAFETY: the buffer is as long as said.
+            unsafe { libc::send(fd, buffer.as_ptr().cast(), buffer.len(), SEND_FLAGS) }
+        })
+    }
+
+    /// One `sendmsg(2)` that does not wait, of at most as many vectors as the system takes.
+    ///
+    /// # Safety
+    ///
+    /// Each vector must name memory that may be read.
+    pub(crate) unsafe fn try_write_vectored(&self, vectors: &[libc::iovec]) -> Attempted<usize> {
+        // SAFETY: all zero is an empty message.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = vectors.as_ptr().cast_mut();
+        message.msg_iovlen = vectors.len().min(MOST_VECTORS) as _;
+        self.transfer(Some(Interest::Write), |fd| {
+            // SAFETY: the caller vouches for the vectors; the kernel only reads them.
+            unsafe { libc::sendmsg(fd, &raw const message, SEND_FLAGS) }
+        })
+    }
+
+    /// `counted` says which counter the bytes go to; without one they were read to be thrown away.
+    fn transfer(
+        &self,
+        counted: Option<Interest>,
+        mut call: impl FnMut(RawFd) -> isize,
+    ) -> Attempted<usize> {
+        let using = self.enter()?;
+        if let Some(interest) = counted
+            && self.timed_out[interest as usize].swap(false, Ordering::AcqRel)
+        {
+            return Err(error::timed_out());
+        }
+        loop {
+            let moved = call(using.fd());
+            if let Ok(moved) = usize::try_from(moved) {
+                if let Some(interest) = counted {
+                    self.moved(interest, moved, &using);
+                }
+                return Ok(Some(moved));
+            }
+            match error::last_errno() {
+                libc::EINTR => {}
+                errno if errno == libc::EAGAIN || errno == libc::EWOULDBLOCK => return Ok(None),
+                errno => {
+                    let what = match counted {
+                        Some(Interest::Write) => "Error sending data",
+                        _ => "Error receiving data",
+                    };
+                    let failure = error::prefixed(what, errno);
+                    if ends_connection(errno) && self.is_peer_gone(&using) {
+                        self.lost(Some(failure.clone()));
+                    }
+                    // Another thread closed it between our entering and the call.
+                    return Err(if self.is_closed() {
+                        error::closed()
+                    } else {
+                        failure
+                    });
+                }
+            }
+        }
+    }
+
+    fn moved(&self, interest: Interest, count: usize, using: &Use<'_>) {
+        if count > 0 {
+            let (counter, bit) = match interest {
+                Interest::Read => (&self.bytes_read, change::BYTES_READ),
+                Interest::Write => (&self.bytes_written, change::BYTES_WRITTEN),
+            };
+            counter.fetch_add(count as u64, Ordering::Relaxed);
+            self.tell(bit);
+        } else if interest == Interest::Read && self.kind.is_stream() && self.is_peer_gone(using) {
+            self.lost(None);
+        }
+    }
+
+    /// Whether the peer has closed its side or the connection is broken, as the kernel sees it now.
+    fn is_peer_gone(&self, using: &Use<'_>) -> bool {
+        self.gone(events_of(using.fd(), GONE), using)
+    }
+
+    pub(super) fn gone(&self, events: Events, using: &Use<'_>) -> bool {
+        if events.has(Events::ERROR.or(Events::HANGUP)) {
+            return true;
+        }
+        // Our own shutdown of the reading side looks the same.
+        events.has(Events::PEER_HANGUP)
+            && !(self.kind.has_tcp_state() && options::is_open_to_read(using.fd()))
+    }
+}
+
+/// What tells that the peer is gone.
+pub(super) const GONE: Events = Events::PEER_HANGUP.or(Events::HANGUP).or(Events::ERROR);
+
+/// The process's SIGPIPE disposition is the user's.
+const SEND_FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+
+/// IOV_MAX of Linux; sendmsg(2) fails beyond it.
+const MOST_VECTORS: usize = 1024;
+
+/// Errors after which a connection is of no more use, if its socket says so too.
+fn ends_connection(errno: i32) -> bool {
+    matches!(
+        errno,
+        libc::ECONNRESET
+            | libc::EPIPE
+            | libc::ETIMEDOUT
+            | libc::ECONNABORTED
+            | libc::ENETRESET
+            | libc::EHOSTUNREACH
+            | libc::ENETUNREACH
+    )
+}
+
+/// `poll(2)` without waiting.
+pub(super) fn events_of(fd: RawFd, wanted: Events) -> Events {
+    let mut polled = libc::pollfd {
+        fd,
+        events: wanted.bits(),
+        revents: 0,
+    };
+    // SAFETY: one element, as said.
+    match unsafe { libc::poll(&raw mut polled, 1, 0) } {
+        1 => Events::from_bits(polled.revents),
+        _ => Events::NONE,
+    }
+}

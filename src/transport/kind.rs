@@ -1,0 +1,71 @@
+//! What kind of socket it is.
+
+use std::os::fd::RawFd;
+
+use gio::prelude::*;
+use glib::translate::{IntoGlib, from_glib};
+
+use super::{NativeAddress, options};
+
+/// What kind of socket it is; known for as long as the socket is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub(super) family: i32,
+    /// GIO's number.
+    pub(super) type_: i32,
+    /// The kernel's number, -1 where it does not tell.
+    pub(super) protocol: i32,
+}
+
+impl Kind {
+    pub(super) fn of_socket(socket: &gio::Socket) -> Self {
+        use std::os::fd::AsRawFd;
+        Self {
+            family: socket.family().into_glib(),
+            type_: socket.property::<gio::SocketType>("type").into_glib(),
+            protocol: options::protocol(socket.as_raw_fd()),
+        }
+    }
+
+    pub(super) fn of_fd(fd: RawFd) -> Option<Self> {
+        // GIO numbers stream, datagram and seqpacket 1, 2 and 3; the kernel 1, 2 and 5.
+        let type_ = match options::get_int(fd, libc::SOL_SOCKET, libc::SO_TYPE).ok()? {
+            libc::SOCK_SEQPACKET => gio::ffi::G_SOCKET_TYPE_SEQPACKET,
+            type_ => type_,
+        };
+        let family = NativeAddress::local_of(fd).ok()?.family();
+        Some(Self {
+            family,
+            type_,
+            protocol: options::protocol(fd),
+        })
+    }
+
+    /// Whether `TCP_INFO` tells our own shutdown from the peer's; MPTCP does not say.
+    pub(super) fn has_tcp_state(self) -> bool {
+        self.protocol == libc::IPPROTO_TCP
+    }
+
+    pub(crate) fn is_inet(self) -> bool {
+        self.family == libc::AF_INET || self.family == libc::AF_INET6
+    }
+
+    /// A socket that has one peer for life.
+    pub(crate) fn has_one_peer(self) -> bool {
+        self.type_ != gio::ffi::G_SOCKET_TYPE_DATAGRAM
+    }
+
+    pub(crate) fn is_stream(self) -> bool {
+        self.type_ == gio::ffi::G_SOCKET_TYPE_STREAM
+    }
+}
+
+/// What the factory looks up for a descriptor, in GIO's terms; `None` for what is not a socket.
+pub(crate) fn kind_of_fd(fd: RawFd) -> Option<(gio::SocketFamily, gio::SocketType, i32)> {
+    let kind = Kind::of_fd(fd)?;
+    // SAFETY: GIO's enumerations keep numbers that they do not know.
+    let family = unsafe { from_glib(kind.family) };
+    // SAFETY: likewise.
+    let type_ = unsafe { from_glib(kind.type_) };
+    Some((family, type_, kind.protocol.max(0)))
+}

@@ -1,0 +1,100 @@
+//! Waiting for the descriptor, and being woken when it is closed.
+
+use std::sync::{Arc, MutexGuard, PoisonError, atomic::Ordering};
+use std::task::Waker;
+
+use gio::prelude::*;
+
+use super::{Transport, io::events_of};
+use crate::{
+    error,
+    reactor::{Events, Interest, block_on_events},
+};
+
+impl Transport {
+    /// Blocks until the descriptor is ready for `interest`.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`, `Cancelled`, `TimedOut` once `deadline` has passed.
+    pub(crate) fn wait_blocking(
+        &self,
+        interest: Option<Interest>,
+        until: Option<i64>,
+        deadline: Option<i64>,
+        cancellable: Option<&gio::Cancellable>,
+    ) -> Result<(), glib::Error> {
+        let using = self.enter()?;
+        let first = match (until, deadline) {
+            (Some(until), Some(deadline)) => Some(until.min(deadline)),
+            (until, deadline) => until.or(deadline),
+        };
+        let fd = interest.map(|interest| (using.fd(), interest.events()));
+        let events = block_on_events(fd, first, cancellable)?;
+        drop(using);
+        if self.is_closed() {
+            return Err(error::closed());
+        }
+        if cancellable.is_some_and(CancellableExt::is_cancelled) {
+            return Err(error::cancelled());
+        }
+        if events == Events::NONE && deadline.is_some_and(|end| glib::monotonic_time() >= end) {
+            return Err(error::timed_out());
+        }
+        Ok(())
+    }
+
+    /// Whether the descriptor is ready now; never on a closed one.
+    pub(crate) fn is_ready(&self, interest: Interest) -> bool {
+        self.enter()
+            .is_ok_and(|using| events_of(using.fd(), interest.events()) != Events::NONE)
+    }
+
+    /// Wakes `waker` when the descriptor is closed, for as long as the result lives.
+    pub(crate) fn wake_on_close(self: &Arc<Self>, waker: &Waker) -> Waiter {
+        let id = self.next_waiter.fetch_add(1, Ordering::Relaxed);
+        self.waiters().push((id, waker.clone()));
+        Waiter {
+            transport: self.clone(),
+            id,
+        }
+    }
+
+    fn waiters(&self) -> MutexGuard<'_, Vec<(u64, Waker)>> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn wake_all(&self) {
+        let wakers: Vec<Waker> = self
+            .waiters()
+            .iter()
+            .map(|(_, waker)| waker.clone())
+            .collect();
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    /// A wait handed out as a `GSource` ran out of time: the next operation reports it.
+    pub(crate) fn set_timed_out(&self, interest: Interest) {
+        self.timed_out[interest as usize].store(true, Ordering::Release);
+    }
+}
+
+/// A place in the list of those whom a close wakes.
+pub(crate) struct Waiter {
+    transport: Arc<Transport>,
+    id: u64,
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut waiters = self.transport.waiters();
+        let waker = waiters
+            .iter()
+            .position(|(id, _)| *id == self.id)
+            .map(|at| waiters.swap_remove(at));
+        drop(waiters);
+        drop(waker);
+    }
+}

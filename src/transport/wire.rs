@@ -1,0 +1,60 @@
+//! How a transport reaches those who use it.
+
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use super::Transport;
+
+/// The transport of now, for those who must follow a connection to another socket.
+pub(crate) struct Wire(RwLock<Option<Arc<Transport>>>);
+
+impl Wire {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(RwLock::new(None)))
+    }
+
+    pub(crate) fn get(&self) -> Option<Arc<Transport>> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set(&self, transport: Arc<Transport>) {
+        let before = self
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(transport);
+        // Outside the lock: it may be the last reference.
+        drop(before);
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Wire").field(&self.get()).finish()
+    }
+}
+
+/// A bare descriptor on its way into the object that is made around it.
+///
+/// `g_object_new()` has no way to pass what is not a property.
+pub(crate) mod hand_over {
+    use std::{cell::Cell, os::fd::OwnedFd};
+
+    thread_local! {
+        static HANDED: Cell<Option<OwnedFd>> = const { Cell::new(None) };
+    }
+
+    /// For the next object of the crate that this thread makes.
+    pub(crate) fn put(fd: OwnedFd) {
+        HANDED.set(Some(fd));
+    }
+
+    pub(crate) fn take() -> Option<OwnedFd> {
+        HANDED.take()
+    }
+}
