@@ -141,6 +141,9 @@ impl Notifier {
             };
             self.thread.store(thread, Ordering::Release);
         }
+        // What is on its way goes to the home of before, and tells nothing there.
+        self.scheduled.store(false, Ordering::Release);
+        self.timer.store(false, Ordering::Release);
         if self.pending.load(Ordering::Acquire) != 0 {
             self.schedule();
         }

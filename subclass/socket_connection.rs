@@ -702,6 +702,10 @@ unsafe extern "C" fn close<T: SocketConnectionImpl>(
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
     let result = fenced(|| imp.close(cancellable.as_ref().as_ref()));
+    // SAFETY: a live instance, for the time of the call.
+    let object =
+        unsafe { SocketConnection::from_glib_borrow(stream.cast::<SocketConnectionInstance>()) };
+    object.imp().end_close();
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }

@@ -21,7 +21,7 @@ use crate::{
         SocketConnectionClass, SocketConnectionImpl, SocketConnectionInstance,
         socket_connection as slots,
     },
-    transport::{ConnectionState, Kind, Transport, Wire, hand_over, placeholder},
+    transport::{ConnectionState, Kind, Occupation, Transport, Wire, hand_over, placeholder},
     vfunc::Owned,
 };
 
@@ -124,6 +124,7 @@ impl ObjectImpl for SocketConnection {
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
         let transport = self.transport();
+        transport.notice_connect();
         match pspec.name() {
             "socket" => transport.socket().to_value(),
             "state" => transport.connection_state().to_value(),
@@ -191,9 +192,6 @@ impl IOStreamImpl for SocketConnection {
             transport.close()
         };
         self.close_streams(&transport);
-        if !disposing && !self.closing_async.load(Ordering::Acquire) {
-            self.notifier.tell_later(change::CLOSED);
-        }
         result
     }
 }
@@ -214,6 +212,9 @@ impl SocketConnection {
 
     /// Tells what happened on other threads, if this one is home.
     pub(crate) fn catch_up(&self) {
+        if let Some(transport) = self.wire.get() {
+            transport.notice_connect();
+        }
         self.notifier.catch_up();
     }
 
@@ -325,19 +326,27 @@ impl SocketConnection {
 
     /// Marks the base class' streams closed; one with an operation under way is marked by its end.
     fn close_streams(&self, transport: &Transport) {
-        if transport.is_busy() {
-            return;
-        }
         let base = <Self as ObjectSubclassType>::type_();
-        if let Some(stream) = known(&self.outputs, base) {
+        if !transport.is_occupied(Occupation::Writing)
+            && let Some(stream) = known(&self.outputs, base)
+        {
             let _ = stream.get().close(gio::Cancellable::NONE);
         }
-        if let Some(stream) = known(&self.inputs, base) {
+        if !transport.is_occupied(Occupation::Reading)
+            && let Some(stream) = known(&self.inputs, base)
+        {
             let _ = stream.get().close(gio::Cancellable::NONE);
         }
     }
 
     // --- Closing -------------------------------------------------------------------------------
+
+    /// A blocking close has been carried out, by whichever class: GIO marks the object closed next.
+    pub(crate) fn end_close(&self) {
+        if !self.disposing.load(Ordering::Acquire) && !self.closing_async.load(Ordering::Acquire) {
+            self.notifier.tell_later(change::CLOSED);
+        }
+    }
 
     /// From now on `notify::closed` waits for the callback.
     pub(crate) fn begin_async_close(&self) {

@@ -361,8 +361,10 @@ pub trait SocketConnectionExt: IsA<SocketConnection> + 'static {
     )]
     #[doc(alias = "gsock_socket_connection_set_home")]
     unsafe fn set_home(&self, context: &glib::MainContext) {
+        let imp = self.upcast_ref().imp();
         // SAFETY: as the caller says.
-        unsafe { self.upcast_ref().imp().notifier().move_home(context) };
+        unsafe { imp.notifier().move_home(context) };
+        imp.transport().move_watch();
     }
 
     notify!(connect_socket_notify, "socket");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ConnectionState, NativeAddress, Operation, Transport};
+use super::{ConnectionState, NativeAddress, Occupation, Operation, Transport};
 use crate::{
     error,
     operation::{Attempt, Progress, Wait},
@@ -99,7 +99,7 @@ impl Attempt for Connect {
                 self.phase = Phase::Ended;
                 return Progress::Done(Err(failure));
             }
-            self.operation = Some(self.transport.operation());
+            self.operation = Some(self.transport.operation(Occupation::Connecting));
         }
         let transport = self.transport.clone();
         let using = match transport.enter() {

@@ -23,6 +23,7 @@ use glib::{
     translate::{ToGlibPtr, from_glib_full},
 };
 
+use super::Kind;
 use crate::{
     error,
     home::{Home, Notifier},
@@ -241,11 +242,15 @@ impl Descriptor {
     }
 
     /// The `GSocket`, made now if there was none. The number and its uses are not disturbed.
-    pub(crate) fn socket(&self, made: impl FnOnce(&gio::Socket)) -> gio::Socket {
+    pub(super) fn socket(&self, kind: Kind, made: impl FnOnce(&gio::Socket)) -> gio::Socket {
         let mut owner = self.owner();
         match &*owner {
             Owner::Socket(socket) => return socket.0.clone(),
-            Owner::Nobody => return placeholder(),
+            Owner::Nobody => {
+                let closed = closed_socket(kind);
+                *owner = Owner::Socket(SharedSocket::new(&closed));
+                return closed;
+            }
             Owner::Bare(_) => {}
         }
         let Owner::Bare(bare) = std::mem::replace(&mut *owner, Owner::Nobody) else {
@@ -299,6 +304,15 @@ impl fmt::Debug for Descriptor {
             .field("uses", &self.uses)
             .finish_non_exhaustive()
     }
+}
+
+/// For a connection whose bare descriptor is closed and who is asked for its socket only now.
+fn closed_socket(kind: Kind) -> gio::Socket {
+    let Ok(socket) = kind.new_socket() else {
+        return placeholder();
+    };
+    let _ = socket.close();
+    socket
 }
 
 /// What stands in where there must be a `GSocket` and is none: one that was never initialised.

@@ -60,12 +60,25 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// A new socket of this kind.
+    pub(super) fn new_socket(self) -> Result<gio::Socket, glib::Error> {
+        let (family, type_) = self.in_gio_terms();
+        gio::Socket::new(family, type_, gio::SocketProtocol::Default)
+    }
+
+    fn in_gio_terms(self) -> (gio::SocketFamily, gio::SocketType) {
+        // SAFETY: GIO's enumerations keep numbers that they do not know.
+        let family = unsafe { from_glib(self.family) };
+        // SAFETY: likewise.
+        let type_ = unsafe { from_glib(self.type_) };
+        (family, type_)
+    }
+}
+
 /// What the factory looks up for a descriptor, in GIO's terms; `None` for what is not a socket.
 pub(crate) fn kind_of_fd(fd: RawFd) -> Option<(gio::SocketFamily, gio::SocketType, i32)> {
     let kind = Kind::of_fd(fd)?;
-    // SAFETY: GIO's enumerations keep numbers that they do not know.
-    let family = unsafe { from_glib(kind.family) };
-    // SAFETY: likewise.
-    let type_ = unsafe { from_glib(kind.type_) };
+    let (family, type_) = kind.in_gio_terms();
     Some((family, type_, kind.protocol.max(0)))
 }

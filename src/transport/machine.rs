@@ -125,6 +125,18 @@ impl Transport {
         self.replace_watch(Some(source));
     }
 
+    /// The connection has another home: the peer is watched from there.
+    pub(crate) fn move_watch(self: &Arc<Self>) {
+        let watching = self
+            .watch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some();
+        if watching && let Ok(using) = self.enter() {
+            self.watch_peer(&using);
+        }
+    }
+
     /// Answers whether to go on watching.
     fn peer_event(&self, events: Events) -> bool {
         let Ok(using) = self.enter() else {

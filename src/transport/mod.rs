@@ -43,7 +43,7 @@ pub(crate) use wire::{Wire, hand_over};
 use crate::{
     error,
     home::{Notifier, change},
-    reactor::Source,
+    reactor::{Interest, Source},
 };
 use descriptor::Descriptor;
 
@@ -71,8 +71,8 @@ pub(crate) struct Transport {
     /// Whom to wake when the descriptor is closed.
     waiters: Mutex<Vec<(u64, Waker)>>,
     next_waiter: AtomicU64,
-    /// Operations that are under way and would be torn by a change of the socket.
-    operations: AtomicU32,
+    /// Operations that are under way, by [`Occupation`]: a change of the socket would tear them.
+    operations: [AtomicU32; 3],
     /// Sees the peer go away, at home.
     watch: Mutex<Option<Source>>,
     notifier: Arc<Notifier>,
@@ -129,7 +129,7 @@ impl Transport {
             unblocked: AtomicBool::new(false),
             waiters: Mutex::new(Vec::new()),
             next_waiter: AtomicU64::new(0),
-            operations: AtomicU32::new(0),
+            operations: Default::default(),
             watch: Mutex::new(None),
             notifier: notifier.clone(),
             detached: AtomicBool::new(true),
@@ -202,6 +202,15 @@ impl Transport {
         self.bytes_written.load(Ordering::Relaxed)
     }
 
+    /// A connect that was made on the `GSocket` without us is seen when somebody asks.
+    pub(crate) fn notice_connect(self: &Arc<Self>) {
+        if self.connection_state() == ConnectionState::Unconnected
+            && self.descriptor.with_socket(SocketExt::is_connected) == Some(true)
+        {
+            self.become_connected();
+        }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.descriptor.is_closed()
     }
@@ -211,7 +220,7 @@ impl Transport {
     }
 
     pub(crate) fn socket(&self) -> gio::Socket {
-        self.descriptor.socket(|socket| {
+        self.descriptor.socket(self.kind, |socket| {
             self.mirror_timeout(socket);
             if self.unblocked.load(Ordering::Relaxed) {
                 socket.set_blocking(false);
@@ -292,13 +301,20 @@ impl Transport {
     }
 
     /// Counts an operation for as long as the result lives.
-    pub(crate) fn operation(self: &Arc<Self>) -> Operation {
-        self.operations.fetch_add(1, Ordering::AcqRel);
-        Operation(self.clone())
+    pub(crate) fn operation(self: &Arc<Self>, occupation: Occupation) -> Operation {
+        self.operations[occupation as usize].fetch_add(1, Ordering::AcqRel);
+        Operation(self.clone(), occupation)
+    }
+
+    pub(crate) fn is_occupied(&self, occupation: Occupation) -> bool {
+        self.operations[occupation as usize].load(Ordering::Acquire) != 0
     }
 
     pub(crate) fn is_busy(&self) -> bool {
-        self.operations.load(Ordering::Acquire) != 0
+        use Occupation::{Connecting, Reading, Writing};
+        [Reading, Writing, Connecting]
+            .into_iter()
+            .any(|what| self.is_occupied(what))
     }
 
     /// Clears the socket's blocking flag, as GIO documents of an asynchronous connect.
@@ -351,11 +367,28 @@ impl fmt::Debug for Transport {
     }
 }
 
+/// What an operation keeps busy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Occupation {
+    Reading,
+    Writing,
+    Connecting,
+}
+
+impl From<Interest> for Occupation {
+    fn from(interest: Interest) -> Self {
+        match interest {
+            Interest::Read => Self::Reading,
+            Interest::Write => Self::Writing,
+        }
+    }
+}
+
 /// An operation that is under way.
-pub(crate) struct Operation(Arc<Transport>);
+pub(crate) struct Operation(Arc<Transport>, Occupation);
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        self.0.operations.fetch_sub(1, Ordering::AcqRel);
+        self.0.operations[self.1 as usize].fetch_sub(1, Ordering::AcqRel);
     }
 }

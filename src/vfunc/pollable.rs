@@ -33,7 +33,7 @@ pub(super) struct Transfer<F> {
 impl<F: FnMut(&Transport) -> Attempted<usize>> Transfer<F> {
     pub(super) fn new(transport: Arc<Transport>, interest: Interest, call: F) -> Self {
         let deadline = transport.deadline();
-        let operation = transport.operation();
+        let operation = transport.operation(interest.into());
         Self {
             transport,
             interest,
