@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ConnectionState, NativeAddress, Occupation, Operation, Transport};
+use super::{NativeAddress, Occupation, Operation, Transport};
 use crate::{
     error,
     operation::{Attempt, Progress, Wait},
@@ -51,9 +51,8 @@ impl Connect {
         self.operation = None;
         match result {
             Ok(()) => {
-                self.transport.become_connected();
-                // Closed by somebody in the last moment.
-                if self.transport.connection_state() == ConnectionState::Closed {
+                if !self.transport.become_connected() {
+                    // Closed by somebody in the last moment.
                     return Progress::Done(Err(error::closed()));
                 }
                 Progress::Done(Ok(()))

@@ -59,15 +59,18 @@ impl Transport {
         self.tell(changes);
     }
 
-    /// There is a peer: its address is remembered, and its departure watched for.
-    pub(super) fn become_connected(self: &Arc<Self>) {
-        let Ok(using) = self.enter() else { return };
+    /// There is a peer: its address is remembered, and its departure watched for. Answers whether
+    /// the socket was still open.
+    pub(super) fn become_connected(self: &Arc<Self>) -> bool {
+        let Ok(using) = self.enter() else {
+            return false;
+        };
         let local = NativeAddress::local_of(using.fd()).ok();
         let remote = NativeAddress::remote_of(using.fd()).ok();
         let changes = {
             let mut state = self.state();
             if state.is == ConnectionState::Closed {
-                return;
+                return false;
             }
             let error = if state.last_error.take().is_some() {
                 change::LAST_ERROR
@@ -84,6 +87,7 @@ impl Transport {
         }
         drop(using);
         self.tell(changes);
+        true
     }
 
     /// The peer is gone.
@@ -123,6 +127,10 @@ impl Transport {
         let _ = tag.set(source.add_fd(using.fd(), GONE));
         source.attach(&self.notifier.home().context);
         self.replace_watch(Some(source));
+        if self.descriptor.is_closed() {
+            // Closed meanwhile, by somebody who found no watch yet.
+            self.replace_watch(None);
+        }
     }
 
     /// The connection has another home: the peer is watched from there.
