@@ -42,6 +42,10 @@ pub(crate) fn closed() -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::Closed, "Socket is already closed")
 }
 
+pub(crate) fn stream_closed() -> glib::Error {
+    glib::Error::new(gio::IOErrorEnum::Closed, "Stream is already closed")
+}
+
 pub(crate) fn cancelled() -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::Cancelled, "Operation was cancelled")
 }

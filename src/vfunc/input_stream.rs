@@ -192,8 +192,16 @@ unsafe extern "C" fn read_nonblocking<T: TransportStream>(
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
     let mut buffer = Buffer::new(buffer, count);
-    // SAFETY: the caller waits for us.
-    let result = transport.try_read(unsafe { buffer.as_mut_slice() });
+    // SAFETY: a live stream, for the time of the call.
+    let stream =
+        unsafe { gio::InputStream::from_glib_borrow(stream.cast::<gio_ffi::GInputStream>()) };
+    // GIO's entry does not look.
+    let result = if stream.is_closed() {
+        Err(error::stream_closed())
+    } else {
+        // SAFETY: the caller waits for us.
+        transport.try_read(unsafe { buffer.as_mut_slice() })
+    };
     let result = result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)));
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }

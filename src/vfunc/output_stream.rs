@@ -354,6 +354,22 @@ unsafe extern "C" fn create_output_source<T: TransportStream>(
     unsafe { create_source(stream.cast(), &transport, Interest::Write, cancellable) }
 }
 
+/// GIO's entries for writing without waiting do not look whether the stream is closed.
+///
+/// # Safety
+///
+/// `stream` is a live stream.
+unsafe fn open_stream(stream: *mut gio_ffi::GPollableOutputStream) -> Result<(), glib::Error> {
+    // SAFETY: as the caller says.
+    let stream =
+        unsafe { gio::OutputStream::from_glib_borrow(stream.cast::<gio_ffi::GOutputStream>()) };
+    if stream.is_closed() {
+        Err(error::stream_closed())
+    } else {
+        Ok(())
+    }
+}
+
 unsafe extern "C" fn write_nonblocking<T: TransportStream>(
     stream: *mut gio_ffi::GPollableOutputStream,
     buffer: *mut u8,
@@ -363,8 +379,11 @@ unsafe extern "C" fn write_nonblocking<T: TransportStream>(
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
     let mut buffer = Buffer::new(buffer, count);
-    // SAFETY: the caller waits for us.
-    let result = transport.try_write(unsafe { buffer.as_mut_slice() });
+    // SAFETY: a live stream.
+    let result = unsafe { open_stream(stream) }.and_then(|()| {
+        // SAFETY: the caller waits for us.
+        transport.try_write(unsafe { buffer.as_mut_slice() })
+    });
     let result = result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)));
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
@@ -383,8 +402,11 @@ unsafe extern "C" fn write_vectored_nonblocking<T: TransportStream>(
         start: vectors,
         len: count,
     };
-    // SAFETY: the caller waits for us.
-    let result = unsafe { vectors.write(&transport) };
+    // SAFETY: a live stream.
+    let result = unsafe { open_stream(stream) }.and_then(|()| {
+        // SAFETY: the caller waits for us.
+        unsafe { vectors.write(&transport) }
+    });
     if !written.is_null() {
         let moved = result.as_ref().ok().copied().flatten().unwrap_or(0);
         // SAFETY: the caller's place for a count.
