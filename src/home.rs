@@ -19,7 +19,8 @@ use std::{
     },
 };
 
-use glib::{object::ObjectExt, translate::from_glib_full};
+use gio::prelude::*;
+use glib::translate::from_glib_full;
 
 use crate::reactor::Source;
 
@@ -53,6 +54,8 @@ pub(crate) mod change {
 
 /// At most ten notifications of the byte counters a second.
 const BYTES_INTERVAL: i64 = 100_000;
+/// How often to look whether a close on another thread has come to its end.
+const CLOSED_INTERVAL: i64 = 5_000;
 const LONG_AGO: i64 = i64::MIN / 2;
 
 /// The thread and the context where an object's notifications happen.
@@ -194,13 +197,8 @@ impl Notifier {
         let Some(object) = self.upgrade() else {
             return;
         };
-        // `closed` is GIOStream's and turns true only after our part of a close has returned.
-        if told & change::CLOSED != 0
-            && (self.scheduled.load(Ordering::Acquire) || !is_closed(&object))
-        {
-            self.put_back(change::CLOSED);
+        if told & change::CLOSED != 0 && !self.may_tell_closed(&object) {
             told &= !change::CLOSED;
-            self.schedule();
         }
         for (bit, name) in change::NAMES {
             if told & bit != 0 {
@@ -230,15 +228,38 @@ impl Notifier {
         early
     }
 
+    /// `closed` is GIOStream's, and turns true only after our part of a close has returned.
+    fn may_tell_closed(self: &Arc<Self>, object: &glib::Object) -> bool {
+        if self.scheduled.load(Ordering::Acquire) {
+            // In the iteration that is asked for already.
+            self.put_back(change::CLOSED);
+            return false;
+        }
+        let stream = object.downcast_ref::<gio::IOStream>();
+        if stream.is_none_or(IOStreamExt::is_closed) {
+            return true;
+        }
+        // Another thread is still at it. Without one, it was no close of GIOStream's.
+        if stream.is_some_and(IOStreamExt::has_pending) {
+            self.put_back(change::CLOSED);
+            self.schedule_at(glib::monotonic_time() + CLOSED_INTERVAL);
+        }
+        false
+    }
+
     fn put_back(&self, changes: u32) {
         self.pending.fetch_or(changes, Ordering::AcqRel);
     }
 
     fn schedule(self: &Arc<Self>) {
+        self.schedule_at(0);
+    }
+
+    fn schedule_at(self: &Arc<Self>, due: i64) {
         if self.scheduled.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.attach(0, |notifier| {
+        self.attach(due, |notifier| {
             notifier.scheduled.store(false, Ordering::Release)
         });
     }
@@ -290,10 +311,6 @@ impl fmt::Debug for Notifier {
     }
 }
 
-fn is_closed(object: &glib::Object) -> bool {
-    object.property::<bool>("closed")
-}
-
 /// A weak reference that any thread may hold; it is turned into a strong one at home only.
 struct Object(Box<glib::gobject_ffi::GWeakRef>);
 
@@ -329,5 +346,5 @@ impl Drop for Object {
 }
 
 fn object_pointer(object: &glib::Object) -> *mut glib::gobject_ffi::GObject {
-    glib::object::ObjectType::as_ptr(object)
+    ObjectType::as_ptr(object)
 }

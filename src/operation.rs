@@ -304,6 +304,7 @@ const TAKEN: u8 = 2;
 pub(crate) struct Task {
     task: *mut gio::ffi::GTask,
     kind: Answers,
+    cancellable: Option<gio::Cancellable>,
 }
 
 /// What a task's finish function propagates.
@@ -342,7 +343,20 @@ impl Task {
         let state = Box::into_raw(Box::new(AtomicU8::new(RUNNING)));
         // SAFETY: likewise; `drop_state` agrees with the type of the data.
         unsafe { gio::ffi::g_task_set_task_data(task, state.cast(), Some(drop_state)) };
-        Self { task, kind }
+        // SAFETY: as the caller says.
+        let cancellable = unsafe { from_glib_none(cancellable) };
+        Self {
+            task,
+            kind,
+            cancellable,
+        }
+    }
+
+    /// For a task whose `GTask` was not told of its cancellable. A `GTask` that was answers by a
+    /// detour once that is cancelled.
+    pub(crate) fn with_cancellable(mut self, cancellable: Option<gio::Cancellable>) -> Self {
+        self.cancellable = cancellable;
+        self
     }
 
     pub(crate) fn context(&self) -> glib::MainContext {
@@ -353,10 +367,7 @@ impl Task {
     }
 
     pub(crate) fn cancellable(&self) -> Option<gio::Cancellable> {
-        // SAFETY: a live task.
-        let cancellable = unsafe { gio::ffi::g_task_get_cancellable(self.task) };
-        // SAFETY: borrowed from the task, NULL for none.
-        unsafe { from_glib_none(cancellable) }
+        self.cancellable.clone()
     }
 
     pub(crate) fn answer(self, result: Result<(), glib::Error>) {

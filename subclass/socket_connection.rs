@@ -20,6 +20,7 @@ use glib::{
 use super::structs::{SocketConnectionClass, SocketConnectionInstance};
 use crate::{
     SocketConnection,
+    home::change,
     operation::{
         Answers, Drive, Tag, Task, assert_owns_context, block, finish, ready_callback,
         until_cancelled,
@@ -27,7 +28,7 @@ use crate::{
     reactor::{Local, spawn},
     socket_connection::imp,
     transport::{Connect, NativeAddress},
-    vfunc::{boolean, fenced},
+    vfunc::{Owned, boolean, fenced},
 };
 
 /// What a future of this crate's class slots resolves to.
@@ -476,17 +477,20 @@ pub(crate) unsafe fn close_task(
     data: gpointer,
 ) -> Task {
     // SAFETY: as the caller says.
-    unsafe {
+    let task = unsafe {
         Task::new(
             stream.cast(),
-            cancellable,
+            ptr::null_mut(),
             callback,
             data,
             CLOSE,
             Answers::Nothing,
             priority,
         )
-    }
+    };
+    // GIOStream's own task has it too, and GIO marks the stream closed when ours has answered.
+    // SAFETY: as the caller says.
+    task.with_cancellable(unsafe { from_glib_none(cancellable) })
 }
 
 /// Answers in the caller's context; `notify::closed` follows the callback.
@@ -496,20 +500,52 @@ fn answer_close(
     object: SocketConnection,
     result: Result<(), glib::Error>,
 ) {
-    let notifier = object.imp().notifier().clone();
-    // The task keeps the object until its callback has returned.
-    drop(object);
+    let end = CloseEnd::new(object, task);
     spawn(
-        &task.context(),
+        &end.task.context(),
         glib::Priority::from(priority),
-        async move {
-            task.answer(result);
-            notifier.tell(crate::home::change::CLOSED);
-        },
+        async move { end.answer(result) },
     );
 }
 
-/// Runs the waiting part of a close, then the rest; the socket is closed however that ends.
+/// The end of an asynchronous close.
+struct CloseEnd {
+    task: Task,
+    object: Owned<SocketConnection>,
+}
+
+impl CloseEnd {
+    fn new(object: SocketConnection, task: Task) -> Self {
+        Self {
+            task,
+            object: Owned::new(object),
+        }
+    }
+
+    fn answer(self, result: Result<(), glib::Error>) {
+        let Self { task, object } = self;
+        let (context, cancellable) = (task.context(), task.cancellable());
+        task.answer(result);
+        if !object.get().is_closed() {
+            // A class above this one has to answer too, and tells then.
+            return;
+        }
+        if cancellable.is_some_and(|cancellable| cancellable.is_cancelled()) {
+            // GIO's own task answers a cancelled caller by an idle source, attached just now.
+            spawn(&context, glib::Priority::DEFAULT, async move {
+                tell_closed(object.get())
+            });
+        } else {
+            tell_closed(object.get());
+        }
+    }
+}
+
+fn tell_closed(object: &SocketConnection) {
+    object.imp().notifier().tell(change::CLOSED);
+}
+
+/// Runs the waiting part of a close, which closes too; the socket is closed however that ends.
 pub(crate) fn run_close(
     task: Task,
     priority: i32,
@@ -517,24 +553,29 @@ pub(crate) fn run_close(
     waiting: impl Future<Output = Result<(), glib::Error>> + 'static,
 ) {
     object.imp().begin_async_close();
-    let cancellable = task.cancellable();
     let context = task.context();
-    let notifier = object.imp().notifier().clone();
-    let closing = async move {
-        let result = first_then_cancelled(waiting, cancellable).await;
-        object.imp().ensure_closed();
+    let end = CloseEnd::new(object.clone(), task);
+    let mut closing: UnitFuture = Box::pin(async move {
+        let result = waiting.await;
+        if !object.imp().transport().is_closed() {
+            // Cancelled, failed or never meant to close: the blocking close's part is still to do,
+            // and a cancelled caller does not wait in it.
+            let cancelled = gio::Cancellable::new();
+            cancelled.cancel();
+            let _ = call_close(&object, Some(&cancelled));
+            object.imp().ensure_closed();
+        }
         result
-    };
-    let mut closing: UnitFuture = Box::pin(closing);
+    });
     let begun = context.is_owner().then(|| {
         closing
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
     });
     if let Some(Poll::Ready(result)) = begun {
+        drop(closing);
         return spawn(&context, glib::Priority::from(priority), async move {
-            task.answer(result);
-            notifier.tell(crate::home::change::CLOSED);
+            end.answer(result)
         });
     }
     let closing = if begun.is_some() {
@@ -546,8 +587,7 @@ pub(crate) fn run_close(
     };
     spawn(&context, glib::Priority::from(priority), async move {
         let result = closing.await;
-        task.answer(result);
-        notifier.tell(crate::home::change::CLOSED);
+        end.answer(result);
     });
 }
 
@@ -722,11 +762,11 @@ unsafe extern "C" fn close_async<T: SocketConnectionImpl>(
     // SAFETY: a live instance of our class.
     let object: SocketConnection =
         unsafe { from_glib_none(stream.cast::<SocketConnectionInstance>()) };
-    let kept = object.clone();
+    let (kept, cancellable) = (object.clone(), task.cancellable());
     run_close(task, priority, object, async move {
         // SAFETY: the slot is called on instances of `T`, and `kept` keeps it alive.
         let imp = unsafe { imp_of::<T>(kept.as_ptr().cast()) };
         let closing = fenced(|| Ok(imp.close_future(glib::Priority::from(priority))))?;
-        closing.await
+        first_then_cancelled(closing, cancellable).await
     });
 }

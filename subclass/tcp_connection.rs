@@ -79,14 +79,20 @@ unsafe extern "C" fn close_async(
     }
     // SAFETY: GIO's own arguments, passed on.
     let task = unsafe { close_task(stream, priority, cancellable, callback, data) };
-    let kept = object.clone();
+    let (kept, cancellable) = (object.clone(), task.cancellable());
     run_close(task, priority, object, async move {
-        let drained = Drive::new(Drain::new(kept.imp().transport()), None).await;
+        let drain = Drain::new(kept.imp().transport());
+        let drained = Drive::new(drain, cancellable.as_ref()).await;
         if let Some(tcp) = kept.downcast_ref::<TcpConnection>() {
             tcp.imp().set_drained();
         }
         // Nothing keeps the socket open, and the first error is the one to report.
-        let closed = call_close(&kept, gio::Cancellable::NONE);
+        let closed = if kept.imp().transport().is_closed() {
+            // A class above this one was cancelled, and has closed already.
+            Ok(())
+        } else {
+            call_close(&kept, gio::Cancellable::NONE)
+        };
         drained.and(closed)
     });
 }

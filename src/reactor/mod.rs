@@ -11,6 +11,6 @@ mod source;
 mod task;
 mod wait;
 
-pub(crate) use source::{Events, Source};
+pub(crate) use source::{Events, FdTag, Source};
 pub(crate) use task::{Answer, Local, spawn};
-pub(crate) use wait::{FdWait, Interest, block_on_events};
+pub(crate) use wait::{FdWait, Interest, block_on_events, blocking_waker};

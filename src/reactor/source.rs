@@ -12,7 +12,7 @@ use std::{
     ptr::{self, NonNull},
 };
 
-use glib::translate::{IntoGlib, ToGlibPtr};
+use glib::translate::{IntoGlib, ToGlibPtr, from_glib_none};
 
 /// `poll(2)` events, in the numbers that `GIOCondition` shares with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,15 @@ unsafe impl Send for Source {}
 unsafe impl Sync for Source {}
 
 type Callback = Box<dyn FnMut(&Source) -> bool + Send>;
+type Hook = Box<dyn Fn(&Source) -> bool + Send + Sync>;
+
+/// A `GSource` that is asked before every poll.
+#[repr(C)]
+struct Hooked {
+    source: glib::ffi::GSource,
+    /// Freed with the source; NULL for never.
+    hook: *mut Hook,
+}
 
 impl Source {
     /// A source that is not attached yet. `callback` answers whether the source stays.
@@ -80,14 +89,32 @@ impl Source {
         priority: glib::Priority,
         callback: impl FnMut(&Self) -> bool + Send + 'static,
     ) -> Self {
+        Self::with(&FUNCS, size_of::<glib::ffi::GSource>(), priority, callback)
+    }
+
+    /// Likewise, and `hook` is asked before every poll of the context whether the source is due.
+    pub(crate) fn with_hook(
+        priority: glib::Priority,
+        hook: impl Fn(&Self) -> bool + Send + Sync + 'static,
+        callback: impl FnMut(&Self) -> bool + Send + 'static,
+    ) -> Self {
+        let hook: Box<Hook> = Box::new(Box::new(hook));
+        let source = Self::with(&HOOKED_FUNCS, size_of::<Hooked>(), priority, callback);
+        // SAFETY: a source of `HOOKED_FUNCS` has room for it, and nobody else knows it yet.
+        unsafe { (*source.as_ptr().cast::<Hooked>()).hook = Box::into_raw(hook) };
+        source
+    }
+
+    fn with(
+        funcs: &'static glib::ffi::GSourceFuncs,
+        size: usize,
+        priority: glib::Priority,
+        callback: impl FnMut(&Self) -> bool + Send + 'static,
+    ) -> Self {
         let callback: Box<Callback> = Box::new(Box::new(callback));
-        // SAFETY: the table is a static that GLib only reads, the size is that of a plain GSource.
-        let source = unsafe {
-            glib::ffi::g_source_new(
-                ptr::from_ref(&FUNCS).cast_mut(),
-                size_of::<glib::ffi::GSource>() as u32,
-            )
-        };
+        // SAFETY: GLib only reads the table, and zeroes what is beyond a plain GSource.
+        let source =
+            unsafe { glib::ffi::g_source_new(ptr::from_ref(funcs).cast_mut(), size as u32) };
         let source = NonNull::new(source).expect("g_source_new() aborts rather than return NULL");
         // SAFETY: a new source that only this thread knows.
         unsafe { glib::ffi::g_source_set_priority(source.as_ptr(), priority.into_glib()) };
@@ -121,13 +148,6 @@ impl Source {
         FdTag(unsafe { glib::ffi::g_source_add_unix_fd(self.as_ptr(), fd, events.0) })
     }
 
-    pub(crate) fn modify_fd(&self, tag: FdTag, events: Events) {
-        if !self.is_destroyed() {
-            // SAFETY: `tag` came from `add_fd` on this source.
-            unsafe { glib::ffi::g_source_modify_unix_fd(self.as_ptr(), tag.0, events.0) };
-        }
-    }
-
     /// What the descriptor reported in the dispatch that is running.
     pub(crate) fn query_fd(&self, tag: FdTag) -> Events {
         // SAFETY: `tag` came from `add_fd` on this source.
@@ -145,6 +165,13 @@ impl Source {
     pub(crate) fn destroy(&self) {
         // SAFETY: allowed from any thread, any number of times.
         unsafe { glib::ffi::g_source_destroy(self.as_ptr()) };
+    }
+
+    pub(crate) fn context(&self) -> Option<glib::MainContext> {
+        // SAFETY: allowed on a source that is not destroyed, which its own hook's never is.
+        let context = unsafe { glib::ffi::g_source_get_context(self.as_ptr()) };
+        // SAFETY: borrowed from the source, NULL while it is not attached.
+        unsafe { from_glib_none(context) }
     }
 
     pub(crate) fn is_destroyed(&self) -> bool {
@@ -187,6 +214,43 @@ static FUNCS: glib::ffi::GSourceFuncs = glib::ffi::GSourceFuncs {
     closure_callback: None,
     closure_marshal: None,
 };
+
+static HOOKED_FUNCS: glib::ffi::GSourceFuncs = glib::ffi::GSourceFuncs {
+    prepare: Some(prepare),
+    check: None,
+    dispatch: Some(dispatch),
+    finalize: Some(finalize),
+    closure_callback: None,
+    closure_marshal: None,
+};
+
+unsafe extern "C" fn prepare(
+    source: *mut glib::ffi::GSource,
+    timeout: *mut c_int,
+) -> glib::ffi::gboolean {
+    // SAFETY: GLib's place for an answer.
+    unsafe { *timeout = -1 };
+    // SAFETY: sources of `HOOKED_FUNCS` are `Hooked`.
+    let hook = unsafe { (*source.cast::<Hooked>()).hook };
+    let (Some(source), false) = (NonNull::new(source), hook.is_null()) else {
+        return glib::ffi::GFALSE;
+    };
+    let source = std::mem::ManuallyDrop::new(Source(source));
+    // SAFETY: set once, freed with the source.
+    let hook = unsafe { &*hook };
+    catch_unwind(AssertUnwindSafe(|| hook(&source)))
+        .unwrap_or(false)
+        .into()
+}
+
+unsafe extern "C" fn finalize(source: *mut glib::ffi::GSource) {
+    // SAFETY: sources of `HOOKED_FUNCS` are `Hooked`.
+    let hook = unsafe { (*source.cast::<Hooked>()).hook };
+    if !hook.is_null() {
+        // SAFETY: the box of `with_hook`, freed once.
+        drop(unsafe { Box::from_raw(hook) });
+    }
+}
 
 unsafe extern "C" fn dispatch(
     source: *mut glib::ffi::GSource,

@@ -112,15 +112,31 @@ pub(crate) fn spawn(
         source: OnceCell::new(),
         state: Mutex::default(),
     });
-    let mut future: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(future);
+    let mut future: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = Some(Box::pin(future));
     let driven = task.clone();
     let source = Source::new(priority, move |source| {
         driven.state().woken = false;
         let waker = Waker::from(driven.clone());
-        let polling = Polling::enter(&driven);
-        let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
-        drop(polling);
-        if poll.is_ready() {
+        let mut poll = || {
+            let polling = Polling::enter(&driven);
+            let running = future.as_mut()?;
+            if running
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_ready()
+            {
+                future = None;
+            }
+            drop(polling);
+            Some(())
+        };
+        // What the future starts belongs to this context, as GTask has it around its callbacks.
+        match source.context() {
+            // The thread that dispatches owns the context, so that this does not fail.
+            Some(context) => drop(context.with_thread_default(poll)),
+            None => drop(poll()),
+        }
+        if future.is_none() {
             return false;
         }
         let state = driven.state();

@@ -5,7 +5,7 @@
 use std::{
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
     sync::{Arc, Mutex, PoisonError},
-    task::Waker,
+    task::{Wake, Waker},
 };
 
 use gio::prelude::*;
@@ -132,8 +132,8 @@ impl Drop for FdWait {
     }
 }
 
-/// Blocks this thread until `fd` is ready, `until` has come or `cancellable` is cancelled, whichever
-/// comes first; the caller finds out which.
+/// Blocks this thread until `fd` is ready, `until` has come, `cancellable` is cancelled or this
+/// thread's [`blocking_waker`] was woken, whichever comes first; the caller finds out which.
 ///
 /// # Errors
 ///
@@ -143,38 +143,51 @@ pub(crate) fn block_on_events(
     until: Option<i64>,
     cancellable: Option<&gio::Cancellable>,
 ) -> Result<Events, glib::Error> {
-    let Some(cancellable) = cancellable else {
-        return poll_until(fd, None, until);
+    let Some(wake) = thread_wake() else {
+        // No descriptor is left for an eventfd: look often instead.
+        return poll_until(fd, None, Some(until.unwrap_or(i64::MAX).min(in_a_moment())));
     };
-    WAKE.with(|wake| {
-        let wake = wake.as_ref();
-        let raised = wake.map(|wake| wake.0.clone());
-        let handler = cancellable.connect_cancelled(move |_| {
-            if let Some(raised) = raised {
-                raise(&raised);
-            }
-        });
-        if handler.is_none() {
+    let _watch = match cancellable {
+        None => None,
+        Some(cancellable) => match CancelWatch::new(cancellable, &wake) {
+            Some(watch) => Some(watch),
             // Cancelled before the wait began.
-            if let Some(wake) = wake {
-                wake.clear();
-            }
-            return Ok(Events::NONE);
-        }
-        let result = match wake {
-            Some(wake) => poll_until(fd, Some(wake.0.as_raw_fd()), until),
-            // No descriptor is left for an eventfd: look at the cancellable often instead.
-            None => poll_until(fd, None, Some(until.unwrap_or(i64::MAX).min(in_a_moment()))),
-        };
-        if let Some(handler) = handler {
+            None => return Ok(Events::NONE),
+        },
+    };
+    let result = poll_until(fd, Some(wake.0.as_raw_fd()), until);
+    wake.clear();
+    result
+}
+
+/// Wakes a [`block_on_events`] of the calling thread, from any thread; `None` when no descriptor is
+/// left for it, and the wait looks often by itself.
+pub(crate) fn blocking_waker() -> Option<Waker> {
+    thread_wake().map(Waker::from)
+}
+
+fn thread_wake() -> Option<Arc<ThreadWake>> {
+    WAKE.with(Clone::clone)
+}
+
+/// Wakes the thread when the cancellable is cancelled, for as long as it lives.
+struct CancelWatch<'a>(&'a gio::Cancellable, Option<gio::CancelledHandlerId>);
+
+impl<'a> CancelWatch<'a> {
+    fn new(cancellable: &'a gio::Cancellable, wake: &Arc<ThreadWake>) -> Option<Self> {
+        let wake = wake.clone();
+        let handler = cancellable.connect_cancelled(move |_| wake.raise())?;
+        Some(Self(cancellable, Some(handler)))
+    }
+}
+
+impl Drop for CancelWatch<'_> {
+    fn drop(&mut self) {
+        if let Some(handler) = self.1.take() {
             // Waits for a handler that is running, which only writes into the eventfd.
-            cancellable.disconnect_cancelled(handler);
+            self.0.disconnect_cancelled(handler);
         }
-        if let Some(wake) = wake {
-            wake.clear();
-        }
-        result
-    })
+    }
 }
 
 fn in_a_moment() -> i64 {
@@ -230,25 +243,31 @@ fn milliseconds_to(until: i64) -> i32 {
     i32::try_from(left.saturating_add(999) / 1000).unwrap_or(i32::MAX)
 }
 
-/// What a cancellation writes to: one for each thread that ever waited with a cancellable, made
-/// once, so that a wait needs no descriptor of its own.
-struct CancelWake(Arc<OwnedFd>);
+/// What wakes a thread that blocks: made once for each thread that ever waited, so that a wait
+/// needs no descriptor of its own. A wake that comes too late ends the next wait, for nothing.
+struct ThreadWake(OwnedFd);
 
 thread_local! {
-    static WAKE: Option<CancelWake> = CancelWake::new();
+    static WAKE: Option<Arc<ThreadWake>> = ThreadWake::new().map(Arc::new);
 }
 
-impl CancelWake {
+impl ThreadWake {
     fn new() -> Option<Self> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
             // SAFETY: no pointers involved.
             let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
             // SAFETY: a descriptor of ours, just made.
-            (fd >= 0).then(|| Self(Arc::new(unsafe { OwnedFd::from_raw_fd(fd) })))
+            (fd >= 0).then(|| Self(unsafe { OwnedFd::from_raw_fd(fd) }))
         }
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         None
+    }
+
+    fn raise(&self) {
+        let one = 1_u64;
+        // SAFETY: eight bytes from a live value. It fails for a full counter only, which wakes too.
+        unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), 8) };
     }
 
     fn clear(&self) {
@@ -258,10 +277,10 @@ impl CancelWake {
     }
 }
 
-fn raise(wake: &OwnedFd) {
-    let one = 1_u64;
-    // SAFETY: eight bytes from a live value. It cannot fail but for a full counter, which wakes too.
-    unsafe { libc::write(wake.as_raw_fd(), (&raw const one).cast(), 8) };
+impl Wake for ThreadWake {
+    fn wake(self: Arc<Self>) {
+        self.raise();
+    }
 }
 
 #[cfg(test)]

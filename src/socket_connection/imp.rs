@@ -185,6 +185,7 @@ impl IOStreamImpl for SocketConnection {
     fn close(&self, _cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
         let transport = self.transport();
         let disposing = self.disposing.load(Ordering::Acquire);
+        self.wire.end();
         let result = if disposing {
             transport.detach();
             Ok(())
@@ -272,10 +273,10 @@ impl SocketConnection {
         }
         let after = Transport::of_socket(socket, &self.notifier);
         self.check(&after)?;
+        let changes = change::SOCKET | before.differences(&after);
         before.detach();
-        self.install(after.clone());
-        self.notifier
-            .tell(change::SOCKET | before.differences(&after));
+        self.install(after);
+        self.notifier.tell(changes);
         Ok(())
     }
 
@@ -283,7 +284,7 @@ impl SocketConnection {
 
     pub(crate) fn make_input_stream(&self) -> gio::InputStream {
         let stream: gio::InputStream = SocketInputStream::new(&self.wire).upcast();
-        if self.transport().is_closed() {
+        if self.wire.is_ended() {
             let _ = stream.close(gio::Cancellable::NONE);
         }
         stream
@@ -291,7 +292,7 @@ impl SocketConnection {
 
     pub(crate) fn make_output_stream(&self) -> gio::OutputStream {
         let stream: gio::OutputStream = SocketOutputStream::new(&self.wire).upcast();
-        if self.transport().is_closed() {
+        if self.wire.is_ended() {
             let _ = stream.close(gio::Cancellable::NONE);
         }
         stream

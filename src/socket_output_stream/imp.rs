@@ -47,6 +47,10 @@ impl TransportStream for SocketOutputStream {
             .and_then(|wire| wire.get())
             .unwrap_or_else(|| Transport::of_socket(&placeholder(), &Notifier::new()))
     }
+
+    fn is_ended(&self) -> bool {
+        self.wire.get().is_some_and(|wire| wire.is_ended())
+    }
 }
 
 impl SocketOutputStream {

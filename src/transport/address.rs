@@ -106,6 +106,17 @@ impl NativeAddress {
     }
 }
 
+impl PartialEq for NativeAddress {
+    fn eq(&self, other: &Self) -> bool {
+        let bytes = |address: &Self| {
+            let start: *const u8 = (&raw const address.storage).cast();
+            // SAFETY: the storage was zeroed and is at least `len` bytes long.
+            unsafe { std::slice::from_raw_parts(start, address.len as usize) }.to_vec()
+        };
+        bytes(self) == bytes(other)
+    }
+}
+
 impl fmt::Debug for NativeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NativeAddress")

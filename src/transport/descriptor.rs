@@ -17,11 +17,7 @@ use std::{
 };
 
 use gio::prelude::*;
-use glib::{
-    signal::signal_has_handler_pending,
-    subclass::SignalId,
-    translate::{ToGlibPtr, from_glib_full},
-};
+use glib::translate::{ToGlibPtr, from_glib_full};
 
 use super::Kind;
 use crate::{
@@ -31,6 +27,8 @@ use crate::{
 };
 
 const CLOSED: u32 = 1 << 31;
+/// Closed for us only: the last one out leaves the `GSocket` open.
+const ABANDONED: u32 = 1 << 30;
 
 /// A `GSocket` that may be held, and on its last day be handed over, by any thread.
 ///
@@ -90,9 +88,9 @@ impl Shell {
 impl Drop for Shell {
     fn drop(&mut self) {
         let at_home = self.home == glib::thread_guard::thread_id();
-        if !at_home && is_last_reference(&self.socket.0) && has_handlers(&self.socket.0) {
-            // Home is gone. The descriptor is closed; what leaks is an object with closures that no
-            // living thread may drop.
+        if !at_home && is_last_reference(&self.socket.0) {
+            // Home is gone, or has no loop. The descriptor is closed; what leaks is an object with
+            // whatever closures its users hung on it, which no other thread may drop.
             let _ = self.socket.0.close();
             return;
         }
@@ -103,11 +101,6 @@ impl Drop for Shell {
 
 fn is_last_reference(socket: &gio::Socket) -> bool {
     socket.ref_count() == 1
-}
-
-fn has_handlers(socket: &gio::Socket) -> bool {
-    SignalId::lookup("notify", gio::Socket::static_type())
-        .is_some_and(|notify| signal_has_handler_pending(socket, notify, None, true))
 }
 
 /// Who closes the number.
@@ -212,7 +205,12 @@ impl Descriptor {
             let _ = self.close();
             return;
         }
-        self.uses.fetch_or(CLOSED, Ordering::AcqRel);
+        // A close that waits for its last one out goes on.
+        let _ = self
+            .uses
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |uses| {
+                (uses & CLOSED == 0).then_some(uses | CLOSED | ABANDONED)
+            });
     }
 
     fn leave(&self) -> Result<(), glib::Error> {
@@ -317,7 +315,15 @@ fn closed_socket(kind: Kind) -> gio::Socket {
 
 /// What stands in where there must be a `GSocket` and is none: one that was never initialised.
 pub(crate) fn placeholder() -> gio::Socket {
-    glib::Object::new()
+    // SAFETY: a type function without arguments.
+    let type_ = unsafe { gio::ffi::g_socket_get_type() };
+    // glib's own constructor refuses types that want to be initialised, which this must not be.
+    // SAFETY: a type that can be instantiated, and no properties.
+    let object = unsafe {
+        glib::gobject_ffi::g_object_new_with_properties(type_, 0, ptr::null_mut(), ptr::null())
+    };
+    // SAFETY: a full reference to a GSocket.
+    unsafe { from_glib_full(object.cast::<gio::ffi::GSocket>()) }
 }
 
 /// A use: while it lives, the number is this socket's.

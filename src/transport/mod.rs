@@ -95,6 +95,8 @@ impl Transport {
 
     pub(crate) fn of_fd(fd: OwnedFd, notifier: &Arc<Notifier>) -> Arc<Self> {
         use std::os::fd::AsRawFd;
+        // As a GSocket does with its own: connect(2) has no flag for it.
+        options::set_nonblocking(fd.as_raw_fd());
         // Unknown only if the kernel would not describe its own socket: no special treatment then.
         let kind = Kind::of_fd(fd.as_raw_fd()).unwrap_or(Kind {
             family: 0,
@@ -161,17 +163,32 @@ impl Transport {
 
     /// What a connection that moves from this one to `after` has to tell.
     pub(crate) fn differences(&self, after: &Self) -> u32 {
-        let mut changes = change::ADDRESSES | change::STATE | change::ALIVE;
-        if self.last_error().is_some() {
-            changes |= change::LAST_ERROR;
-        }
-        if self.bytes_read() != after.bytes_read() {
-            changes |= change::BYTES_READ;
-        }
-        if self.bytes_written() != after.bytes_written() {
-            changes |= change::BYTES_WRITTEN;
-        }
-        changes
+        let (was, is) = (self.connection_state(), after.connection_state());
+        let alive = |state| state == ConnectionState::Connected;
+        [
+            (change::STATE, was != is),
+            (change::ALIVE, alive(was) != alive(is)),
+            (
+                change::LOCAL_ADDRESS,
+                self.native_local().ok() != after.native_local().ok(),
+            ),
+            (
+                change::REMOTE_ADDRESS,
+                self.native_remote().ok() != after.native_remote().ok(),
+            ),
+            (
+                change::LAST_ERROR,
+                self.last_error().is_some() || after.last_error().is_some(),
+            ),
+            (change::BYTES_READ, self.bytes_read() != after.bytes_read()),
+            (
+                change::BYTES_WRITTEN,
+                self.bytes_written() != after.bytes_written(),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(bit, differs)| differs.then_some(bit))
+        .sum()
     }
 
     fn tell(&self, changes: u32) {
@@ -251,32 +268,36 @@ impl Transport {
     ///
     /// `NotConnected` for a closed socket that never had one.
     pub(crate) fn local_address(&self) -> Result<gio::SocketAddress, glib::Error> {
-        let known = self.state().local;
-        let native = match known {
-            Some(native) => native,
-            None => {
-                let using = self.enter().map_err(|_| error::not_connected())?;
-                NativeAddress::local_of(using.fd())
-                    .map_err(|errno| error::prefixed("could not get local address", errno))?
-            }
-        };
-        native.to_gio().ok_or_else(error::not_connected)
+        self.native_local()?
+            .to_gio()
+            .ok_or_else(error::not_connected)
     }
 
     /// # Errors
     ///
     /// `NotConnected` for a socket that never had a peer.
     pub(crate) fn remote_address(&self) -> Result<gio::SocketAddress, glib::Error> {
-        let known = self.state().remote;
-        let native = match known {
-            Some(native) => native,
-            None => {
-                let using = self.enter().map_err(|_| error::not_connected())?;
-                NativeAddress::remote_of(using.fd())
-                    .map_err(|errno| error::prefixed("could not get remote address", errno))?
-            }
-        };
-        native.to_gio().ok_or_else(error::not_connected)
+        self.native_remote()?
+            .to_gio()
+            .ok_or_else(error::not_connected)
+    }
+
+    fn native_local(&self) -> Result<NativeAddress, glib::Error> {
+        if let Some(known) = self.state().local {
+            return Ok(known);
+        }
+        let using = self.enter().map_err(|_| error::not_connected())?;
+        NativeAddress::local_of(using.fd())
+            .map_err(|errno| error::prefixed("could not get local address", errno))
+    }
+
+    fn native_remote(&self) -> Result<NativeAddress, glib::Error> {
+        if let Some(known) = self.state().remote {
+            return Ok(known);
+        }
+        let using = self.enter().map_err(|_| error::not_connected())?;
+        NativeAddress::remote_of(using.fd())
+            .map_err(|errno| error::prefixed("could not get remote address", errno))
     }
 
     /// When an operation that begins now runs out of time, on the monotonic clock.

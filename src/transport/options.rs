@@ -63,6 +63,16 @@ unsafe impl Plain for u32 {}
 // SAFETY: two integers.
 unsafe impl Plain for libc::linger {}
 
+/// Calls on the descriptor do not wait, and a child does not inherit it.
+pub(super) fn set_nonblocking(fd: RawFd) {
+    // SAFETY: an open descriptor. These calls cannot fail on one.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    // SAFETY: likewise.
+    unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) };
+    // SAFETY: likewise.
+    unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+}
+
 /// Ends a connect that is in flight: the socket is as it was before, its `bind` kept.
 pub(super) fn abort_connect(fd: RawFd) {
     // SAFETY: all zero is an address of family AF_UNSPEC, which dissolves the association.

@@ -8,7 +8,7 @@ use gio::prelude::*;
 use super::{Transport, io::events_of};
 use crate::{
     error,
-    reactor::{Events, Interest, block_on_events},
+    reactor::{Events, Interest, block_on_events, blocking_waker},
 };
 
 impl Transport {
@@ -18,12 +18,15 @@ impl Transport {
     ///
     /// `Closed`, `Cancelled`, `TimedOut` once `deadline` has passed.
     pub(crate) fn wait_blocking(
-        &self,
+        self: &Arc<Self>,
         interest: Option<Interest>,
         until: Option<i64>,
         deadline: Option<i64>,
         cancellable: Option<&gio::Cancellable>,
     ) -> Result<(), glib::Error> {
+        let waker = blocking_waker();
+        // Before the look at the descriptor, so that a close in between is not missed.
+        let _waiter = waker.as_ref().map(|waker| self.wake_on_close(waker));
         let using = self.enter()?;
         let first = match (until, deadline) {
             (Some(until), Some(deadline)) => Some(until.min(deadline)),

@@ -2,29 +2,47 @@
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::Transport;
 
 /// The transport of now, for those who must follow a connection to another socket.
-pub(crate) struct Wire(RwLock<Option<Arc<Transport>>>);
+pub(crate) struct Wire {
+    transport: RwLock<Option<Arc<Transport>>>,
+    /// The connection is closed, or gone: there will be no other socket.
+    ended: AtomicBool,
+}
 
 impl Wire {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(RwLock::new(None)))
+        Arc::new(Self {
+            transport: RwLock::new(None),
+            ended: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn get(&self) -> Option<Arc<Transport>> {
-        self.0
+        self.transport
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
     pub(crate) fn set(&self, transport: Arc<Transport>) {
         let before = self
-            .0
+            .transport
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .replace(transport);

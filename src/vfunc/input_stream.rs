@@ -10,7 +10,7 @@ use super::{
     Owned, boolean,
     pollable::{
         Buffer, Transfer, TransportStream, add_file_descriptor_based, add_interface, create_source,
-        transport_of,
+        imp_of, transport_of,
     },
     size,
 };
@@ -89,7 +89,7 @@ unsafe extern "C" fn read_async<T: TransportStream>(
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
     let mut buffer = Buffer::new(buffer, count);
-    let operation = Transfer::new(transport.clone(), Interest::Read, move |transport| {
+    let operation = Transfer::new(transport, Interest::Read, move |transport| {
         // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
         transport.try_read(unsafe { buffer.as_mut_slice() })
     });
@@ -100,7 +100,8 @@ unsafe extern "C" fn read_async<T: TransportStream>(
         // Nothing of the operation is left when the callback runs.
         let result = Drive::new(operation, cancellable.as_ref()).await;
         task.answer_size(result);
-        if transport.is_closed() {
+        // SAFETY: an instance of `T`, which the reference keeps alive.
+        if unsafe { imp_of::<T>(stream.get().as_ptr().cast()) }.is_ended() {
             // The close found this stream busy and left it to us to mark it closed.
             let _ = stream.get().close(gio::Cancellable::NONE);
         }

@@ -10,7 +10,7 @@ use super::{
     Owned, boolean,
     pollable::{
         Buffer, Transfer, TransportStream, add_file_descriptor_based, add_interface, create_source,
-        transport_of,
+        imp_of, transport_of,
     },
     set_error, size,
 };
@@ -143,19 +143,23 @@ unsafe fn counted(
 
 /// Runs a transfer in the context of `task`: the system call happens in the dispatch that answers,
 /// so that an operation cancelled before it has written nothing.
-fn run<A>(stream: *mut gio_ffi::GOutputStream, task: Task, priority: i32, operation: A)
-where
+fn run<T: TransportStream, A>(
+    stream: *mut gio_ffi::GOutputStream,
+    task: Task,
+    priority: i32,
+    operation: A,
+) where
     A: Attempt<Output = usize> + Send + 'static,
 {
     // SAFETY: a live stream.
     let stream: Owned<gio::OutputStream> = Owned::new(unsafe { from_glib_none(stream) });
-    let transport = operation.transport().clone();
     let (context, cancellable) = (task.context(), task.cancellable());
     spawn(&context, glib::Priority::from(priority), async move {
         // Nothing of the operation is left when the callback runs.
         let result = Drive::new(operation, cancellable.as_ref()).await;
         task.answer_size(result);
-        if transport.is_closed() {
+        // SAFETY: an instance of `T`, which the reference keeps alive.
+        if unsafe { imp_of::<T>(stream.get().as_ptr().cast()) }.is_ended() {
             // The close found this stream busy and left it to us to mark it closed.
             let _ = stream.get().close(gio::Cancellable::NONE);
         }
@@ -190,7 +194,7 @@ unsafe extern "C" fn write_async<T: TransportStream>(
         // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
         transport.try_write(unsafe { buffer.as_mut_slice() })
     });
-    run(stream, task, priority, operation);
+    run::<T, _>(stream, task, priority, operation);
 }
 
 unsafe extern "C" fn write_finish(
@@ -237,7 +241,7 @@ unsafe extern "C" fn write_vectored_async<T: TransportStream>(
         // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
         unsafe { vectors.write(transport) }
     });
-    run(stream, task, priority, operation);
+    run::<T, _>(stream, task, priority, operation);
 }
 
 unsafe extern "C" fn write_vectored_finish(

@@ -2,7 +2,10 @@
 //! interface that tells the descriptor.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Wake, Waker},
 };
 
@@ -11,7 +14,7 @@ use once_cell::sync::OnceCell;
 
 use crate::{
     operation::{Attempt, Progress, Wait},
-    reactor::{Events, Interest, Source},
+    reactor::{Events, FdTag, Interest, Source},
     transport::{Attempted, Operation, Transport},
 };
 
@@ -19,6 +22,9 @@ use crate::{
 pub(crate) trait TransportStream: ObjectSubclass<Type: IsA<glib::Object>> {
     /// The transport of now: a connection may move on to another socket.
     fn transport(&self) -> Arc<Transport>;
+
+    /// Whether the connection is closed, and so must this stream be.
+    fn is_ended(&self) -> bool;
 }
 
 /// One transfer of bytes in one direction, tried until it moves some.
@@ -114,49 +120,54 @@ pub(super) unsafe fn create_source(
 }
 
 fn readiness_source(transport: &Arc<Transport>, interest: Interest) -> Source {
-    let transport = transport.clone();
-    let hosted = Arc::new(OnceCell::new());
-    let tag = hosted.clone();
-    let waiter = Arc::new(OnceCell::new());
-    let kept = waiter.clone();
-    let using = transport.clone();
-    let source = Source::new(glib::Priority::DEFAULT, move |source| {
-        let _kept = &kept;
-        let Some(tag) = tag.get() else {
-            // Closed before it began: once is enough.
-            source.set_ready_time(None);
-            return true;
-        };
-        if transport.is_closed() {
-            source.modify_fd(*tag, Events::NONE);
-            source.set_ready_time(None);
-            return true;
+    let told = Arc::new(AtomicBool::new(false));
+    let tag = Arc::new(OnceCell::new());
+    // Due when the socket was closed and nobody has been told. The place in the list of those whom a
+    // close wakes is taken when the source is first in use, and given back with it.
+    let hook = {
+        let (transport, told, waiter) = (transport.clone(), told.clone(), OnceCell::new());
+        move |source: &Source| {
+            if let Some(context) = source.context() {
+                let waker = || Waker::from(Arc::new(ContextWaker(context)));
+                waiter.get_or_init(|| transport.wake_on_close(&waker()));
+            }
+            transport.is_closed() && !told.load(Ordering::Acquire)
         }
-        let deadline = transport.deadline();
-        if source.query_fd(*tag) == Events::NONE {
-            transport.set_timed_out(interest);
-        }
-        source.set_ready_time(deadline);
-        true
-    });
-    let Ok(used) = using.enter() else {
-        source.set_ready_time(Some(0));
-        return source;
     };
-    // New cells take their first value.
-    let _ = hosted.set(source.add_fd(used.fd(), interest.events()));
-    source.set_ready_time(using.deadline());
-    let waker = Waker::from(Arc::new(SourceWaker(source.clone())));
-    let _ = waiter.set(using.wake_on_close(&waker));
+    let callback = {
+        let (transport, tag) = (transport.clone(), tag.clone());
+        move |source: &Source| {
+            let tag: Option<&FdTag> = tag.get();
+            if transport.is_closed() {
+                // Once. The number is nobody's, or a stranger's.
+                if !told.swap(true, Ordering::AcqRel) {
+                    tag.into_iter().for_each(|tag| source.remove_fd(*tag));
+                }
+                source.set_ready_time(None);
+                return true;
+            }
+            if tag.is_some_and(|tag| source.query_fd(*tag) == Events::NONE) {
+                transport.set_timed_out(interest);
+            }
+            source.set_ready_time(transport.deadline());
+            true
+        }
+    };
+    let source = Source::with_hook(glib::Priority::DEFAULT, hook, callback);
+    if let Ok(using) = transport.enter() {
+        // A new cell takes its first value.
+        let _ = tag.set(source.add_fd(using.fd(), interest.events()));
+        source.set_ready_time(transport.deadline());
+    }
     source
 }
 
-/// Makes a source run.
-struct SourceWaker(Source);
+/// Makes a context look at its sources.
+struct ContextWaker(glib::MainContext);
 
-impl Wake for SourceWaker {
+impl Wake for ContextWaker {
     fn wake(self: Arc<Self>) {
-        self.0.set_ready_time(Some(0));
+        self.0.wakeup();
     }
 }
 
@@ -218,6 +229,13 @@ unsafe extern "C" fn get_fd<T: TransportStream>(stream: gpointer) -> i32 {
 /// `stream` is a live instance of `T`.
 pub(super) unsafe fn transport_of<T: TransportStream>(stream: gpointer) -> Arc<Transport> {
     // SAFETY: as the caller says.
-    let instance = unsafe { &*stream.cast::<T::Instance>() };
-    instance.imp().transport()
+    unsafe { imp_of::<T>(stream) }.transport()
+}
+
+/// # Safety
+///
+/// `stream` is a live instance of `T`.
+pub(super) unsafe fn imp_of<'a, T: TransportStream>(stream: gpointer) -> &'a T {
+    // SAFETY: as the caller says.
+    unsafe { &*stream.cast::<T::Instance>() }.imp()
 }
