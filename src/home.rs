@@ -13,6 +13,7 @@
 
 use std::{
     fmt,
+    mem::ManuallyDrop,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering},
@@ -150,6 +151,22 @@ impl Notifier {
         if self.pending.load(Ordering::Acquire) != 0 {
             self.schedule();
         }
+    }
+
+    /// Gives up a reference to an object whose handlers only home may drop. Where home is gone, or has
+    /// no loop, the object is leaked.
+    pub(crate) fn release_at_home(&self, object: glib::Object) {
+        let home = self.home();
+        let mut parcel = Some(Parcel {
+            object: ManuallyDrop::new(object),
+            home: home.thread,
+        });
+        let source = Source::new(glib::Priority::DEFAULT, move |_| {
+            drop(parcel.take());
+            false
+        });
+        source.set_ready_time(Some(0));
+        source.attach(&home.context);
     }
 
     /// Tells `changes`: now at home, soon from elsewhere. No lock may be held by the caller.
@@ -308,6 +325,24 @@ impl fmt::Debug for Notifier {
             .field("thread", &self.thread)
             .field("pending", &self.pending)
             .finish_non_exhaustive()
+    }
+}
+
+/// A reference on its way home.
+struct Parcel {
+    object: ManuallyDrop<glib::Object>,
+    home: usize,
+}
+
+// SAFETY: only carried; given up on the home thread, or never.
+unsafe impl Send for Parcel {}
+
+impl Drop for Parcel {
+    fn drop(&mut self) {
+        if self.home == glib::thread_guard::thread_id() {
+            // SAFETY: dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.object) };
+        }
     }
 }
 

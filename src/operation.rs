@@ -13,7 +13,7 @@ use std::{
     pin::{Pin, pin},
     ptr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -28,7 +28,7 @@ use glib::{
 
 use crate::{
     error,
-    reactor::{Answer, FdWait, Interest},
+    reactor::{Answer, CancelWatch, FdWait, Interest},
     transport::{Transport, Waiter},
 };
 
@@ -119,9 +119,9 @@ pub(crate) struct Drive<A: Attempt> {
 impl<A: Attempt> Drive<A> {
     pub(crate) fn new(operation: A, cancellable: Option<&gio::Cancellable>) -> Self {
         Self {
+            wait: FdWait::new(operation.transport().clone()),
             operation,
             cancel: cancellable.map(CancelWatch::new),
-            wait: FdWait::default(),
             waiter: None,
             ended: false,
         }
@@ -157,7 +157,7 @@ impl<A: Attempt> Drive<A> {
             self.waiter = Some((waiter, waker.clone()));
         }
         if let Some(cancel) = &mut self.cancel {
-            cancel.watch(waker);
+            cancel.wake(waker);
         }
         // After the place in the list of waiters was taken, so that a close in between is seen.
         let using = self.operation.transport().enter()?;
@@ -207,48 +207,6 @@ impl<A: Attempt> Drop for Drive<A> {
     }
 }
 
-/// Wakes a waker when a cancellable is cancelled, from whatever thread.
-struct CancelWatch {
-    cancellable: gio::Cancellable,
-    handler: Option<gio::CancelledHandlerId>,
-    waker: Arc<Mutex<Option<Waker>>>,
-}
-
-impl CancelWatch {
-    fn new(cancellable: &gio::Cancellable) -> Self {
-        Self {
-            cancellable: cancellable.clone(),
-            handler: None,
-            waker: Arc::default(),
-        }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancellable.is_cancelled()
-    }
-
-    fn watch(&mut self, waker: &Waker) {
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
-        if self.handler.is_none() {
-            let slot = self.waker.clone();
-            self.handler = self.cancellable.connect_cancelled(move |_| {
-                let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-            });
-        }
-    }
-}
-
-impl Drop for CancelWatch {
-    fn drop(&mut self) {
-        if let Some(handler) = self.handler.take() {
-            self.cancellable.disconnect_cancelled(handler);
-        }
-    }
-}
-
 /// Runs `future` until `cancellable` is cancelled, which drops it.
 pub(crate) async fn until_cancelled<T>(
     future: impl Future<Output = Result<T, glib::Error>>,
@@ -264,7 +222,7 @@ pub(crate) async fn until_cancelled<T>(
             return Poll::Ready(result);
         }
         if let Some(cancel) = &mut cancel {
-            cancel.watch(cx.waker());
+            cancel.wake(cx.waker());
             if cancel.is_cancelled() {
                 return Poll::Ready(Err(error::cancelled()));
             }
@@ -379,7 +337,8 @@ impl Task {
     }
 
     fn send(self, result: Result<isize, glib::Error>) {
-        let this = std::mem::ManuallyDrop::new(self);
+        let mut this = std::mem::ManuallyDrop::new(self);
+        this.cancellable = None;
         this.send_ref(result);
     }
 

@@ -13,7 +13,8 @@ use gio::{ffi as gio_ffi, prelude::*, subclass::prelude::*};
 use glib::{
     ffi::{GError, gboolean, gpointer},
     translate::{
-        FromGlibPtrBorrow, IntoGlib, ToGlibPtr, from_glib, from_glib_full, from_glib_none,
+        FromGlibContainerAsVec, FromGlibPtrBorrow, IntoGlib, ToGlibPtr, from_glib, from_glib_full,
+        from_glib_none,
     },
 };
 
@@ -124,6 +125,7 @@ pub(crate) fn fill_class(class: &mut SocketConnectionClass) {
     class.parent_class.close_fn = Some(close::<imp::SocketConnection>);
     class.parent_class.close_async = Some(close_async_default);
     class.parent_class.close_finish = Some(close_finish);
+    class.parent_class.parent_class.dispose = Some(dispose);
 }
 
 /// Gives a class of this crate its parent's slots back, in place of the trampolines of a third
@@ -613,6 +615,66 @@ unsafe extern "C" fn close_finish(
     let result = unsafe { finish(stream.cast(), result, CLOSE) };
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
+}
+
+/// The last reference is gone. At home, or without handlers that only home may drop, the object
+/// goes too; elsewhere it first travels home, its socket let go of at once.
+unsafe extern "C" fn dispose(object: *mut glib::gobject_ffi::GObject) {
+    // SAFETY: a live instance of our class.
+    let this =
+        unsafe { SocketConnection::from_glib_borrow(object.cast::<SocketConnectionInstance>()) };
+    this.imp().begin_dispose();
+    if !this.imp().notifier().is_home() && has_handlers(&this) {
+        this.imp().let_go();
+        // SAFETY: GObject lets a dispose take a reference and keep the object.
+        let kept: SocketConnection =
+            unsafe { from_glib_none(object.cast::<SocketConnectionInstance>()) };
+        return this.imp().notifier().release_at_home(kept.upcast());
+    }
+    // SAFETY: a type function without arguments.
+    let parent = unsafe { gio_ffi::g_io_stream_get_type() };
+    // SAFETY: initialised with our class, and never unloaded.
+    let parent = unsafe { glib::gobject_ffi::g_type_class_peek(parent) };
+    // SAFETY: the class struct of GIOStream begins with that of GObject.
+    let parent = unsafe { &*parent.cast::<glib::gobject_ffi::GObjectClass>() };
+    if let Some(dispose) = parent.dispose {
+        // SAFETY: the slot's own contract: a live object.
+        unsafe { dispose(object) };
+    }
+}
+
+/// Whether any handler of any signal is connected.
+fn has_handlers(object: &SocketConnection) -> bool {
+    let mut type_ = Some(object.type_());
+    while let Some(of) = type_ {
+        let mut count = 0;
+        // SAFETY: the array is ours to free.
+        let ids = unsafe { glib::gobject_ffi::g_signal_list_ids(of.into_glib(), &raw mut count) };
+        // SAFETY: as many numbers as said.
+        let ids = unsafe { u32::from_glib_full_num_as_vec(ids, count as usize) };
+        if ids.into_iter().any(|id| has_handler_of(object, id)) {
+            return true;
+        }
+        type_ = of.parent();
+    }
+    false
+}
+
+fn has_handler_of(object: &SocketConnection, signal: u32) -> bool {
+    let instance: *mut SocketConnectionInstance = object.to_glib_none().0;
+    // SAFETY: a live object and a signal of its type; only the signal is compared.
+    let handler = unsafe {
+        glib::gobject_ffi::g_signal_handler_find(
+            instance.cast(),
+            glib::gobject_ffi::G_SIGNAL_MATCH_ID,
+            signal,
+            0,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    handler != 0
 }
 
 // --- Trampolines ---------------------------------------------------------------------------------

@@ -24,7 +24,6 @@ impl Events {
     pub(crate) const OUT: Self = Self(libc::POLLOUT as u32);
     pub(crate) const ERROR: Self = Self(libc::POLLERR as u32);
     pub(crate) const HANGUP: Self = Self(libc::POLLHUP as u32);
-    pub(crate) const INVALID: Self = Self(libc::POLLNVAL as u32);
     /// The peer will send no more.
     #[cfg(peer_hangup)]
     pub(crate) const PEER_HANGUP: Self = Self(libc::POLLRDHUP as u32);

@@ -10,6 +10,7 @@ use std::{
     fmt,
     future::Future,
     mem::ManuallyDrop,
+    os::fd::RawFd,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Wake, Waker},
@@ -17,7 +18,10 @@ use std::{
 
 use once_cell::sync::OnceCell;
 
-use super::source::{Events, FdTag, Source};
+use super::{
+    source::{Events, FdTag, Source},
+    wait::Gone,
+};
 
 /// What wakes a spawned future: its source, and what the next dispatch must know.
 pub(super) struct Task {
@@ -28,7 +32,18 @@ pub(super) struct Task {
 #[derive(Default)]
 struct State {
     woken: bool,
-    deadline: Option<i64>,
+    hosted: Option<Hosted>,
+}
+
+/// The one wait that the task's own source carries.
+struct Hosted {
+    /// Which wait.
+    id: u64,
+    fd: Option<(RawFd, Events, FdTag)>,
+    until: Option<i64>,
+    gone: Arc<dyn Gone>,
+    /// Asked for since the last poll began; a wait nobody asks for any more must not fire for ever.
+    fresh: bool,
 }
 
 impl Task {
@@ -54,17 +69,95 @@ impl Task {
         })
     }
 
-    pub(super) fn host_fd(&self, fd: i32, events: Events) -> FdTag {
-        self.source().add_fd(fd, events)
+    /// Carries the wait `id`, unless there is another one already: answers whether it does.
+    pub(super) fn host(
+        &self,
+        id: u64,
+        fd: Option<(RawFd, Events)>,
+        until: Option<i64>,
+        gone: &Arc<dyn Gone>,
+    ) -> bool {
+        let mut state = self.state();
+        let mut carried = None;
+        if let Some(hosted) = &mut state.hosted {
+            if hosted.id != id {
+                return false;
+            }
+            carried = hosted.fd.take();
+        }
+        let fd = match (carried, fd) {
+            (Some((fd, events, tag)), Some(wanted)) if (fd, events) == wanted => {
+                Some((fd, events, tag))
+            }
+            (carried, wanted) => {
+                carried
+                    .into_iter()
+                    .for_each(|(_, _, tag)| self.source().remove_fd(tag));
+                wanted.map(|(fd, events)| (fd, events, self.source().add_fd(fd, events)))
+            }
+        };
+        state.hosted = Some(Hosted {
+            id,
+            fd,
+            until,
+            gone: gone.clone(),
+            fresh: true,
+        });
+        true
     }
 
-    pub(super) fn drop_fd(&self, tag: FdTag) {
-        self.source().remove_fd(tag);
+    /// The wait `id` is over.
+    pub(super) fn unhost(&self, id: u64) {
+        let hosted = {
+            let mut state = self.state();
+            if state.hosted.as_ref().is_none_or(|hosted| hosted.id != id) {
+                return;
+            }
+            state.hosted.take()
+        };
+        if let Some((_, _, tag)) = hosted.and_then(|hosted| hosted.fd) {
+            self.source().remove_fd(tag);
+        }
     }
 
-    /// Also poll at `deadline`; read when the poll that is running has ended.
-    pub(super) fn set_deadline(&self, deadline: Option<i64>) {
-        self.state().deadline = deadline;
+    /// Before a poll: whoever waits on must ask again.
+    fn begin(&self) {
+        let mut state = self.state();
+        state.woken = false;
+        if let Some(hosted) = &mut state.hosted {
+            hosted.fresh = false;
+        }
+    }
+
+    /// After a poll that left the future pending.
+    fn end(&self, source: &Source) {
+        let mut state = self.state();
+        if let Some(hosted) = &mut state.hosted
+            && !hosted.fresh
+        {
+            // It has fired, or something else has. Once: the descriptor may stay ready.
+            if let Some((_, _, tag)) = hosted.fd
+                && source.query_fd(tag) != Events::NONE
+            {
+                hosted.fd = None;
+                source.remove_fd(tag);
+            }
+            let passed = |until: &i64| *until <= glib::monotonic_time();
+            hosted.until = hosted.until.filter(|until| !passed(until));
+        }
+        let until = state.hosted.as_ref().and_then(|hosted| hosted.until);
+        source.set_ready_time(if state.woken { Some(0) } else { until });
+    }
+
+    /// Before the context waits: whether the descriptor was closed by somebody who wakes nobody.
+    fn is_stranded(&self) -> bool {
+        let gone = match &self.state().hosted {
+            Some(Hosted {
+                fd: Some(_), gone, ..
+            }) => gone.clone(),
+            _ => return false,
+        };
+        gone.is_gone()
     }
 }
 
@@ -113,11 +206,12 @@ pub(crate) fn spawn(
         state: Mutex::default(),
     });
     let mut future: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = Some(Box::pin(future));
-    let driven = task.clone();
-    let source = Source::new(priority, move |source| {
-        driven.state().woken = false;
+    let (asked, driven) = (Arc::downgrade(&task), task.clone());
+    let stranded = move |_: &Source| asked.upgrade().is_some_and(|task| task.is_stranded());
+    let source = Source::with_hook(priority, stranded, move |source| {
+        driven.begin();
         let waker = Waker::from(driven.clone());
-        let mut poll = || {
+        let poll = || {
             let polling = Polling::enter(&driven);
             let running = future.as_mut()?;
             if running
@@ -130,17 +224,15 @@ pub(crate) fn spawn(
             drop(polling);
             Some(())
         };
-        // What the future starts belongs to this context, as GTask has it around its callbacks.
-        match source.context() {
-            // The thread that dispatches owns the context, so that this does not fail.
-            Some(context) => drop(context.with_thread_default(poll)),
-            None => drop(poll()),
+        // What the future starts belongs to this context, as GTask has it around its callbacks. The
+        // thread that dispatches owns the context, so that this does not fail.
+        if let Some(context) = source.context() {
+            let _polled = context.with_thread_default(poll);
         }
         if future.is_none() {
             return false;
         }
-        let state = driven.state();
-        source.set_ready_time(if state.woken { Some(0) } else { state.deadline });
+        driven.end(source);
         true
     });
     source.set_ready_time(Some(0));

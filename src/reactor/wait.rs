@@ -4,14 +4,18 @@
 
 use std::{
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Wake, Waker},
 };
 
 use gio::prelude::*;
+use glib::translate::from_glib;
 
 use super::{
-    source::{Events, FdTag, Source},
+    source::{Events, Source},
     task::Task,
 };
 use crate::error;
@@ -34,57 +38,65 @@ impl Interest {
     }
 }
 
+/// Tells whether a descriptor that is waited for was closed by somebody who wakes nobody.
+pub(crate) trait Gone: Send + Sync {
+    fn is_gone(&self) -> bool;
+}
+
 /// The wait of one future: at most one descriptor and one moment at a time.
-#[derive(Default)]
-pub(crate) struct FdWait(Option<Armed>);
+pub(crate) struct FdWait {
+    id: u64,
+    gone: Arc<dyn Gone>,
+    armed: Option<Armed>,
+}
 
 enum Armed {
     /// In the source of the task that is polled.
-    Hosted {
-        task: Arc<Task>,
-        fd: Option<(RawFd, Events, FdTag)>,
-    },
-    /// In a source of its own, because somebody else's executor polls.
+    Hosted(Arc<Task>),
+    /// In a source of its own: somebody else's executor polls, or the task has a wait already.
     Apart {
         source: Source,
-        wanted: (Option<(RawFd, Events)>, Option<i64>),
+        wanted: Wanted,
         waker: Arc<Mutex<Option<Waker>>>,
     },
 }
 
+/// A descriptor and a moment.
+type Wanted = (Option<(RawFd, Events)>, Option<i64>);
+
 impl FdWait {
+    pub(crate) fn new(gone: Arc<dyn Gone>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            gone,
+            armed: None,
+        }
+    }
+
     /// Wakes `waker` once when `fd` is ready or `until` (monotonic microseconds) has come.
     pub(crate) fn arm(&mut self, fd: Option<(RawFd, Interest)>, until: Option<i64>, waker: &Waker) {
         let fd = fd.map(|(fd, interest)| (fd, interest.events()));
-        match Task::current(waker) {
-            Some(task) => self.arm_hosted(task, fd, until),
-            None => self.arm_apart(fd, until, waker),
+        let Some(task) = Task::current(waker) else {
+            return self.arm_apart((fd, until), waker);
+        };
+        if !matches!(&self.armed, Some(Armed::Hosted(current)) if Arc::ptr_eq(current, &task)) {
+            self.disarm();
+        }
+        if task.host(self.id, fd, until, &self.gone) {
+            self.armed = Some(Armed::Hosted(task));
+        } else {
+            self.arm_apart((fd, until), waker);
         }
     }
 
-    fn arm_hosted(&mut self, task: Arc<Task>, fd: Option<(RawFd, Events)>, until: Option<i64>) {
-        task.set_deadline(until);
-        if let Some(Armed::Hosted {
-            task: current,
-            fd: hosted,
-        }) = &self.0
-            && Arc::ptr_eq(current, &task)
-            && hosted.map(|(fd, events, _)| (fd, events)) == fd
-        {
-            return;
-        }
-        self.disarm();
-        let fd = fd.map(|(fd, events)| (fd, events, task.host_fd(fd, events)));
-        self.0 = Some(Armed::Hosted { task, fd });
-    }
-
-    fn arm_apart(&mut self, fd: Option<(RawFd, Events)>, until: Option<i64>, waker: &Waker) {
+    fn arm_apart(&mut self, wanted: Wanted, waker: &Waker) {
         if let Some(Armed::Apart {
             source,
-            wanted,
+            wanted: current,
             waker: slot,
-        }) = &self.0
-            && *wanted == (fd, until)
+        }) = &self.armed
+            && *current == wanted
             && !source.is_destroyed()
         {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
@@ -92,34 +104,31 @@ impl FdWait {
         }
         self.disarm();
         let slot = Arc::new(Mutex::new(Some(waker.clone())));
-        let fired = slot.clone();
-        let source = Source::new(glib::Priority::DEFAULT, move |_| {
+        let (fired, gone) = (slot.clone(), self.gone.clone());
+        let has_fd = wanted.0.is_some();
+        let stranded = move |_: &Source| has_fd && gone.is_gone();
+        let source = Source::with_hook(glib::Priority::DEFAULT, stranded, move |_| {
             let waker = fired.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(waker) = waker {
                 waker.wake();
             }
             false
         });
-        if let Some((fd, events)) = fd {
+        if let Some((fd, events)) = wanted.0 {
             source.add_fd(fd, events);
         }
-        source.set_ready_time(until);
+        source.set_ready_time(wanted.1);
         source.attach(&glib::MainContext::ref_thread_default());
-        self.0 = Some(Armed::Apart {
+        self.armed = Some(Armed::Apart {
             source,
-            wanted: (fd, until),
+            wanted,
             waker: slot,
         });
     }
 
     pub(crate) fn disarm(&mut self) {
-        match self.0.take() {
-            Some(Armed::Hosted { task, fd }) => {
-                if let Some((_, _, tag)) = fd {
-                    task.drop_fd(tag);
-                }
-                task.set_deadline(None);
-            }
+        match self.armed.take() {
+            Some(Armed::Hosted(task)) => task.unhost(self.id),
             Some(Armed::Apart { source, .. }) => source.destroy(),
             None => {}
         }
@@ -147,14 +156,11 @@ pub(crate) fn block_on_events(
         // No descriptor is left for an eventfd: look often instead.
         return poll_until(fd, None, Some(until.unwrap_or(i64::MAX).min(in_a_moment())));
     };
-    let _watch = match cancellable {
-        None => None,
-        Some(cancellable) => match CancelWatch::new(cancellable, &wake) {
-            Some(watch) => Some(watch),
-            // Cancelled before the wait began.
-            None => return Ok(Events::NONE),
-        },
-    };
+    let mut watch = cancellable.map(CancelWatch::new);
+    if let Some(watch) = &mut watch {
+        // One that is cancelled already wakes at once.
+        watch.wake(&Waker::from(wake.clone()));
+    }
     let result = poll_until(fd, Some(wake.0.as_raw_fd()), until);
     wake.clear();
     result
@@ -170,23 +176,52 @@ fn thread_wake() -> Option<Arc<ThreadWake>> {
     WAKE.with(Clone::clone)
 }
 
-/// Wakes the thread when the cancellable is cancelled, for as long as it lives.
-struct CancelWatch<'a>(&'a gio::Cancellable, Option<gio::CancelledHandlerId>);
+/// Wakes a waker when a cancellable is cancelled, from whatever thread.
+pub(crate) struct CancelWatch {
+    cancellable: gio::Cancellable,
+    handler: Option<gio::CancelledHandlerId>,
+    waker: Arc<Mutex<Option<Waker>>>,
+}
 
-impl<'a> CancelWatch<'a> {
-    fn new(cancellable: &'a gio::Cancellable, wake: &Arc<ThreadWake>) -> Option<Self> {
-        let wake = wake.clone();
-        let handler = cancellable.connect_cancelled(move |_| wake.raise())?;
-        Some(Self(cancellable, Some(handler)))
+impl CancelWatch {
+    pub(crate) fn new(cancellable: &gio::Cancellable) -> Self {
+        Self {
+            cancellable: cancellable.clone(),
+            handler: None,
+            waker: Arc::default(),
+        }
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancellable.is_cancelled()
+    }
+
+    /// Wakes `waker`, and none from before; at once if it is cancelled already.
+    pub(crate) fn wake(&mut self, waker: &Waker) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+        if self.handler.is_none() {
+            let slot = self.waker.clone();
+            self.handler = self.cancellable.connect_cancelled(move |_| {
+                let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            });
+        }
     }
 }
 
-impl Drop for CancelWatch<'_> {
+impl Drop for CancelWatch {
     fn drop(&mut self) {
-        if let Some(handler) = self.1.take() {
-            // Waits for a handler that is running, which only writes into the eventfd.
-            self.0.disconnect_cancelled(handler);
-        }
+        let Some(handler) = self.handler.take() else {
+            return;
+        };
+        // Not g_cancellable_disconnect(): that waits for handlers that are running, which may be
+        // waiting for us. Ours reaches nothing but what it holds.
+        // SAFETY: the id came from connecting to this object, and is used up here.
+        let id = unsafe { handler.as_raw() };
+        // SAFETY: likewise; ids are not zero.
+        self.cancellable.disconnect(unsafe { from_glib(id) });
     }
 }
 

@@ -124,7 +124,7 @@ impl ObjectImpl for SocketConnection {
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
         let transport = self.transport();
-        transport.notice_connect();
+        transport.catch_up();
         match pspec.name() {
             "socket" => transport.socket().to_value(),
             "state" => transport.connection_state().to_value(),
@@ -162,12 +162,6 @@ impl ObjectImpl for SocketConnection {
         self.install(Transport::of_socket(&placeholder(), &self.notifier));
         // Born closed: every operation says so, and nothing is NULL.
         let _ = self.obj().close(gio::Cancellable::NONE);
-    }
-
-    fn dispose(&self) {
-        self.disposing.store(true, Ordering::Release);
-        self.notifier.forget_object();
-        // GIOStream's own dispose closes next, if nobody has.
     }
 }
 
@@ -214,7 +208,7 @@ impl SocketConnection {
     /// Tells what happened on other threads, if this one is home.
     pub(crate) fn catch_up(&self) {
         if let Some(transport) = self.wire.get() {
-            transport.notice_connect();
+            transport.catch_up();
         }
         self.notifier.catch_up();
     }
@@ -338,6 +332,22 @@ impl SocketConnection {
         {
             let _ = stream.get().close(gio::Cancellable::NONE);
         }
+    }
+
+    // --- Going away ----------------------------------------------------------------------------
+
+    /// From here on nothing is told, and the socket is let go of, not closed.
+    pub(crate) fn begin_dispose(&self) {
+        self.disposing.store(true, Ordering::Release);
+        self.notifier.forget_object();
+    }
+
+    /// Ends what is under way and gives the socket back, before GIOStream's part of a dispose.
+    pub(crate) fn let_go(&self) {
+        self.wire.end();
+        let transport = self.transport();
+        transport.detach();
+        transport.close_if_alone();
     }
 
     // --- Closing -------------------------------------------------------------------------------

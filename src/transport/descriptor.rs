@@ -213,6 +213,19 @@ impl Descriptor {
             });
     }
 
+    /// After [`abandon`](Self::abandon): closes a `GSocket` that nobody else holds.
+    pub(super) fn close_if_alone(&self) {
+        if self.uses.load(Ordering::Acquire) != CLOSED | ABANDONED {
+            // Somebody is still using the number.
+            return;
+        }
+        let socket = match &*self.owner() {
+            Owner::Socket(socket) if is_last_reference(&socket.0) => socket.clone(),
+            _ => return,
+        };
+        let _ = socket.0.close();
+    }
+
     fn leave(&self) -> Result<(), glib::Error> {
         if self.uses.fetch_sub(1, Ordering::AcqRel) == CLOSED | 1 {
             return self.close_for_good();

@@ -84,7 +84,7 @@ impl Transport {
             let moved = call(using.fd());
             if let Ok(moved) = usize::try_from(moved) {
                 if let Some(interest) = counted {
-                    self.moved(interest, moved, &using);
+                    self.moved(interest, moved, using);
                 }
                 return Ok(Some(moved));
             }
@@ -97,30 +97,32 @@ impl Transport {
                         _ => "Error receiving data",
                     };
                     let failure = error::prefixed(what, errno);
+                    // Closed by another thread between our entering and the call. Asked before any
+                    // handler runs, which may close it too.
+                    let closed = self.is_closed();
                     if ends_connection(errno) && self.is_peer_gone(&using) {
-                        self.lost(Some(failure.clone()));
+                        drop(using);
+                        self.lost(Some(failure.clone()), false);
                     }
-                    // Another thread closed it between our entering and the call.
-                    return Err(if self.is_closed() {
-                        error::closed()
-                    } else {
-                        failure
-                    });
+                    return Err(if closed { error::closed() } else { failure });
                 }
             }
         }
     }
 
-    fn moved(&self, interest: Interest, count: usize, using: &Use<'_>) {
+    /// Tells what a transfer has changed, the descriptor free to be closed by whoever is told.
+    fn moved(&self, interest: Interest, count: usize, using: Use<'_>) {
         if count > 0 {
             let (counter, bit) = match interest {
                 Interest::Read => (&self.bytes_read, change::BYTES_READ),
                 Interest::Write => (&self.bytes_written, change::BYTES_WRITTEN),
             };
             counter.fetch_add(count as u64, Ordering::Relaxed);
+            drop(using);
             self.tell(bit);
-        } else if interest == Interest::Read && self.kind.is_stream() && self.is_peer_gone(using) {
-            self.lost(None);
+        } else if interest == Interest::Read && self.kind.is_stream() && self.is_peer_gone(&using) {
+            drop(using);
+            self.lost(None, false);
         }
     }
 

@@ -91,7 +91,9 @@ impl Transport {
     }
 
     /// The peer is gone.
-    pub(super) fn lost(&self, failure: Option<glib::Error>) {
+    ///
+    /// A `guess` is an error that the system was not asked for.
+    pub(super) fn lost(&self, failure: Option<glib::Error>, guess: bool) {
         let changes = {
             let mut state = self.state();
             match state.is {
@@ -103,8 +105,10 @@ impl Transport {
                 changes |= change::STATE;
             }
             state.is = ConnectionState::Disconnected;
-            if failure.is_some() {
+            // The first one ended it; a guess gives way to what the system says.
+            if failure.is_some() && (state.last_error.is_none() || state.error_is_guess) {
                 state.last_error = failure;
+                state.error_is_guess = guess;
                 changes |= change::LAST_ERROR;
             }
             changes
@@ -117,7 +121,9 @@ impl Transport {
         let weak: Weak<Self> = Arc::downgrade(self);
         let tag = Arc::new(once_cell::sync::OnceCell::new());
         let its_tag = tag.clone();
-        let source = Source::new(glib::Priority::DEFAULT, move |source| {
+        let asked = weak.clone();
+        let stranded = move |_: &Source| asked.upgrade().is_some_and(|asked| asked.is_closed());
+        let source = Source::with_hook(glib::Priority::DEFAULT, stranded, move |source| {
             let (Some(transport), Some(tag)) = (weak.upgrade(), its_tag.get()) else {
                 return false;
             };
@@ -148,10 +154,7 @@ impl Transport {
     /// Answers whether to go on watching.
     fn peer_event(&self, events: Events) -> bool {
         let Ok(using) = self.enter() else {
-            if !events.has(Events::INVALID) {
-                return false;
-            }
-            // Somebody closed the GSocket without us.
+            // Somebody closed the GSocket without us; after a close of ours this does nothing.
             let _ = self.close();
             return false;
         };
@@ -167,7 +170,7 @@ impl Transport {
             )
         });
         drop(using);
-        self.lost(failure);
+        self.lost(failure, true);
         false
     }
 
@@ -221,6 +224,12 @@ impl Transport {
         self.descriptor.abandon();
         self.wake_all();
         self.drop_timeout_handler();
+    }
+
+    /// After [`detach`](Self::detach), by somebody who cannot give the socket back yet: closes it, if
+    /// nobody else holds it.
+    pub(crate) fn close_if_alone(&self) {
+        self.descriptor.close_if_alone();
     }
 
     pub(super) fn drop_timeout_handler(&self) {

@@ -50,6 +50,8 @@ use descriptor::Descriptor;
 struct State {
     is: ConnectionState,
     last_error: Option<glib::Error>,
+    /// `last_error` was made up, because asking would have taken the error from the next read.
+    error_is_guess: bool,
     local: Option<NativeAddress>,
     remote: Option<NativeAddress>,
 }
@@ -85,7 +87,7 @@ impl Transport {
         let descriptor = Descriptor::of_socket(socket, notifier.clone());
         let transport = Self::new(descriptor, Kind::of_socket(socket), notifier);
         transport.mirror_timeout(socket);
-        if socket.is_closed() {
+        if transport.is_closed() {
             transport.state().is = ConnectionState::Closed;
         } else if socket.is_connected() {
             transport.become_connected();
@@ -120,6 +122,7 @@ impl Transport {
             state: Mutex::new(State {
                 is: ConnectionState::Unconnected,
                 last_error: None,
+                error_is_guess: false,
                 local: None,
                 remote: None,
             }),
@@ -219,12 +222,19 @@ impl Transport {
         self.bytes_written.load(Ordering::Relaxed)
     }
 
-    /// A connect that was made on the `GSocket` without us is seen when somebody asks.
-    pub(crate) fn notice_connect(self: &Arc<Self>) {
-        if self.connection_state() == ConnectionState::Unconnected
-            && self.descriptor.with_socket(SocketExt::is_connected) == Some(true)
-        {
-            self.become_connected();
+    /// What was done to the `GSocket` without us is seen when somebody asks.
+    pub(crate) fn catch_up(self: &Arc<Self>) {
+        match self.connection_state() {
+            ConnectionState::Closed => {}
+            _ if self.is_closed() => {
+                let _ = self.close();
+            }
+            ConnectionState::Unconnected
+                if self.descriptor.with_socket(SocketExt::is_connected) == Some(true) =>
+            {
+                self.become_connected();
+            }
+            _ => {}
         }
     }
 

@@ -8,8 +8,14 @@ use gio::prelude::*;
 use super::{Transport, io::events_of};
 use crate::{
     error,
-    reactor::{Events, Interest, block_on_events, blocking_waker},
+    reactor::{Events, Gone, Interest, block_on_events, blocking_waker},
 };
+
+impl Gone for Transport {
+    fn is_gone(&self) -> bool {
+        self.is_closed()
+    }
+}
 
 impl Transport {
     /// Blocks until the descriptor is ready for `interest`.

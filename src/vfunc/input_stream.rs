@@ -44,6 +44,21 @@ pub(crate) fn add_input_interfaces<T: TransportStream>(type_: glib::Type) {
     add_file_descriptor_based::<T>(type_);
 }
 
+/// A close that found this stream busy with a blocking call left it to that call to mark it closed.
+///
+/// # Safety
+///
+/// `stream` is a live instance of `T`, and its pending bit is the caller's.
+unsafe fn close_if_ended<T: TransportStream>(stream: *mut gio_ffi::GInputStream) {
+    // SAFETY: as the caller says.
+    if unsafe { imp_of::<T>(stream.cast()) }.is_ended() {
+        // SAFETY: as the caller says. GIO clears the bit again when the call returns.
+        let stream = unsafe { gio::InputStream::from_glib_borrow(stream) };
+        stream.clear_pending();
+        let _ = stream.close(gio::Cancellable::NONE);
+    }
+}
+
 unsafe extern "C" fn read<T: TransportStream>(
     stream: *mut gio_ffi::GInputStream,
     buffer: gpointer,
@@ -61,6 +76,8 @@ unsafe extern "C" fn read<T: TransportStream>(
         transport.try_read(unsafe { buffer.as_mut_slice() })
     });
     let result = block(operation, (*cancellable).as_ref());
+    // SAFETY: a live instance of `T`, pending for this call.
+    unsafe { close_if_ended::<T>(stream) };
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
 }

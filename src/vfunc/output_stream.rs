@@ -81,6 +81,21 @@ impl Vectors {
     }
 }
 
+/// A close that found this stream busy with a blocking call left it to that call to mark it closed.
+///
+/// # Safety
+///
+/// `stream` is a live instance of `T`, and its pending bit is the caller's.
+unsafe fn close_if_ended<T: TransportStream>(stream: *mut gio_ffi::GOutputStream) {
+    // SAFETY: as the caller says.
+    if unsafe { imp_of::<T>(stream.cast()) }.is_ended() {
+        // SAFETY: as the caller says. GIO clears the bit again when the call returns.
+        let stream = unsafe { gio::OutputStream::from_glib_borrow(stream) };
+        stream.clear_pending();
+        let _ = stream.close(gio::Cancellable::NONE);
+    }
+}
+
 unsafe extern "C" fn write<T: TransportStream>(
     stream: *mut gio_ffi::GOutputStream,
     buffer: *mut u8,
@@ -98,6 +113,8 @@ unsafe extern "C" fn write<T: TransportStream>(
         transport.try_write(unsafe { buffer.as_mut_slice() })
     });
     let result = block(operation, (*cancellable).as_ref());
+    // SAFETY: a live instance of `T`, pending for this call.
+    unsafe { close_if_ended::<T>(stream) };
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
 }
@@ -123,6 +140,8 @@ unsafe extern "C" fn write_vectored<T: TransportStream>(
         unsafe { vectors.write(transport) }
     });
     let result = block(operation, (*cancellable).as_ref());
+    // SAFETY: a live instance of `T`, pending for this call.
+    unsafe { close_if_ended::<T>(stream) };
     // SAFETY: the caller's places for a count and an error.
     unsafe { counted(result, written, out) }
 }
