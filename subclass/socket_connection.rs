@@ -29,7 +29,7 @@ use crate::{
     reactor::{Local, spawn},
     socket_connection::imp,
     transport::{Connect, NativeAddress},
-    vfunc::{Owned, boolean, fenced},
+    vfunc::{Owned, boolean, fenced, fenced_future},
 };
 
 /// What a future of this crate's class slots resolves to.
@@ -753,7 +753,7 @@ unsafe extern "C" fn connect_async<T: SocketConnectionImpl>(
         // SAFETY: the slot is called on instances of `T`, and `object` keeps it alive.
         let imp = unsafe { imp_of::<T>(object.as_ptr().cast()) };
         let connecting = fenced(|| Ok(imp.connect_future(&address)))?;
-        until_cancelled(connecting, cancellable).await
+        until_cancelled(fenced_future(connecting), cancellable).await
     };
     let connecting = Box::pin(connecting);
     // SAFETY: not polled yet: it holds GObjects only.
@@ -772,8 +772,9 @@ unsafe extern "C" fn get_input_stream<T: SocketConnectionImpl>(
     // SAFETY: a live instance, for the time of the call.
     let object =
         unsafe { SocketConnection::from_glib_borrow(stream.cast::<SocketConnectionInstance>()) };
-    let found = object.imp().input_at(T::type_(), || {
-        fenced(|| Ok(imp.input_stream())).unwrap_or_else(|_| object.imp().make_input_stream())
+    let own = || object.imp().make_input_stream();
+    let found = object.imp().inputs().get(T::type_(), own, || {
+        fenced(|| Ok(imp.input_stream())).unwrap_or_else(|_| own())
     });
     // Borrowed from the object, which keeps it for its whole life.
     found.to_glib_none().0
@@ -787,8 +788,9 @@ unsafe extern "C" fn get_output_stream<T: SocketConnectionImpl>(
     // SAFETY: a live instance, for the time of the call.
     let object =
         unsafe { SocketConnection::from_glib_borrow(stream.cast::<SocketConnectionInstance>()) };
-    let found = object.imp().output_at(T::type_(), || {
-        fenced(|| Ok(imp.output_stream())).unwrap_or_else(|_| object.imp().make_output_stream())
+    let own = || object.imp().make_output_stream();
+    let found = object.imp().outputs().get(T::type_(), own, || {
+        fenced(|| Ok(imp.output_stream())).unwrap_or_else(|_| own())
     });
     // Borrowed from the object, which keeps it for its whole life.
     found.to_glib_none().0
@@ -829,6 +831,6 @@ unsafe extern "C" fn close_async<T: SocketConnectionImpl>(
         // SAFETY: the slot is called on instances of `T`, and `kept` keeps it alive.
         let imp = unsafe { imp_of::<T>(kept.as_ptr().cast()) };
         let closing = fenced(|| Ok(imp.close_future(glib::Priority::from(priority))))?;
-        first_then_cancelled(closing, cancellable).await
+        first_then_cancelled(fenced_future(closing), cancellable).await
     });
 }

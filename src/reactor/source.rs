@@ -147,6 +147,13 @@ impl Source {
         FdTag(unsafe { glib::ffi::g_source_add_unix_fd(self.as_ptr(), fd, events.0) })
     }
 
+    pub(crate) fn modify_fd(&self, tag: FdTag, events: Events) {
+        if !self.is_destroyed() {
+            // SAFETY: `tag` came from `add_fd` on this source.
+            unsafe { glib::ffi::g_source_modify_unix_fd(self.as_ptr(), tag.0, events.0) };
+        }
+    }
+
     /// What the descriptor reported in the dispatch that is running.
     pub(crate) fn query_fd(&self, tag: FdTag) -> Events {
         // SAFETY: `tag` came from `add_fd` on this source.

@@ -3,7 +3,7 @@
 use std::{
     os::fd::OwnedFd,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -12,6 +12,7 @@ use gio::{prelude::*, subclass::prelude::*};
 use glib::{ParamFlags, ParamSpec, Value};
 use once_cell::sync::{Lazy, OnceCell};
 
+use super::streams::Streams;
 use crate::{
     error,
     home::{Notifier, change},
@@ -22,12 +23,7 @@ use crate::{
         socket_connection as slots,
     },
     transport::{ConnectionState, Kind, Occupation, Transport, Wire, hand_over, placeholder},
-    vfunc::Owned,
 };
-
-/// The streams of each class of the object, from the base class to its own: a class may wrap what
-/// its parent's made.
-type Streams<T> = Mutex<Vec<(glib::Type, Arc<Owned<T>>)>>;
 
 #[derive(Debug)]
 pub struct SocketConnection {
@@ -65,8 +61,8 @@ impl ObjectSubclass for SocketConnection {
             // First of all that happens to a new instance: no other one can come between.
             handed: Mutex::new(hand_over::take()),
             carries: OnceCell::new(),
-            inputs: Mutex::default(),
-            outputs: Mutex::default(),
+            inputs: Streams::default(),
+            outputs: Streams::default(),
             disposing: AtomicBool::new(false),
             closing_async: AtomicBool::new(false),
             notifier,
@@ -292,45 +288,31 @@ impl SocketConnection {
         stream
     }
 
-    /// The input stream of the class `type_` of this object, made at the first call.
-    pub(crate) fn input_at(
-        &self,
-        type_: glib::Type,
-        make: impl FnOnce() -> gio::InputStream,
-    ) -> gio::InputStream {
-        found_or_made(&self.inputs, type_, make).get().clone()
+    pub(crate) fn inputs(&self) -> &Streams<gio::InputStream> {
+        &self.inputs
     }
 
-    /// The output stream of the class `type_` of this object, made at the first call.
-    pub(crate) fn output_at(
-        &self,
-        type_: glib::Type,
-        make: impl FnOnce() -> gio::OutputStream,
-    ) -> gio::OutputStream {
-        found_or_made(&self.outputs, type_, make).get().clone()
+    pub(crate) fn outputs(&self) -> &Streams<gio::OutputStream> {
+        &self.outputs
     }
 
     fn has_pending_stream(&self) -> bool {
-        all(&self.inputs)
-            .iter()
-            .any(|stream| stream.get().has_pending())
-            || all(&self.outputs)
-                .iter()
-                .any(|stream| stream.get().has_pending())
+        self.inputs.all().iter().any(InputStreamExt::has_pending)
+            || self.outputs.all().iter().any(OutputStreamExt::has_pending)
     }
 
     /// Marks the base class' streams closed; one with an operation under way is marked by its end.
     fn close_streams(&self, transport: &Transport) {
         let base = <Self as ObjectSubclassType>::type_();
         if !transport.is_occupied(Occupation::Writing)
-            && let Some(stream) = known(&self.outputs, base)
+            && let Some(stream) = self.outputs.known(base)
         {
-            let _ = stream.get().close(gio::Cancellable::NONE);
+            let _ = stream.close(gio::Cancellable::NONE);
         }
         if !transport.is_occupied(Occupation::Reading)
-            && let Some(stream) = known(&self.inputs, base)
+            && let Some(stream) = self.inputs.known(base)
         {
-            let _ = stream.get().close(gio::Cancellable::NONE);
+            let _ = stream.close(gio::Cancellable::NONE);
         }
     }
 
@@ -372,43 +354,4 @@ impl SocketConnection {
             self.close_streams(&transport);
         }
     }
-}
-
-fn lock<T>(streams: &Streams<T>) -> MutexGuard<'_, Vec<(glib::Type, Arc<Owned<T>>)>> {
-    // Elements are pushed whole: a panic leaves nothing half done.
-    streams.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn known<T>(streams: &Streams<T>, type_: glib::Type) -> Option<Arc<Owned<T>>> {
-    lock(streams)
-        .iter()
-        .find(|(of, _)| *of == type_)
-        .map(|(_, stream)| stream.clone())
-}
-
-fn all<T>(streams: &Streams<T>) -> Vec<Arc<Owned<T>>> {
-    lock(streams)
-        .iter()
-        .map(|(_, stream)| stream.clone())
-        .collect()
-}
-
-/// The lock is not held while `make` runs: of two threads that ask at once, one's is kept.
-fn found_or_made<T: IsA<glib::Object>>(
-    streams: &Streams<T>,
-    type_: glib::Type,
-    make: impl FnOnce() -> T,
-) -> Arc<Owned<T>> {
-    if let Some(stream) = known(streams, type_) {
-        return stream;
-    }
-    let made = Arc::new(Owned::new(make()));
-    let mut streams = lock(streams);
-    if let Some((_, stream)) = streams.iter().find(|(of, _)| *of == type_) {
-        let stream = stream.clone();
-        drop(streams);
-        return stream;
-    }
-    streams.push((type_, made.clone()));
-    made
 }

@@ -1,6 +1,7 @@
 //! The connection class.
 
 pub(crate) mod imp;
+mod streams;
 
 use gio::prelude::*;
 use glib::subclass::prelude::*;

@@ -94,11 +94,13 @@ impl Attempt for Connect {
                 self.phase = Phase::Ended;
                 return Progress::Done(Err(error::closed()));
             }
+            // Before anybody is told, so that nobody swaps the socket under us.
+            self.operation = Some(self.transport.operation(Occupation::Connecting));
             if let Err(failure) = self.transport.begin_connect() {
                 self.phase = Phase::Ended;
+                self.operation = None;
                 return Progress::Done(Err(failure));
             }
-            self.operation = Some(self.transport.operation(Occupation::Connecting));
         }
         let transport = self.transport.clone();
         let using = match transport.enter() {
@@ -133,13 +135,13 @@ impl Attempt for Connect {
         {
             super::options::abort_connect(using.fd());
         }
+        self.operation = None;
         if matches!(self.phase, Phase::InFlight | Phase::Queueing) {
             self.phase = Phase::Ended;
             // A cancelled attempt is the caller's wish, not the connection's failure.
             let failure = failure.filter(|failure| !failure.matches(gio::IOErrorEnum::Cancelled));
             self.transport.connect_failed(failure.cloned());
         }
-        self.operation = None;
     }
 }
 

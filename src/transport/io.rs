@@ -83,6 +83,10 @@ impl Transport {
         loop {
             let moved = call(using.fd());
             if let Ok(moved) = usize::try_from(moved) {
+                if moved == 0 && counted != Some(Interest::Write) && self.is_closed() {
+                    // Not the peer's end of file but that of our own shutdown: another thread closes.
+                    return Err(error::closed());
+                }
                 if let Some(interest) = counted {
                     self.moved(interest, moved, using);
                 }

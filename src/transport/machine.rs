@@ -127,7 +127,12 @@ impl Transport {
             let (Some(transport), Some(tag)) = (weak.upgrade(), its_tag.get()) else {
                 return false;
             };
-            transport.peer_event(source.query_fd(*tag))
+            let watching = transport.peer_event(source.query_fd(*tag));
+            if watching {
+                // Our own shutdown of the reading side: from now on only a reset can be told from it.
+                source.modify_fd(*tag, Events::HANGUP.or(Events::ERROR));
+            }
+            watching
         });
         // A new cell takes its first value.
         let _ = tag.set(source.add_fd(using.fd(), GONE));
@@ -159,8 +164,7 @@ impl Transport {
             return false;
         };
         if !self.gone(events, &using) {
-            // Our own shutdown of the reading side: nothing more will be seen by this event.
-            return false;
+            return true;
         }
         // Left for the next read or write to collect; here it only says that there is one.
         let failure = events.has(Events::ERROR).then(|| {

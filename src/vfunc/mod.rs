@@ -8,7 +8,9 @@ mod pollable;
 
 use std::{
     fmt,
+    future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
+    task::Poll,
 };
 
 use glib::{prelude::*, translate::IntoGlibPtr};
@@ -24,6 +26,18 @@ use crate::error;
 pub(crate) fn fenced<R>(f: impl FnOnce() -> Result<R, glib::Error>) -> Result<R, glib::Error> {
     catch_unwind(AssertUnwindSafe(f))
         .unwrap_or_else(|_| Err(error::failed("A virtual function panicked")))
+}
+
+/// A future whose panics become the error `Failed`.
+pub(crate) async fn fenced_future<R>(
+    future: impl Future<Output = Result<R, glib::Error>>,
+) -> Result<R, glib::Error> {
+    let mut future = Box::pin(future);
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Err(error::failed("A virtual function panicked"))))
+    })
+    .await
 }
 
 /// Hands an error out through a `GError **`.
