@@ -87,6 +87,7 @@ pub(crate) struct Notifier {
     scheduled: AtomicBool,
     /// A timer for the byte counters is on its way.
     timer: AtomicBool,
+    closed_told: AtomicBool,
     /// When each byte counter was told last.
     bytes_told: [AtomicI64; 2],
 }
@@ -101,6 +102,7 @@ impl Notifier {
             pending: AtomicU32::new(0),
             scheduled: AtomicBool::new(false),
             timer: AtomicBool::new(false),
+            closed_told: AtomicBool::new(false),
             bytes_told: [AtomicI64::new(LONG_AGO), AtomicI64::new(LONG_AGO)],
         })
     }
@@ -176,7 +178,7 @@ impl Notifier {
         }
         self.pending.fetch_or(changes, Ordering::AcqRel);
         if self.is_home() {
-            self.flush();
+            self.flush(changes & change::CLOSED != 0);
         } else if changes & !change::BYTES != 0 {
             self.schedule();
         } else {
@@ -193,12 +195,19 @@ impl Notifier {
     /// Tells what is pending, if this is the home thread. For the beginning of calls on the object.
     pub(crate) fn catch_up(self: &Arc<Self>) {
         if self.pending.load(Ordering::Relaxed) != 0 && self.is_home() {
-            self.flush();
+            self.flush(false);
         }
     }
 
-    /// Emits what is pending. On the home thread only.
-    fn flush(self: &Arc<Self>) {
+    /// Looks again soon whether the object is closed, and tells it then.
+    pub(crate) fn look_for_closed(self: &Arc<Self>) {
+        self.put_back(change::CLOSED);
+        self.schedule_at(glib::monotonic_time() + CLOSED_INTERVAL);
+    }
+
+    /// Emits what is pending. On the home thread only. `closed` is told by its own source, unless
+    /// the caller knows that its time has come.
+    fn flush(self: &Arc<Self>, closed_is_due: bool) {
         let mut told = self.pending.swap(0, Ordering::AcqRel);
         if told & change::BYTES != 0 {
             let early = self.told_too_lately(told & change::BYTES);
@@ -214,7 +223,7 @@ impl Notifier {
         let Some(object) = self.upgrade() else {
             return;
         };
-        if told & change::CLOSED != 0 && !self.may_tell_closed(&object) {
+        if told & change::CLOSED != 0 && !self.may_tell_closed(&object, closed_is_due) {
             told &= !change::CLOSED;
         }
         for (bit, name) in change::NAMES {
@@ -245,21 +254,20 @@ impl Notifier {
         early
     }
 
-    /// `closed` is GIOStream's, and turns true only after our part of a close has returned.
-    fn may_tell_closed(self: &Arc<Self>, object: &glib::Object) -> bool {
-        if self.scheduled.load(Ordering::Acquire) {
+    /// `closed` is GIOStream's, and turns true, once, only after our part of a close has returned.
+    fn may_tell_closed(self: &Arc<Self>, object: &glib::Object, is_due: bool) -> bool {
+        if !is_due && self.scheduled.load(Ordering::Acquire) {
             // In the iteration that is asked for already.
             self.put_back(change::CLOSED);
             return false;
         }
         let stream = object.downcast_ref::<gio::IOStream>();
         if stream.is_none_or(IOStreamExt::is_closed) {
-            return true;
+            return !self.closed_told.swap(true, Ordering::AcqRel);
         }
-        // Another thread is still at it. Without one, it was no close of GIOStream's.
+        // Somebody is still at it. Without anybody, it was no close of GIOStream's.
         if stream.is_some_and(IOStreamExt::has_pending) {
-            self.put_back(change::CLOSED);
-            self.schedule_at(glib::monotonic_time() + CLOSED_INTERVAL);
+            self.look_for_closed();
         }
         false
     }

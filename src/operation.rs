@@ -290,7 +290,8 @@ impl Task {
         priority: i32,
     ) -> Self {
         // SAFETY: as the caller says.
-        let task = unsafe { gio::ffi::g_task_new(object, cancellable, callback, data) };
+        // Without the cancellable: a GTask that knows of one answers by a detour once it is cancelled.
+        let task = unsafe { gio::ffi::g_task_new(object, ptr::null_mut(), callback, data) };
         // SAFETY: a new task that only this thread knows.
         unsafe { gio::ffi::g_task_set_source_tag(task, tag.as_ptr()) };
         // SAFETY: likewise.
@@ -308,13 +309,6 @@ impl Task {
             kind,
             cancellable,
         }
-    }
-
-    /// For a task whose `GTask` was not told of its cancellable. A `GTask` that was answers by a
-    /// detour once that is cancelled.
-    pub(crate) fn with_cancellable(mut self, cancellable: Option<gio::Cancellable>) -> Self {
-        self.cancellable = cancellable;
-        self
     }
 
     pub(crate) fn context(&self) -> glib::MainContext {

@@ -479,20 +479,17 @@ pub(crate) unsafe fn close_task(
     data: gpointer,
 ) -> Task {
     // SAFETY: as the caller says.
-    let task = unsafe {
+    unsafe {
         Task::new(
             stream.cast(),
-            ptr::null_mut(),
+            cancellable,
             callback,
             data,
             CLOSE,
             Answers::Nothing,
             priority,
         )
-    };
-    // GIOStream's own task has it too, and GIO marks the stream closed when ours has answered.
-    // SAFETY: as the caller says.
-    task.with_cancellable(unsafe { from_glib_none(cancellable) })
+    }
 }
 
 /// Answers in the caller's context; `notify::closed` follows the callback.
@@ -529,8 +526,8 @@ impl CloseEnd {
         let (context, cancellable) = (task.context(), task.cancellable());
         task.answer(result);
         if !object.get().is_closed() {
-            // A class above this one has to answer too, and tells then.
-            return;
+            // A class above this one has to answer too; one of ours tells then, right after it.
+            return object.get().imp().notifier().look_for_closed();
         }
         if cancellable.is_some_and(|cancellable| cancellable.is_cancelled()) {
             // GIO's own task answers a cancelled caller by an idle source, attached just now.
@@ -559,7 +556,7 @@ pub(crate) fn run_close(
     let end = CloseEnd::new(object.clone(), task);
     let mut closing: UnitFuture = Box::pin(async move {
         let result = waiting.await;
-        if !object.imp().transport().is_closed() {
+        if !object.imp().is_ended() {
             // Cancelled, failed or never meant to close: the blocking close's part is still to do,
             // and a cancelled caller does not wait in it.
             let cancelled = gio::Cancellable::new();

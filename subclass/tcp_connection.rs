@@ -87,7 +87,7 @@ unsafe extern "C" fn close_async(
             tcp.imp().set_drained();
         }
         // Nothing keeps the socket open, and the first error is the one to report.
-        let closed = if kept.imp().transport().is_closed() {
+        let closed = if kept.imp().is_ended() {
             // A class above this one was cancelled, and has closed already.
             Ok(())
         } else {

@@ -334,6 +334,11 @@ impl SocketConnection {
 
     // --- Closing -------------------------------------------------------------------------------
 
+    /// Whether the class' own close has run.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.wire.is_ended()
+    }
+
     /// A blocking close has been carried out, by whichever class: GIO marks the object closed next.
     pub(crate) fn end_close(&self) {
         if !self.disposing.load(Ordering::Acquire) && !self.closing_async.load(Ordering::Acquire) {
@@ -348,8 +353,9 @@ impl SocketConnection {
 
     /// After a close that was cancelled or failed: GIO calls the stream closed, so it must be.
     pub(crate) fn ensure_closed(&self) {
-        let transport = self.transport();
-        if !transport.is_closed() {
+        if !self.wire.is_ended() {
+            self.wire.end();
+            let transport = self.transport();
             let _ = transport.close();
             self.close_streams(&transport);
         }

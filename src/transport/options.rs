@@ -73,7 +73,8 @@ pub(super) fn set_nonblocking(fd: RawFd) {
     unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
 }
 
-/// Ends a connect that is in flight: the socket is as it was before, its `bind` kept.
+/// Ends a connect that is in flight: the socket is as it was before. A `bind` to a port that was
+/// asked for is kept; one to any port is made anew by the next connect.
 pub(super) fn abort_connect(fd: RawFd) {
     // SAFETY: all zero is an address of family AF_UNSPEC, which dissolves the association.
     let nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };

@@ -161,11 +161,13 @@ unsafe fn counted(
 }
 
 /// Runs a transfer in the context of `task`: the system call happens in the dispatch that answers,
-/// so that an operation cancelled before it has written nothing.
+/// so that an operation cancelled before it has written nothing. `owns_pending` says that the
+/// stream's pending bit is ours to clear.
 fn run<T: TransportStream, A>(
     stream: *mut gio_ffi::GOutputStream,
     task: Task,
     priority: i32,
+    owns_pending: bool,
     operation: A,
 ) where
     A: Attempt<Output = usize> + Send + 'static,
@@ -176,6 +178,10 @@ fn run<T: TransportStream, A>(
     spawn(&context, glib::Priority::from(priority), async move {
         // Nothing of the operation is left when the callback runs.
         let result = Drive::new(operation, cancellable.as_ref()).await;
+        if owns_pending {
+            // Before the callback, whether or not anybody calls finish.
+            stream.get().clear_pending();
+        }
         task.answer_size(result);
         // SAFETY: an instance of `T`, which the reference keeps alive.
         if unsafe { imp_of::<T>(stream.get().as_ptr().cast()) }.is_ended() {
@@ -213,7 +219,7 @@ unsafe extern "C" fn write_async<T: TransportStream>(
         // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
         transport.try_write(unsafe { buffer.as_mut_slice() })
     });
-    run::<T, _>(stream, task, priority, operation);
+    run::<T, _>(stream, task, priority, false, operation);
 }
 
 unsafe extern "C" fn write_finish(
@@ -248,6 +254,15 @@ unsafe extern "C" fn write_vectored_async<T: TransportStream>(
             priority,
         )
     };
+    if count == 0 {
+        return task.answer_size(Ok(0));
+    }
+    // SAFETY: a live stream, for the time of the call.
+    let pending = unsafe { gio::OutputStream::from_glib_borrow(stream) };
+    // Unlike its siblings, GIO's entry leaves this to the virtual function.
+    if let Err(failure) = pending.set_pending() {
+        return task.answer_size(Err(failure));
+    }
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
     let vectors = Vectors {
@@ -260,7 +275,7 @@ unsafe extern "C" fn write_vectored_async<T: TransportStream>(
         // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
         unsafe { vectors.write(transport) }
     });
-    run::<T, _>(stream, task, priority, operation);
+    run::<T, _>(stream, task, priority, true, operation);
 }
 
 unsafe extern "C" fn write_vectored_finish(

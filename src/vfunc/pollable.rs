@@ -3,19 +3,24 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Wake, Waker},
 };
 
-use glib::{ffi::gpointer, object::IsA, subclass::prelude::*, translate::IntoGlib};
+use glib::{
+    ffi::gpointer,
+    object::IsA,
+    subclass::prelude::*,
+    translate::{IntoGlib, ToGlibPtr},
+};
 use once_cell::sync::OnceCell;
 
 use crate::{
     operation::{Attempt, Progress, Wait},
     reactor::{Events, FdTag, Interest, Source},
-    transport::{Attempted, Operation, Transport},
+    transport::{Attempted, Operation, Transport, Waiter},
 };
 
 /// A stream over a transport.
@@ -125,11 +130,10 @@ fn readiness_source(transport: &Arc<Transport>, interest: Interest) -> Source {
     // Due when the socket was closed and nobody has been told. The place in the list of those whom a
     // close wakes is taken when the source is first in use, and given back with it.
     let hook = {
-        let (transport, told, waiter) = (transport.clone(), told.clone(), OnceCell::new());
+        let (transport, told, place) = (transport.clone(), told.clone(), OnceCell::new());
         move |source: &Source| {
             if let Some(context) = source.context() {
-                let waker = || Waker::from(Arc::new(ContextWaker(context)));
-                waiter.get_or_init(|| transport.wake_on_close(&waker()));
+                place.get_or_init(|| Place::take(&transport, &context));
             }
             transport.is_closed() && !told.load(Ordering::Acquire)
         }
@@ -162,12 +166,52 @@ fn readiness_source(transport: &Arc<Transport>, interest: Interest) -> Source {
     source
 }
 
-/// Makes a context look at its sources.
-struct ContextWaker(glib::MainContext);
+/// Makes a context look at its sources, for as long as the source that took the waker is alive. It
+/// does not keep the context: that would keep the source, and so the waker.
+struct ContextWaker(Mutex<*mut glib::ffi::GMainContext>);
+
+// SAFETY: the pointer is used under the lock, and cleared before its context goes: a context
+// finalizes its sources first.
+unsafe impl Send for ContextWaker {}
+// SAFETY: likewise.
+unsafe impl Sync for ContextWaker {}
+
+impl ContextWaker {
+    fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = std::ptr::null_mut();
+    }
+}
 
 impl Wake for ContextWaker {
     fn wake(self: Arc<Self>) {
-        self.0.wakeup();
+        let context = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !context.is_null() {
+            // SAFETY: as above.
+            unsafe { glib::ffi::g_main_context_wakeup(*context) };
+        }
+    }
+}
+
+/// A source's place in the list of those whom a close wakes.
+struct Place {
+    waker: Arc<ContextWaker>,
+    _waiter: Waiter,
+}
+
+impl Place {
+    fn take(transport: &Arc<Transport>, context: &glib::MainContext) -> Self {
+        let waker = Arc::new(ContextWaker(Mutex::new(context.to_glib_none().0)));
+        let waiter = transport.wake_on_close(&Waker::from(waker.clone()));
+        Self {
+            waker,
+            _waiter: waiter,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.waker.clear();
     }
 }
 
