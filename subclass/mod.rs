@@ -36,11 +36,13 @@
 //!         @extends gsock::TcpConnection, gsock::SocketConnection, gio::IOStream;
 //! }
 //!
-//! gsock::SocketConnection::factory_register::<ChattyConnection>(
-//!     gio::SocketFamily::Ipv4,
-//!     gio::SocketType::Stream,
-//!     0,
-//! );
+//! fn main() {
+//!     gsock::SocketConnection::factory_register::<ChattyConnection>(
+//!         gio::SocketFamily::Ipv4,
+//!         gio::SocketType::Stream,
+//!         0,
+//!     );
+//! }
 //! ```
 
 pub(crate) mod socket_connection;

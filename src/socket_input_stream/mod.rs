@@ -4,7 +4,9 @@ mod imp;
 
 use std::sync::Arc;
 
-use crate::transport::Wire;
+use glib::subclass::prelude::ObjectSubclassIsExt;
+
+use crate::{transport::Wire, vfunc::TransportStream};
 
 glib::wrapper! {
     /// Reads from a connection's socket.
@@ -18,9 +20,8 @@ glib::wrapper! {
 
 impl SocketInputStream {
     pub(crate) fn new(wire: &Arc<Wire>) -> Self {
-        use glib::subclass::prelude::ObjectSubclassIsExt;
         let stream: Self = glib::Object::new();
-        stream.imp().set_wire(wire.clone());
+        stream.imp().tap().connect(wire);
         stream
     }
 }

@@ -38,7 +38,7 @@ pub(crate) use kind::{Kind, kind_of_fd};
 pub use options::KeepaliveParams;
 pub use state::ConnectionState;
 pub(crate) use wait::Waiter;
-pub(crate) use wire::{Wire, hand_over};
+pub(crate) use wire::{Tap, Wire, hand_over};
 
 use crate::{
     error,

@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use super::Transport;
+use once_cell::sync::OnceCell;
+
+use super::{Transport, placeholder};
+use crate::home::Notifier;
 
 /// The transport of now, for those who must follow a connection to another socket.
 pub(crate) struct Wire {
@@ -54,6 +57,31 @@ impl Wire {
 impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Wire").field(&self.get()).finish()
+    }
+}
+
+/// How a stream reaches the transport of its connection.
+#[derive(Debug, Default)]
+pub(crate) struct Tap(OnceCell<Arc<Wire>>);
+
+impl Tap {
+    pub(crate) fn connect(&self, wire: &Arc<Wire>) {
+        // Called once, by the stream's constructor.
+        let _ = self.0.set(wire.clone());
+    }
+
+    /// The transport of now: a connection may move on to another socket. A stream that was made by
+    /// hand, through its GType, has no connection: a closed one, then.
+    pub(crate) fn transport(&self) -> Arc<Transport> {
+        self.0
+            .get()
+            .and_then(|wire| wire.get())
+            .unwrap_or_else(|| Transport::of_socket(&placeholder(), &Notifier::new()))
+    }
+
+    /// Whether the connection is closed, and so must the stream be.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.0.get().is_some_and(|wire| wire.is_ended())
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn add_input_interfaces<T: TransportStream>(type_: glib::Type) {
 /// `stream` is a live instance of `T`, and its pending bit is the caller's.
 unsafe fn close_if_ended<T: TransportStream>(stream: *mut gio_ffi::GInputStream) {
     // SAFETY: as the caller says.
-    if unsafe { imp_of::<T>(stream.cast()) }.is_ended() {
+    if unsafe { imp_of::<T>(stream.cast()) }.tap().is_ended() {
         // SAFETY: as the caller says. GIO clears the bit again when the call returns.
         let stream = unsafe { gio::InputStream::from_glib_borrow(stream) };
         stream.clear_pending();
@@ -118,7 +118,10 @@ unsafe extern "C" fn read_async<T: TransportStream>(
         let result = Drive::new(operation, cancellable.as_ref()).await;
         task.answer_size(result);
         // SAFETY: an instance of `T`, which the reference keeps alive.
-        if unsafe { imp_of::<T>(stream.get().as_ptr().cast()) }.is_ended() {
+        if unsafe { imp_of::<T>(stream.get().as_ptr().cast()) }
+            .tap()
+            .is_ended()
+        {
             // The close found this stream busy and left it to us to mark it closed.
             let _ = stream.get().close(gio::Cancellable::NONE);
         }

@@ -88,7 +88,7 @@ impl Vectors {
 /// `stream` is a live instance of `T`, and its pending bit is the caller's.
 unsafe fn close_if_ended<T: TransportStream>(stream: *mut gio_ffi::GOutputStream) {
     // SAFETY: as the caller says.
-    if unsafe { imp_of::<T>(stream.cast()) }.is_ended() {
+    if unsafe { imp_of::<T>(stream.cast()) }.tap().is_ended() {
         // SAFETY: as the caller says. GIO clears the bit again when the call returns.
         let stream = unsafe { gio::OutputStream::from_glib_borrow(stream) };
         stream.clear_pending();
@@ -184,7 +184,10 @@ fn run<T: TransportStream, A>(
         }
         task.answer_size(result);
         // SAFETY: an instance of `T`, which the reference keeps alive.
-        if unsafe { imp_of::<T>(stream.get().as_ptr().cast()) }.is_ended() {
+        if unsafe { imp_of::<T>(stream.get().as_ptr().cast()) }
+            .tap()
+            .is_ended()
+        {
             // The close found this stream busy and left it to us to mark it closed.
             let _ = stream.get().close(gio::Cancellable::NONE);
         }

@@ -20,16 +20,12 @@ use once_cell::sync::OnceCell;
 use crate::{
     operation::{Attempt, Progress, Wait},
     reactor::{Events, FdTag, Interest, Source},
-    transport::{Attempted, Operation, Transport, Waiter},
+    transport::{Attempted, Operation, Tap, Transport, Waiter},
 };
 
 /// A stream over a transport.
 pub(crate) trait TransportStream: ObjectSubclass<Type: IsA<glib::Object>> {
-    /// The transport of now: a connection may move on to another socket.
-    fn transport(&self) -> Arc<Transport>;
-
-    /// Whether the connection is closed, and so must this stream be.
-    fn is_ended(&self) -> bool;
+    fn tap(&self) -> &Tap;
 }
 
 /// One transfer of bytes in one direction, tried until it moves some.
@@ -273,7 +269,7 @@ unsafe extern "C" fn get_fd<T: TransportStream>(stream: gpointer) -> i32 {
 /// `stream` is a live instance of `T`.
 pub(super) unsafe fn transport_of<T: TransportStream>(stream: gpointer) -> Arc<Transport> {
     // SAFETY: as the caller says.
-    unsafe { imp_of::<T>(stream) }.transport()
+    unsafe { imp_of::<T>(stream) }.tap().transport()
 }
 
 /// # Safety
