@@ -12,6 +12,7 @@ use once_cell::sync::Lazy;
 use crate::{
     SocketConnection, TcpConnection, error,
     transport::{hand_over, kind_of_fd},
+    vfunc::is_abstract,
 };
 
 type Key = (SocketFamily, SocketType, i32);
@@ -74,7 +75,7 @@ impl SocketConnection {
         let type_ = Self::factory_lookup_type(family, type_, protocol);
         // The class first: what its initialisation makes must not be given the descriptor.
         let _class = glib::Class::<Self>::from_type(type_);
-        hand_over::put(fd);
+        let _handed = hand_over::put(fd);
         Ok(glib::Object::with_type(type_)
             .downcast()
             .unwrap_or_else(|_| unreachable!("the map holds types that derive from this one")))
@@ -83,7 +84,7 @@ impl SocketConnection {
     /// Registers `type_` for sockets of this family, type and protocol, in the place of what was
     /// registered before: the last registration wins, whatever the order in which types were loaded.
     ///
-    /// A type that does not derive from [`SocketConnection`] leaves a critical message in the log
+    /// A type that does not derive from [`SocketConnection`], or is abstract, leaves a critical message in the log
     /// and the map unchanged. Any thread may call it. There is no way back to an unregistered state.
     ///
     /// GIO: SC-31, where a registration may be overwritten by GIO's own types.
@@ -96,10 +97,15 @@ impl SocketConnection {
         protocol: i32,
     ) {
         if !type_.is_a(Self::static_type()) {
+            let name = type_.name();
+            glib::g_critical!("Gsock", "{name} does not derive from GsockSocketConnection");
+            return;
+        }
+        if is_abstract(type_) {
+            let name = type_.name();
             glib::g_critical!(
                 "Gsock",
-                "{} does not derive from GsockSocketConnection",
-                type_.name()
+                "{name} is abstract: there can be no connection of it"
             );
             return;
         }

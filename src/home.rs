@@ -36,11 +36,13 @@ pub(crate) mod change {
     pub(crate) const BYTES_READ: u32 = 1 << 6;
     pub(crate) const BYTES_WRITTEN: u32 = 1 << 7;
     pub(crate) const CLOSED: u32 = 1 << 8;
+    pub(crate) const GRACEFUL_DISCONNECT: u32 = 1 << 9;
     pub(crate) const ADDRESSES: u32 = LOCAL_ADDRESS | REMOTE_ADDRESS;
     pub(crate) const BYTES: u32 = BYTES_READ | BYTES_WRITTEN;
 
     /// In the order in which they are told.
-    pub(super) const NAMES: [(u32, &str); 9] = [
+    pub(super) const NAMES: [(u32, &str); 10] = [
+        (GRACEFUL_DISCONNECT, "graceful-disconnect"),
         (SOCKET, "socket"),
         (LOCAL_ADDRESS, "local-address"),
         (REMOTE_ADDRESS, "remote-address"),
@@ -87,6 +89,8 @@ pub(crate) struct Notifier {
     scheduled: AtomicBool,
     /// A timer for the byte counters is on its way.
     timer: AtomicBool,
+    /// A source that looks whether the object is closed is on its way.
+    looking: AtomicBool,
     closed_told: AtomicBool,
     /// When each byte counter was told last.
     bytes_told: [AtomicI64; 2],
@@ -102,12 +106,13 @@ impl Notifier {
             pending: AtomicU32::new(0),
             scheduled: AtomicBool::new(false),
             timer: AtomicBool::new(false),
+            looking: AtomicBool::new(false),
             closed_told: AtomicBool::new(false),
             bytes_told: [AtomicI64::new(LONG_AGO), AtomicI64::new(LONG_AGO)],
         })
     }
 
-    /// Names the object whose properties these are; before it, changes are only remembered.
+    /// Names the object whose properties these are. Nobody can have asked to be told before.
     pub(crate) fn set_object(&self, object: &glib::Object) {
         *self.object.lock().unwrap_or_else(PoisonError::into_inner) = Some(Object::new(object));
     }
@@ -150,6 +155,7 @@ impl Notifier {
         // What is on its way goes to the home of before, and tells nothing there.
         self.scheduled.store(false, Ordering::Release);
         self.timer.store(false, Ordering::Release);
+        self.looking.store(false, Ordering::Release);
         if self.pending.load(Ordering::Acquire) != 0 {
             self.schedule();
         }
@@ -202,7 +208,12 @@ impl Notifier {
     /// Looks again soon whether the object is closed, and tells it then.
     pub(crate) fn look_for_closed(self: &Arc<Self>) {
         self.put_back(change::CLOSED);
-        self.schedule_at(glib::monotonic_time() + CLOSED_INTERVAL);
+        if !self.looking.swap(true, Ordering::AcqRel) {
+            let due = glib::monotonic_time() + CLOSED_INTERVAL;
+            self.attach(due, |notifier| {
+                notifier.looking.store(false, Ordering::Release)
+            });
+        }
     }
 
     /// Emits what is pending. On the home thread only. `closed` is told by its own source, unless
@@ -277,14 +288,10 @@ impl Notifier {
     }
 
     fn schedule(self: &Arc<Self>) {
-        self.schedule_at(0);
-    }
-
-    fn schedule_at(self: &Arc<Self>, due: i64) {
         if self.scheduled.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.attach(due, |notifier| {
+        self.attach(0, |notifier| {
             notifier.scheduled.store(false, Ordering::Release)
         });
     }

@@ -28,7 +28,7 @@ use glib::{
 
 use crate::{
     error,
-    reactor::{Answer, CancelWatch, FdWait, Interest},
+    reactor::{Answer, CancelWatch, FdWait, Interest, earlier},
     transport::{Transport, Waiter},
 };
 
@@ -144,10 +144,7 @@ impl<A: Attempt> Drive<A> {
     }
 
     fn arm(&mut self, wait: Wait, deadline: Option<i64>, waker: &Waker) -> Result<(), glib::Error> {
-        let until = match (wait.until, deadline) {
-            (Some(until), Some(deadline)) => Some(until.min(deadline)),
-            (until, deadline) => until.or(deadline),
-        };
+        let until = earlier(wait.until, deadline);
         if !self
             .waiter
             .as_ref()
@@ -244,13 +241,20 @@ pub(crate) fn assert_owns_context() {
     );
 }
 
-/// Names an operation in the source tag of its task.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tag(pub(crate) &'static u8);
+/// Names an operation in the source tag of its task, by the address of a static.
+#[derive(Debug)]
+pub(crate) struct Tag(
+    /// So that each has an address of its own.
+    AtomicU8,
+);
 
 impl Tag {
-    fn as_ptr(self) -> gpointer {
-        ptr::from_ref(self.0).cast_mut().cast()
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU8::new(0))
+    }
+
+    fn as_ptr(&'static self) -> gpointer {
+        self.0.as_ptr().cast()
     }
 }
 
@@ -285,7 +289,7 @@ impl Task {
         cancellable: *mut gio::ffi::GCancellable,
         callback: gio::ffi::GAsyncReadyCallback,
         data: gpointer,
-        tag: Tag,
+        tag: &'static Tag,
         kind: Answers,
         priority: i32,
     ) -> Self {
@@ -398,7 +402,7 @@ unsafe extern "C" fn drop_state(state: gpointer) {
 pub(crate) unsafe fn finish(
     object: *mut glib::gobject_ffi::GObject,
     result: *mut gio::ffi::GAsyncResult,
-    tag: Tag,
+    tag: &'static Tag,
 ) -> Result<(), glib::Error> {
     // SAFETY: as the caller says.
     let task = unsafe { take(object, result, tag)? };
@@ -417,7 +421,7 @@ pub(crate) unsafe fn finish(
 pub(crate) unsafe fn finish_size(
     object: *mut glib::gobject_ffi::GObject,
     result: *mut gio::ffi::GAsyncResult,
-    tag: Tag,
+    tag: &'static Tag,
 ) -> Result<usize, glib::Error> {
     // SAFETY: as the caller says.
     let task = unsafe { take(object, result, tag)? };
@@ -440,7 +444,7 @@ unsafe fn propagated(failure: *mut glib::ffi::GError) -> Result<(), glib::Error>
 unsafe fn take(
     object: *mut glib::gobject_ffi::GObject,
     result: *mut gio::ffi::GAsyncResult,
-    tag: Tag,
+    tag: &'static Tag,
 ) -> Result<*mut gio::ffi::GTask, glib::Error> {
     if result.is_null() {
         return Err(error::invalid("There is no result to finish with"));

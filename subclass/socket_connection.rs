@@ -155,8 +155,8 @@ unsafe impl InstanceStruct for SocketConnectionInstance {
     type Type = imp::SocketConnection;
 }
 
-static CONNECT: Tag = Tag(&11);
-static CLOSE: Tag = Tag(&12);
+static CONNECT: Tag = Tag::new();
+static CLOSE: Tag = Tag::new();
 
 // --- Calling the slots ---------------------------------------------------------------------------
 
@@ -400,7 +400,7 @@ unsafe extern "C" fn connect_async_default(
             cancellable,
             callback,
             data,
-            CONNECT,
+            &CONNECT,
             Answers::Nothing,
             0,
         )
@@ -444,7 +444,7 @@ unsafe extern "C" fn connect_finish(
     out: *mut *mut GError,
 ) -> gboolean {
     // SAFETY: the caller's arguments, passed on.
-    let result = unsafe { finish(instance.cast(), result, CONNECT) };
+    let result = unsafe { finish(instance.cast(), result, &CONNECT) };
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
@@ -485,7 +485,7 @@ pub(crate) unsafe fn close_task(
             cancellable,
             callback,
             data,
-            CLOSE,
+            &CLOSE,
             Answers::Nothing,
             priority,
         )
@@ -609,7 +609,7 @@ unsafe extern "C" fn close_finish(
     out: *mut *mut GError,
 ) -> gboolean {
     // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, CLOSE) };
+    let result = unsafe { finish(stream.cast(), result, &CLOSE) };
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
@@ -736,7 +736,7 @@ unsafe extern "C" fn connect_async<T: SocketConnectionImpl>(
             cancellable,
             callback,
             data,
-            CONNECT,
+            &CONNECT,
             Answers::Nothing,
             0,
         )
@@ -770,7 +770,7 @@ unsafe extern "C" fn get_input_stream<T: SocketConnectionImpl>(
     let object =
         unsafe { SocketConnection::from_glib_borrow(stream.cast::<SocketConnectionInstance>()) };
     let own = || object.imp().make_input_stream();
-    let found = object.imp().inputs().get(T::type_(), own, || {
+    let found = object.imp().streams().get(T::type_(), own, || {
         fenced(|| Ok(imp.input_stream())).unwrap_or_else(|_| own())
     });
     // Borrowed from the object, which keeps it for its whole life.
@@ -786,7 +786,7 @@ unsafe extern "C" fn get_output_stream<T: SocketConnectionImpl>(
     let object =
         unsafe { SocketConnection::from_glib_borrow(stream.cast::<SocketConnectionInstance>()) };
     let own = || object.imp().make_output_stream();
-    let found = object.imp().outputs().get(T::type_(), own, || {
+    let found = object.imp().streams().get(T::type_(), own, || {
         fenced(|| Ok(imp.output_stream())).unwrap_or_else(|_| own())
     });
     // Borrowed from the object, which keeps it for its whole life.

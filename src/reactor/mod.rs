@@ -13,4 +13,6 @@ mod wait;
 
 pub(crate) use source::{Events, FdTag, Source};
 pub(crate) use task::{Answer, Local, spawn};
-pub(crate) use wait::{CancelWatch, FdWait, Gone, Interest, block_on_events, blocking_waker};
+pub(crate) use wait::{
+    CancelWatch, FdWait, Gone, Interest, block_on_events, blocking_waker, earlier,
+};

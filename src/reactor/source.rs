@@ -254,7 +254,8 @@ unsafe extern "C" fn finalize(source: *mut glib::ffi::GSource) {
     let hook = unsafe { (*source.cast::<Hooked>()).hook };
     if !hook.is_null() {
         // SAFETY: the box of `with_hook`, freed once.
-        drop(unsafe { Box::from_raw(hook) });
+        let hook = unsafe { Box::from_raw(hook) };
+        dropped(hook);
     }
 }
 
@@ -292,7 +293,12 @@ unsafe extern "C" fn run(_: glib::ffi::gpointer) -> glib::ffi::gboolean {
 unsafe extern "C" fn drop_callback(data: glib::ffi::gpointer) {
     // SAFETY: GLib calls this once with the pointer given to g_source_set_callback().
     let callback = unsafe { Box::from_raw(data.cast::<Callback>()) };
-    if catch_unwind(AssertUnwindSafe(|| drop(callback))).is_err() {
+    dropped(callback);
+}
+
+/// A destructor's panic must not leave an `extern "C"` function either.
+fn dropped<T>(value: T) {
+    if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
         glib::g_critical!("Gsock", "dropping a callback panicked");
     }
 }

@@ -253,7 +253,7 @@ pub(crate) struct Local<F: Future> {
 }
 
 // SAFETY: the future is touched only on one thread, which `poll` and `drop` check; until the first
-// poll it must not hold anything thread-bound, which `new` demands of its callers.
+// poll it must not hold anything thread-bound, which `where_polled` demands of its callers.
 unsafe impl<F: Future> Send for Local<F> {}
 
 impl<F: Future> Local<F> {

@@ -99,8 +99,12 @@ impl FdWait {
             && *current == wanted
             && !source.is_destroyed()
         {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
-            return;
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            // Empty once it has fired, on whatever thread.
+            if slot.is_some() {
+                *slot = Some(waker.clone());
+                return;
+            }
         }
         self.disarm();
         let slot = Arc::new(Mutex::new(Some(waker.clone())));
@@ -138,6 +142,14 @@ impl FdWait {
 impl Drop for FdWait {
     fn drop(&mut self) {
         self.disarm();
+    }
+}
+
+/// The first of two moments, each of which may be never.
+pub(crate) fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
     }
 }
 

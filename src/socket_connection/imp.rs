@@ -34,8 +34,7 @@ pub struct SocketConnection {
     handed: Mutex<Option<OwnedFd>>,
     /// The sockets that the instance's own class can carry; unset is all.
     carries: OnceCell<fn(Kind) -> bool>,
-    inputs: Streams<gio::InputStream>,
-    outputs: Streams<gio::OutputStream>,
+    streams: Streams,
     /// The object is going away: its socket is let go of, not closed.
     disposing: AtomicBool,
     /// `notify::closed` is left to the asynchronous close that is under way.
@@ -61,8 +60,7 @@ impl ObjectSubclass for SocketConnection {
             // First of all that happens to a new instance: no other one can come between.
             handed: Mutex::new(hand_over::take()),
             carries: OnceCell::new(),
-            inputs: Streams::default(),
-            outputs: Streams::default(),
+            streams: Streams::default(),
             disposing: AtomicBool::new(false),
             closing_async: AtomicBool::new(false),
             notifier,
@@ -138,17 +136,20 @@ impl ObjectImpl for SocketConnection {
     fn constructed(&self) {
         self.parent_constructed();
         self.notifier.set_object(self.obj().upcast_ref());
-        if self.wire.get().is_some() {
-            return;
-        }
+        // Taken in any case: it closes with this scope unless it becomes the connection's.
         let handed = self
             .handed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(fd) = handed {
-            self.install(Transport::of_fd(fd, &self.notifier));
+        if self.wire.get().is_some() {
             return;
+        }
+        if let Some(fd) = handed {
+            let transport = Transport::of_fd(fd, &self.notifier);
+            if self.check(&transport).is_ok() {
+                return self.install(transport);
+            }
         }
         glib::g_critical!(
             "Gsock",
@@ -288,29 +289,32 @@ impl SocketConnection {
         stream
     }
 
-    pub(crate) fn inputs(&self) -> &Streams<gio::InputStream> {
-        &self.inputs
-    }
-
-    pub(crate) fn outputs(&self) -> &Streams<gio::OutputStream> {
-        &self.outputs
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     fn has_pending_stream(&self) -> bool {
-        self.inputs.all().iter().any(InputStreamExt::has_pending)
-            || self.outputs.all().iter().any(OutputStreamExt::has_pending)
+        self.streams
+            .all::<gio::InputStream>()
+            .iter()
+            .any(InputStreamExt::has_pending)
+            || self
+                .streams
+                .all::<gio::OutputStream>()
+                .iter()
+                .any(OutputStreamExt::has_pending)
     }
 
     /// Marks the base class' streams closed; one with an operation under way is marked by its end.
     fn close_streams(&self, transport: &Transport) {
         let base = <Self as ObjectSubclassType>::type_();
         if !transport.is_occupied(Occupation::Writing)
-            && let Some(stream) = self.outputs.known(base)
+            && let Some(stream) = self.streams.known::<gio::OutputStream>(base)
         {
             let _ = stream.close(gio::Cancellable::NONE);
         }
         if !transport.is_occupied(Occupation::Reading)
-            && let Some(stream) = self.inputs.known(base)
+            && let Some(stream) = self.streams.known::<gio::InputStream>(base)
         {
             let _ = stream.close(gio::Cancellable::NONE);
         }

@@ -2,114 +2,144 @@
 
 use std::{
     fmt,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use glib::prelude::*;
 
 use crate::vfunc::Owned;
 
-/// The streams of one direction, from the base class' to the object's own: a class may wrap what its
-/// parent's made. Each is made once, by the thread that asks first.
-pub(crate) struct Streams<T> {
-    made: Mutex<Vec<(glib::Type, Stream<T>)>>,
+/// From the base class' streams to those of the object's own class: a class may wrap what its
+/// parent's made. Each is made once, by the thread that asks first; others wait for it, unless it
+/// waits for them.
+#[derive(Default)]
+pub(crate) struct Streams {
+    state: Mutex<State>,
     /// Somebody has finished making one.
     changed: Condvar,
 }
 
-enum Stream<T> {
+#[derive(Default)]
+pub(crate) struct State {
+    inputs: Vec<(glib::Type, Stream<gio::InputStream>)>,
+    outputs: Vec<(glib::Type, Stream<gio::OutputStream>)>,
+    /// Which thread waits for which to make a stream.
+    waiting: Vec<(usize, usize)>,
+    /// What was handed out in place of a stream that could not be waited for; C has borrowed it.
+    spares: Vec<Owned<glib::Object>>,
+}
+
+pub(crate) enum Stream<T> {
     /// By the thread of this number, with no lock held.
     Making(usize),
-    Made(Arc<Owned<T>>),
+    Made(Owned<T>),
 }
 
-impl<T> Default for Streams<T> {
-    fn default() -> Self {
-        Self {
-            made: Mutex::default(),
-            changed: Condvar::new(),
+/// One of the two directions.
+pub(crate) trait Side: IsA<glib::Object> {
+    fn list(state: &mut State) -> &mut Vec<(glib::Type, Stream<Self>)>;
+}
+
+impl Side for gio::InputStream {
+    fn list(state: &mut State) -> &mut Vec<(glib::Type, Stream<Self>)> {
+        &mut state.inputs
+    }
+}
+
+impl Side for gio::OutputStream {
+    fn list(state: &mut State) -> &mut Vec<(glib::Type, Stream<Self>)> {
+        &mut state.outputs
+    }
+}
+
+impl State {
+    fn place<T: Side>(&mut self, type_: glib::Type) -> Option<&mut Stream<T>> {
+        T::list(self)
+            .iter_mut()
+            .find(|(of, _)| *of == type_)
+            .map(|(_, stream)| stream)
+    }
+
+    /// Whether `thread` waits for `other`, or for one that does.
+    fn waits_for(&self, thread: usize, other: usize) -> bool {
+        let mut at = thread;
+        // Chains have no rings: nobody waits who would close one.
+        while at != other {
+            match self.waiting.iter().find(|(waiter, _)| *waiter == at) {
+                Some((_, maker)) => at = *maker,
+                None => return false,
+            }
         }
+        true
     }
 }
 
-impl<T: IsA<glib::Object>> Streams<T> {
-    fn lock(&self) -> MutexGuard<'_, Vec<(glib::Type, Stream<T>)>> {
+impl Streams {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Elements are exchanged whole: a panic leaves nothing half done.
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The stream of the class `type_`, from `make` the first time. A `make` that asks for the very
-    /// stream it is making gets one of `otherwise`.
-    pub(crate) fn get(
+    /// The stream of the class `type_`, from `make` the first time. Who asks while making it, or
+    /// while its maker waits for him, gets one of `otherwise`.
+    pub(crate) fn get<T: Side>(
         &self,
         type_: glib::Type,
         otherwise: impl FnOnce() -> T,
         make: impl FnOnce() -> T,
     ) -> T {
         let here = glib::thread_guard::thread_id();
-        let mut made = self.lock();
+        let mut state = self.lock();
         loop {
-            match made
-                .iter()
-                .find(|(of, _)| *of == type_)
-                .map(|(_, stream)| stream)
-            {
+            let maker = match state.place::<T>(type_) {
                 Some(Stream::Made(stream)) => return stream.get().clone(),
-                Some(Stream::Making(thread)) if *thread == here => {
-                    drop(made);
-                    return self.put(type_, otherwise());
-                }
-                Some(Stream::Making(_)) => {
-                    made = self
-                        .changed
-                        .wait(made)
-                        .unwrap_or_else(PoisonError::into_inner);
-                }
+                Some(Stream::Making(maker)) => *maker,
                 None => break,
+            };
+            if state.waits_for(maker, here) {
+                drop(state);
+                let spare = otherwise();
+                self.lock().spares.push(Owned::new(spare.clone().upcast()));
+                return spare;
             }
+            state.waiting.push((here, maker));
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+            state.waiting.retain(|(waiter, _)| *waiter != here);
         }
-        made.push((type_, Stream::Making(here)));
-        drop(made);
-        self.put(type_, make())
-    }
-
-    /// Keeps `stream`, unless there is one by now; answers the one that is kept.
-    fn put(&self, type_: glib::Type, stream: T) -> T {
-        let mut made = self.lock();
-        let Some((_, place)) = made.iter_mut().find(|(of, _)| *of == type_) else {
-            return stream;
-        };
-        if let Stream::Made(kept) = place {
-            let kept = kept.get().clone();
-            // Outside the lock: it may be the last reference.
-            drop(made);
-            return kept;
+        T::list(&mut state).push((type_, Stream::Making(here)));
+        drop(state);
+        let stream = make();
+        if let Some(place) = self.lock().place::<T>(type_) {
+            *place = Stream::Made(Owned::new(stream.clone()));
         }
-        *place = Stream::Made(Arc::new(Owned::new(stream.clone())));
-        drop(made);
         self.changed.notify_all();
         stream
     }
 
     /// The stream of the class `type_`, if it was made.
-    pub(super) fn known(&self, type_: glib::Type) -> Option<T> {
-        self.lock().iter().find_map(|(of, stream)| match stream {
-            Stream::Made(stream) if *of == type_ => Some(stream.get().clone()),
+    pub(super) fn known<T: Side>(&self, type_: glib::Type) -> Option<T> {
+        match self.lock().place::<T>(type_) {
+            Some(Stream::Made(stream)) => Some(stream.get().clone()),
             _ => None,
-        })
+        }
     }
 
-    pub(super) fn all(&self) -> Vec<T> {
-        let made = self.lock();
-        let streams = made.iter().filter_map(|(_, stream)| match stream {
-            Stream::Made(stream) => Some(stream.get().clone()),
-            Stream::Making(_) => None,
-        });
+    pub(super) fn all<T: Side>(&self) -> Vec<T> {
+        let mut state = self.lock();
+        let streams = T::list(&mut state)
+            .iter()
+            .filter_map(|(_, stream)| match stream {
+                Stream::Made(stream) => Some(stream.get().clone()),
+                Stream::Making(_) => None,
+            });
         streams.collect()
     }
 }
 
-impl<T> fmt::Debug for Streams<T> {
+impl fmt::Debug for Streams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Streams").finish_non_exhaustive()
     }

@@ -8,6 +8,7 @@ use once_cell::sync::Lazy;
 
 use crate::{
     SocketConnection,
+    home::change,
     operation::block,
     subclass::{
         SocketConnectionImpl, TcpConnectionClass, TcpConnectionImpl, TcpConnectionInstance,
@@ -112,7 +113,9 @@ impl TcpConnection {
 
     pub(super) fn set_graceful(&self, graceful: bool) {
         if self.graceful.swap(graceful, Ordering::AcqRel) != graceful {
-            self.obj().notify("graceful-disconnect");
+            let object = self.obj();
+            let base = object.upcast_ref::<SocketConnection>().imp();
+            base.notifier().tell(change::GRACEFUL_DISCONNECT);
         }
     }
 

@@ -97,6 +97,12 @@ impl NativeAddress {
         }
     }
 
+    fn bytes(&self) -> &[u8] {
+        let start: *const u8 = (&raw const self.storage).cast();
+        // SAFETY: the storage was zeroed and is at least `len` bytes long.
+        unsafe { std::slice::from_raw_parts(start, self.len as usize) }
+    }
+
     pub(crate) fn family(&self) -> i32 {
         i32::from(self.storage.ss_family)
     }
@@ -108,12 +114,7 @@ impl NativeAddress {
 
 impl PartialEq for NativeAddress {
     fn eq(&self, other: &Self) -> bool {
-        let bytes = |address: &Self| {
-            let start: *const u8 = (&raw const address.storage).cast();
-            // SAFETY: the storage was zeroed and is at least `len` bytes long.
-            unsafe { std::slice::from_raw_parts(start, address.len as usize) }.to_vec()
-        };
-        bytes(self) == bytes(other)
+        self.bytes() == other.bytes()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use gio::prelude::SocketExt;
+
 use super::{NativeAddress, Occupation, Operation, Transport};
 use crate::{
     error,
@@ -68,7 +70,6 @@ impl Connect {
         // Tells the GSocket, which learns of a connect in no other way. It answers TimedOut once for
         // a flag left over by somebody else's wait, and forgets it.
         let told = self.transport.descriptor.with_socket(|socket| {
-            use gio::prelude::SocketExt;
             socket
                 .check_connect_result()
                 .or_else(|_| socket.check_connect_result())

@@ -1,5 +1,6 @@
 //! Reading and writing without waiting, and what an attempt tells about the peer.
 
+use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 
@@ -15,7 +16,7 @@ pub(crate) type Attempted<T> = Result<Option<T>, glib::Error>;
 
 impl Transport {
     /// One `recv(2)` that does not wait.
-    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> Attempted<usize> {
+    pub(crate) fn try_read(&self, buffer: &mut [MaybeUninit<u8>]) -> Attempted<usize> {
         self.transfer(Some(Interest::Read), |fd| {
             // SAFETY: the buffer is as long as said.
             unsafe {
@@ -136,7 +137,8 @@ impl Transport {
     }
 
     pub(super) fn gone(&self, events: Events, using: &Use<'_>) -> bool {
-        if events.has(Events::ERROR.or(Events::HANGUP)) {
+        // An error alone need not be the end: a queue of notes, such as timestamps, raises it too.
+        if events.has(Events::HANGUP) {
             return true;
         }
         // Our own shutdown of the reading side looks the same.

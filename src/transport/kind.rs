@@ -1,6 +1,6 @@
 //! What kind of socket it is.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use gio::prelude::*;
 use glib::translate::{IntoGlib, from_glib};
@@ -19,7 +19,6 @@ pub(crate) struct Kind {
 
 impl Kind {
     pub(super) fn of_socket(socket: &gio::Socket) -> Self {
-        use std::os::fd::AsRawFd;
         Self {
             family: socket.family().into_glib(),
             type_: socket.property::<gio::SocketType>("type").into_glib(),

@@ -129,8 +129,8 @@ impl Transport {
             };
             let watching = transport.peer_event(source.query_fd(*tag));
             if watching {
-                // Our own shutdown of the reading side: from now on only a reset can be told from it.
-                source.modify_fd(*tag, Events::HANGUP.or(Events::ERROR));
+                // From now on only a hang-up can be told from what it saw.
+                source.modify_fd(*tag, Events::HANGUP);
             }
             watching
         });
@@ -164,7 +164,9 @@ impl Transport {
             return false;
         };
         if !self.gone(events, &using) {
-            return true;
+            // Our own shutdown of the reading side is waited out; a queue of notes, which raises an
+            // error without an end, would be reported for ever.
+            return !events.has(Events::ERROR);
         }
         // Left for the next read or write to collect; here it only says that there is one.
         let failure = events.has(Events::ERROR).then(|| {

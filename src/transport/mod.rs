@@ -19,7 +19,7 @@ mod wire;
 
 use std::{
     fmt,
-    os::fd::{OwnedFd, RawFd},
+    os::fd::{AsRawFd, OwnedFd, RawFd},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -96,7 +96,6 @@ impl Transport {
     }
 
     pub(crate) fn of_fd(fd: OwnedFd, notifier: &Arc<Notifier>) -> Arc<Self> {
-        use std::os::fd::AsRawFd;
         // As a GSocket does with its own: connect(2) has no flag for it.
         options::set_nonblocking(fd.as_raw_fd());
         // Unknown only if the kernel would not describe its own socket: no special treatment then.
@@ -342,42 +341,44 @@ impl Transport {
     }
 
     pub(crate) fn is_busy(&self) -> bool {
-        use Occupation::{Connecting, Reading, Writing};
-        [Reading, Writing, Connecting]
-            .into_iter()
-            .any(|what| self.is_occupied(what))
+        [
+            Occupation::Reading,
+            Occupation::Writing,
+            Occupation::Connecting,
+        ]
+        .into_iter()
+        .any(|what| self.is_occupied(what))
     }
 
     /// Clears the socket's blocking flag, as GIO documents of an asynchronous connect.
     pub(crate) fn clear_blocking(self: &Arc<Self>) {
         self.unblocked.store(true, Ordering::Relaxed);
+        self.at_home(|socket| socket.set_blocking(false));
+    }
+
+    /// Keeps the property of the `GSocket` true.
+    fn tell_socket_of_keepalive(self: &Arc<Self>, on: bool) {
+        self.at_home(move |socket| socket.set_keepalive(on));
+    }
+
+    /// Calls a setter of the `GSocket`, if there is one, at home: it notifies, which handlers written
+    /// in Rust may see nowhere else.
+    fn at_home(self: &Arc<Self>, set: impl Fn(&gio::Socket) + Send + 'static) {
         if self.notifier.is_home() {
-            self.descriptor
-                .with_socket(|socket| socket.set_blocking(false));
+            self.descriptor.with_socket(set);
             return;
         }
-        // The setter notifies, which handlers written in Rust may see at home only.
         let transport = Arc::downgrade(self);
         let source = Source::new(glib::Priority::DEFAULT, move |_| {
             if let Some(transport) = transport.upgrade()
                 && transport.notifier.is_home()
             {
-                transport
-                    .descriptor
-                    .with_socket(|socket| socket.set_blocking(false));
+                transport.descriptor.with_socket(&set);
             }
             false
         });
         source.set_ready_time(Some(0));
         source.attach(&self.notifier.home().context);
-    }
-
-    /// Keeps the property of the `GSocket` true, at home, where its setter may notify.
-    fn tell_socket_of_keepalive(&self, on: bool) {
-        if self.notifier.is_home() {
-            self.descriptor
-                .with_socket(|socket| socket.set_keepalive(on));
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Socket options, by number.
 
-use std::{mem::MaybeUninit, os::fd::RawFd, time::Duration};
+use std::{mem::MaybeUninit, os::fd::RawFd, sync::Arc, time::Duration};
 
 use crate::error;
 
@@ -187,7 +187,10 @@ impl super::Transport {
         })
     }
 
-    pub(crate) fn set_keepalive(&self, params: Option<KeepaliveParams>) -> Result<(), glib::Error> {
+    pub(crate) fn set_keepalive(
+        self: &Arc<Self>,
+        params: Option<KeepaliveParams>,
+    ) -> Result<(), glib::Error> {
         let using = self.enter()?;
         if let Some(params) = params {
             let tcp = |name, value| set(using.fd(), libc::IPPROTO_TCP, name, value);

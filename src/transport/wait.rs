@@ -8,7 +8,7 @@ use gio::prelude::*;
 use super::{Transport, io::events_of};
 use crate::{
     error,
-    reactor::{Events, Gone, Interest, block_on_events, blocking_waker},
+    reactor::{Events, Gone, Interest, block_on_events, blocking_waker, earlier},
 };
 
 impl Gone for Transport {
@@ -34,10 +34,7 @@ impl Transport {
         // Before the look at the descriptor, so that a close in between is not missed.
         let _waiter = waker.as_ref().map(|waker| self.wake_on_close(waker));
         let using = self.enter()?;
-        let first = match (until, deadline) {
-            (Some(until), Some(deadline)) => Some(until.min(deadline)),
-            (until, deadline) => until.or(deadline),
-        };
+        let first = earlier(until, deadline);
         let fd = interest.map(|interest| (using.fd(), interest.events()));
         let events = block_on_events(fd, first, cancellable)?;
         drop(using);

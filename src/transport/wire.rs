@@ -96,8 +96,18 @@ pub(crate) mod hand_over {
     }
 
     /// For the next object of the crate that this thread makes.
-    pub(crate) fn put(fd: OwnedFd) {
+    pub(crate) fn put(fd: OwnedFd) -> Handed {
         HANDED.set(Some(fd));
+        Handed
+    }
+
+    /// While it lives the descriptor may be taken; nobody finds it later by mistake.
+    pub(crate) struct Handed;
+
+    impl Drop for Handed {
+        fn drop(&mut self) {
+            drop(take());
+        }
     }
 
     pub(crate) fn take() -> Option<OwnedFd> {

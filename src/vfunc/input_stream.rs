@@ -20,8 +20,8 @@ use crate::{
     reactor::{Interest, spawn},
 };
 
-static READ: Tag = Tag(&1);
-static CLOSE: Tag = Tag(&2);
+static READ: Tag = Tag::new();
+static CLOSE: Tag = Tag::new();
 
 /// Sets the slots that differ from `GInputStream`'s own.
 pub(crate) fn fill_input_class<T: TransportStream>(class: &mut glib::Class<gio::InputStream>) {
@@ -73,7 +73,7 @@ unsafe extern "C" fn read<T: TransportStream>(
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
     let operation = Transfer::new(transport, Interest::Read, |transport| {
         // SAFETY: the caller waits for us.
-        transport.try_read(unsafe { buffer.as_mut_slice() })
+        transport.try_read(unsafe { buffer.fill() })
     });
     let result = block(operation, (*cancellable).as_ref());
     // SAFETY: a live instance of `T`, pending for this call.
@@ -98,7 +98,7 @@ unsafe extern "C" fn read_async<T: TransportStream>(
             cancellable,
             callback,
             data,
-            READ,
+            &READ,
             Answers::Size,
             priority,
         )
@@ -108,7 +108,7 @@ unsafe extern "C" fn read_async<T: TransportStream>(
     let mut buffer = Buffer::new(buffer, count);
     let operation = Transfer::new(transport, Interest::Read, move |transport| {
         // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
-        transport.try_read(unsafe { buffer.as_mut_slice() })
+        transport.try_read(unsafe { buffer.fill() })
     });
     // SAFETY: a live stream.
     let stream: Owned<gio::InputStream> = Owned::new(unsafe { from_glib_none(stream) });
@@ -134,7 +134,7 @@ unsafe extern "C" fn read_finish(
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
     // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish_size(stream.cast(), result, READ) };
+    let result = unsafe { finish_size(stream.cast(), result, &READ) };
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
 }
@@ -153,7 +153,7 @@ unsafe extern "C" fn close_async(
             cancellable,
             callback,
             data,
-            CLOSE,
+            &CLOSE,
             Answers::Nothing,
             priority,
         )
@@ -167,7 +167,7 @@ unsafe extern "C" fn close_finish(
     out: *mut *mut glib::ffi::GError,
 ) -> glib::ffi::gboolean {
     // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, CLOSE) };
+    let result = unsafe { finish(stream.cast(), result, &CLOSE) };
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
@@ -221,7 +221,7 @@ unsafe extern "C" fn read_nonblocking<T: TransportStream>(
         Err(error::stream_closed())
     } else {
         // SAFETY: the caller waits for us.
-        transport.try_read(unsafe { buffer.as_mut_slice() })
+        transport.try_read(unsafe { buffer.fill() })
     };
     let result = result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)));
     // SAFETY: the caller's place for an error.

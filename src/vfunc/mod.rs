@@ -13,7 +13,10 @@ use std::{
     task::Poll,
 };
 
-use glib::{prelude::*, translate::IntoGlibPtr};
+use glib::{
+    prelude::*,
+    translate::{IntoGlib, IntoGlibPtr},
+};
 
 pub(crate) use input_stream::{add_input_interfaces, fill_input_class};
 pub(crate) use output_stream::{add_output_interfaces, fill_output_class};
@@ -88,6 +91,18 @@ pub(crate) unsafe fn size(
             -1
         }
     }
+}
+
+/// Whether there can be no instance of exactly this type.
+pub(crate) fn is_abstract(type_: glib::Type) -> bool {
+    // SAFETY: a registered type.
+    let flag = unsafe {
+        glib::gobject_ffi::g_type_test_flags(
+            type_.into_glib(),
+            glib::gobject_ffi::G_TYPE_FLAG_ABSTRACT,
+        )
+    };
+    flag != glib::ffi::GFALSE
 }
 
 /// An object that an instance's private data owns, and that any thread may ask for through C.

@@ -21,10 +21,10 @@ use crate::{
     transport::{Attempted, Transport},
 };
 
-static WRITE: Tag = Tag(&3);
-static WRITE_VECTORED: Tag = Tag(&4);
-static FLUSH: Tag = Tag(&5);
-static CLOSE: Tag = Tag(&6);
+static WRITE: Tag = Tag::new();
+static WRITE_VECTORED: Tag = Tag::new();
+static FLUSH: Tag = Tag::new();
+static CLOSE: Tag = Tag::new();
 
 /// Sets the slots that differ from `GOutputStream`'s own.
 ///
@@ -105,12 +105,12 @@ unsafe extern "C" fn write<T: TransportStream>(
 ) -> isize {
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let mut buffer = Buffer::new(buffer, count);
+    let buffer = Buffer::new(buffer, count);
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
     let operation = Transfer::new(transport, Interest::Write, |transport| {
         // SAFETY: the caller waits for us.
-        transport.try_write(unsafe { buffer.as_mut_slice() })
+        transport.try_write(unsafe { buffer.bytes() })
     });
     let result = block(operation, (*cancellable).as_ref());
     // SAFETY: a live instance of `T`, pending for this call.
@@ -210,17 +210,19 @@ unsafe extern "C" fn write_async<T: TransportStream>(
             cancellable,
             callback,
             data,
-            WRITE,
+            &WRITE,
             Answers::Size,
             priority,
         )
     };
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let mut buffer = Buffer::new(buffer, count);
+    let buffer = Buffer::new(buffer, count);
     let operation = Transfer::new(transport, Interest::Write, move |transport| {
+        // Whole, so that what moves into the closure is the value that may move.
+        let buffer: &Buffer = &buffer;
         // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
-        transport.try_write(unsafe { buffer.as_mut_slice() })
+        transport.try_write(unsafe { buffer.bytes() })
     });
     run::<T, _>(stream, task, priority, false, operation);
 }
@@ -231,7 +233,7 @@ unsafe extern "C" fn write_finish(
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
     // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish_size(stream.cast(), result, WRITE) };
+    let result = unsafe { finish_size(stream.cast(), result, &WRITE) };
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
 }
@@ -252,7 +254,7 @@ unsafe extern "C" fn write_vectored_async<T: TransportStream>(
             cancellable,
             callback,
             data,
-            WRITE_VECTORED,
+            &WRITE_VECTORED,
             Answers::Size,
             priority,
         )
@@ -288,7 +290,7 @@ unsafe extern "C" fn write_vectored_finish(
     out: *mut *mut glib::ffi::GError,
 ) -> gboolean {
     // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish_size(stream.cast(), result, WRITE_VECTORED) };
+    let result = unsafe { finish_size(stream.cast(), result, &WRITE_VECTORED) };
     // SAFETY: the caller's places for a count and an error.
     unsafe { counted(result, written, out) }
 }
@@ -307,7 +309,7 @@ unsafe extern "C" fn flush_async(
             cancellable,
             callback,
             data,
-            FLUSH,
+            &FLUSH,
             Answers::Nothing,
             priority,
         )
@@ -321,7 +323,7 @@ unsafe extern "C" fn flush_finish(
     out: *mut *mut glib::ffi::GError,
 ) -> gboolean {
     // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, FLUSH) };
+    let result = unsafe { finish(stream.cast(), result, &FLUSH) };
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
@@ -340,7 +342,7 @@ unsafe extern "C" fn close_async(
             cancellable,
             callback,
             data,
-            CLOSE,
+            &CLOSE,
             Answers::Nothing,
             priority,
         )
@@ -354,7 +356,7 @@ unsafe extern "C" fn close_finish(
     out: *mut *mut glib::ffi::GError,
 ) -> gboolean {
     // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, CLOSE) };
+    let result = unsafe { finish(stream.cast(), result, &CLOSE) };
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
@@ -419,11 +421,11 @@ unsafe extern "C" fn write_nonblocking<T: TransportStream>(
 ) -> isize {
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let mut buffer = Buffer::new(buffer, count);
+    let buffer = Buffer::new(buffer, count);
     // SAFETY: a live stream.
     let result = unsafe { open_stream(stream) }.and_then(|()| {
         // SAFETY: the caller waits for us.
-        transport.try_write(unsafe { buffer.as_mut_slice() })
+        transport.try_write(unsafe { buffer.bytes() })
     });
     let result = result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)));
     // SAFETY: the caller's place for an error.

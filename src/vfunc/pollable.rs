@@ -2,6 +2,7 @@
 //! interface that tells the descriptor.
 
 use std::{
+    mem::MaybeUninit,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -88,12 +89,23 @@ impl Buffer {
     /// # Safety
     ///
     /// The operation has not ended, and nobody else uses the memory.
-    pub(super) unsafe fn as_mut_slice(&mut self) -> &mut [u8] {
+    pub(super) unsafe fn fill(&mut self) -> &mut [MaybeUninit<u8>] {
         if self.len == 0 {
             return &mut [];
         }
         // SAFETY: as the caller says; GIO forbids NULL with a length.
-        unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.start.cast(), self.len) }
+    }
+
+    /// # Safety
+    ///
+    /// The operation has not ended, and the memory was given to be written out.
+    pub(super) unsafe fn bytes(&self) -> &[u8] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: as the caller says; GIO forbids NULL with a length.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 }
 
