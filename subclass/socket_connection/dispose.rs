@@ -1,0 +1,73 @@
+//! The last reference of an object: it goes at home, if anything of it belongs there.
+
+#![allow(unsafe_code, reason = "class slots are C functions")]
+
+use std::ptr;
+
+use gio::{ffi as gio_ffi, prelude::*, subclass::prelude::*};
+use glib::translate::{
+    FromGlibContainerAsVec, FromGlibPtrBorrow, IntoGlib, ToGlibPtr, from_glib_none,
+};
+
+use super::super::structs::SocketConnectionInstance;
+use crate::SocketConnection;
+
+/// The last reference is gone. At home, or without handlers that only home may drop, the object
+/// goes too; elsewhere it first travels home, its socket let go of at once.
+pub(super) unsafe extern "C" fn dispose(object: *mut glib::gobject_ffi::GObject) {
+    // SAFETY: a live instance of our class.
+    let this =
+        unsafe { SocketConnection::from_glib_borrow(object.cast::<SocketConnectionInstance>()) };
+    this.imp().begin_dispose();
+    if !this.imp().notifier().is_home() && has_handlers(&this) {
+        this.imp().let_go();
+        // SAFETY: GObject lets a dispose take a reference and keep the object.
+        let kept: SocketConnection =
+            unsafe { from_glib_none(object.cast::<SocketConnectionInstance>()) };
+        return this.imp().notifier().release_at_home(kept.upcast());
+    }
+    // SAFETY: a type function without arguments.
+    let parent = unsafe { gio_ffi::g_io_stream_get_type() };
+    // SAFETY: initialised with our class, and never unloaded.
+    let parent = unsafe { glib::gobject_ffi::g_type_class_peek(parent) };
+    // SAFETY: the class struct of GIOStream begins with that of GObject.
+    let parent = unsafe { &*parent.cast::<glib::gobject_ffi::GObjectClass>() };
+    if let Some(dispose) = parent.dispose {
+        // SAFETY: the slot's own contract: a live object.
+        unsafe { dispose(object) };
+    }
+}
+
+/// Whether any handler of any signal is connected.
+fn has_handlers(object: &SocketConnection) -> bool {
+    let mut type_ = Some(object.type_());
+    while let Some(of) = type_ {
+        let mut count = 0;
+        // SAFETY: the array is ours to free.
+        let ids = unsafe { glib::gobject_ffi::g_signal_list_ids(of.into_glib(), &raw mut count) };
+        // SAFETY: as many numbers as said.
+        let ids = unsafe { u32::from_glib_full_num_as_vec(ids, count as usize) };
+        if ids.into_iter().any(|id| has_handler_of(object, id)) {
+            return true;
+        }
+        type_ = of.parent();
+    }
+    false
+}
+
+fn has_handler_of(object: &SocketConnection, signal: u32) -> bool {
+    let instance: *mut SocketConnectionInstance = object.to_glib_none().0;
+    // SAFETY: a live object and a signal of its type; only the signal is compared.
+    let handler = unsafe {
+        glib::gobject_ffi::g_signal_handler_find(
+            instance.cast(),
+            glib::gobject_ffi::G_SIGNAL_MATCH_ID,
+            signal,
+            0,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    handler != 0
+}
