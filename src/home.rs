@@ -15,7 +15,7 @@ use std::{
     fmt,
     mem::ManuallyDrop,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering},
     },
 };
@@ -85,12 +85,12 @@ pub(crate) struct Notifier {
     thread: AtomicUsize,
     object: Mutex<Option<Object>>,
     pending: AtomicU32,
-    /// A source for `pending` is on its way.
-    scheduled: AtomicBool,
-    /// A timer for the byte counters is on its way.
-    timer: AtomicBool,
-    /// A source that looks whether the object is closed is on its way.
-    looking: AtomicBool,
+    /// For `pending`, in the next iteration.
+    soon: Errand,
+    /// For the byte counters, when their time has come.
+    timer: Errand,
+    /// To see whether the object is closed.
+    look: Errand,
     closed_told: AtomicBool,
     /// When each byte counter was told last.
     bytes_told: [AtomicI64; 2],
@@ -104,9 +104,9 @@ impl Notifier {
             home: Mutex::new(home),
             object: Mutex::new(None),
             pending: AtomicU32::new(0),
-            scheduled: AtomicBool::new(false),
-            timer: AtomicBool::new(false),
-            looking: AtomicBool::new(false),
+            soon: Errand::default(),
+            timer: Errand::default(),
+            look: Errand::default(),
             closed_told: AtomicBool::new(false),
             bytes_told: [AtomicI64::new(LONG_AGO), AtomicI64::new(LONG_AGO)],
         })
@@ -119,11 +119,19 @@ impl Notifier {
 
     /// From now on nothing is told: the object is going away.
     pub(crate) fn forget_object(&self) {
-        let _object = self
+        let object = self
             .object
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
+        drop(object);
+        self.call_off();
+    }
+
+    fn call_off(&self) {
+        for errand in [&self.soon, &self.timer, &self.look] {
+            errand.call_off();
+        }
     }
 
     pub(crate) fn is_home(&self) -> bool {
@@ -153,9 +161,7 @@ impl Notifier {
             self.thread.store(thread, Ordering::Release);
         }
         // What is on its way goes to the home of before, and tells nothing there.
-        self.scheduled.store(false, Ordering::Release);
-        self.timer.store(false, Ordering::Release);
-        self.looking.store(false, Ordering::Release);
+        self.call_off();
         if self.pending.load(Ordering::Acquire) != 0 {
             self.schedule();
         }
@@ -208,12 +214,10 @@ impl Notifier {
     /// Looks again soon whether the object is closed, and tells it then.
     pub(crate) fn look_for_closed(self: &Arc<Self>) {
         self.put_back(change::CLOSED);
-        if !self.looking.swap(true, Ordering::AcqRel) {
-            let due = glib::monotonic_time() + CLOSED_INTERVAL;
-            self.attach(due, |notifier| {
-                notifier.looking.store(false, Ordering::Release)
+        self.look
+            .send(self, glib::monotonic_time() + CLOSED_INTERVAL, |notifier| {
+                &notifier.look
             });
-        }
     }
 
     /// Emits what is pending. On the home thread only. `closed` is told by its own source, unless
@@ -267,7 +271,7 @@ impl Notifier {
 
     /// `closed` is GIOStream's, and turns true, once, only after our part of a close has returned.
     fn may_tell_closed(self: &Arc<Self>, object: &glib::Object, is_due: bool) -> bool {
-        if !is_due && self.scheduled.load(Ordering::Acquire) {
+        if !is_due && self.soon.is_on_its_way() {
             // In the iteration that is asked for already.
             self.put_back(change::CLOSED);
             return false;
@@ -288,18 +292,10 @@ impl Notifier {
     }
 
     fn schedule(self: &Arc<Self>) {
-        if self.scheduled.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        self.attach(0, |notifier| {
-            notifier.scheduled.store(false, Ordering::Release)
-        });
+        self.soon.send(self, 0, |notifier| &notifier.soon);
     }
 
     fn start_timer(self: &Arc<Self>) {
-        if self.timer.swap(true, Ordering::AcqRel) {
-            return;
-        }
         // The later of the two, or a timer for one would run at once for the other, for nothing.
         let last = self
             .bytes_told
@@ -307,22 +303,7 @@ impl Notifier {
             .map(|told| told.load(Ordering::Relaxed))
             .max();
         let due = last.unwrap_or(0).max(0) + BYTES_INTERVAL;
-        self.attach(due, |notifier| {
-            notifier.timer.store(false, Ordering::Release)
-        });
-    }
-
-    fn attach(self: &Arc<Self>, due: i64, begun: fn(&Self)) {
-        let weak = Arc::downgrade(self);
-        let source = Source::new(glib::Priority::DEFAULT, move |_| {
-            if let Some(notifier) = weak.upgrade() {
-                begun(&notifier);
-                notifier.catch_up();
-            }
-            false
-        });
-        source.set_ready_time(Some(due));
-        source.attach(&self.home().context);
+        self.timer.send(self, due, |notifier| &notifier.timer);
     }
 
     fn upgrade(&self) -> Option<glib::Object> {
@@ -331,6 +312,51 @@ impl Notifier {
             .unwrap_or_else(PoisonError::into_inner)
             .as_ref()
             .and_then(Object::get)
+    }
+}
+
+/// One source at a time that goes to the home context and tells what is pending there.
+#[derive(Default)]
+struct Errand(Mutex<Option<Source>>);
+
+impl Errand {
+    fn slot(&self) -> MutexGuard<'_, Option<Source>> {
+        // Exchanged whole: a panic leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_on_its_way(&self) -> bool {
+        self.slot().is_some()
+    }
+
+    /// Sends a source that is due then, unless there is one. `which` finds this errand again.
+    fn send(&self, notifier: &Arc<Notifier>, due: i64, which: fn(&Notifier) -> &Self) {
+        let context = notifier.home().context;
+        let mut slot = self.slot();
+        if slot.is_some() {
+            return;
+        }
+        let weak = Arc::downgrade(notifier);
+        let source = Source::new(glib::Priority::DEFAULT, move |_| {
+            if let Some(notifier) = weak.upgrade() {
+                let arrived = which(&notifier).slot().take();
+                drop(arrived);
+                notifier.catch_up();
+            }
+            false
+        });
+        source.set_ready_time(Some(due));
+        // Attached under the lock, so that its arrival finds it in the slot.
+        source.attach(&context);
+        *slot = Some(source);
+    }
+
+    /// The source may be destroyed from any thread: it holds nothing that belongs to one.
+    fn call_off(&self) {
+        let source = self.slot().take();
+        if let Some(source) = source {
+            source.destroy();
+        }
     }
 }
 
