@@ -1,6 +1,10 @@
 //! What the test files share: a context of one's own with a time limit, loopback peers, counters.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 #![allow(unsafe_code, reason = "one socket option")]
 
 use std::{
@@ -20,7 +24,7 @@ use std::{
 };
 
 use gio::prelude::*;
-use gsock::{SocketConnection, prelude::*};
+use gsock::SocketConnection;
 
 /// No wait in a test is longer than this.
 pub const LIMIT: Duration = Duration::from_secs(10);
@@ -32,7 +36,9 @@ pub fn on_private_context<R: Send + 'static>(
 ) -> R {
     within(LIMIT, move || {
         let context = glib::MainContext::new();
-        context.with_thread_default(|| test(&context)).expect("a new context has no owner")
+        context
+            .with_thread_default(|| test(&context))
+            .expect("a new context has no owner")
     })
 }
 
@@ -41,10 +47,14 @@ pub fn on_default_context<R: Send + 'static>(
     test: impl FnOnce(&glib::MainContext) -> R + Send + 'static,
 ) -> R {
     static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _turn = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     within(LIMIT, move || {
         let context = glib::MainContext::default();
-        let _owned = context.acquire().expect("nobody else iterates the default context");
+        let _owned = context
+            .acquire()
+            .expect("nobody else iterates the default context");
         test(&context)
     })
 }
@@ -109,12 +119,17 @@ pub fn block_on<R: 'static>(
 /// The code of an error in GIO's domain; another domain fails the test.
 #[track_caller]
 pub fn code(error: &glib::Error) -> gio::IOErrorEnum {
-    error.kind::<gio::IOErrorEnum>().unwrap_or_else(|| panic!("not a GIO error: {error:?}"))
+    error
+        .kind::<gio::IOErrorEnum>()
+        .unwrap_or_else(|| panic!("not a GIO error: {error:?}"))
 }
 
 /// Fails unless `result` is an error of this code.
 #[track_caller]
-pub fn assert_fails<T: std::fmt::Debug>(result: Result<T, glib::Error>, expected: gio::IOErrorEnum) {
+pub fn assert_fails<T: std::fmt::Debug>(
+    result: Result<T, glib::Error>,
+    expected: gio::IOErrorEnum,
+) {
     match result {
         Ok(value) => panic!("{expected:?} was expected, and it succeeded: {value:?}"),
         Err(error) => assert_eq!(code(&error), expected, "{error:?}"),
@@ -123,8 +138,12 @@ pub fn assert_fails<T: std::fmt::Debug>(result: Result<T, glib::Error>, expected
 
 /// A TCP socket that is not connected.
 pub fn tcp_socket(family: gio::SocketFamily) -> gio::Socket {
-    gio::Socket::new(family, gio::SocketType::Stream, gio::SocketProtocol::Default)
-        .expect("loopback has both families")
+    gio::Socket::new(
+        family,
+        gio::SocketType::Stream,
+        gio::SocketProtocol::Default,
+    )
+    .expect("loopback has both families")
 }
 
 pub fn ipv4_socket() -> gio::Socket {
@@ -167,7 +186,10 @@ pub fn connected() -> (SocketConnection, TcpStream) {
 /// Likewise around a bare descriptor.
 pub fn connected_bare() -> (SocketConnection, TcpStream) {
     let (peer, fd) = tcp_pair();
-    (SocketConnection::factory_create_connection_from_fd(fd).expect("a socket"), peer)
+    (
+        SocketConnection::factory_create_connection_from_fd(fd).expect("a socket"),
+        peer,
+    )
 }
 
 /// A listener whose queue is full, so that a connect to it stays in flight, with what fills it.
@@ -184,7 +206,9 @@ pub fn deaf_listener() -> Deaf {
     socket.set_listen_backlog(0);
     socket.listen().expect("bound");
     let bound = socket.local_address().expect("bound");
-    let bound = bound.downcast::<gio::InetSocketAddress>().expect("an internet address");
+    let bound = bound
+        .downcast::<gio::InetSocketAddress>()
+        .expect("an internet address");
     let address = SocketAddr::new([127, 0, 0, 1].into(), bound.port());
     // One more than fits; the kernel drops the rest of the attempts.
     let queue = (0..4)
@@ -196,7 +220,11 @@ pub fn deaf_listener() -> Deaf {
         })
         .collect();
     thread::sleep(Duration::from_millis(50));
-    Deaf { address, _listener: socket, _queue: queue }
+    Deaf {
+        address,
+        _listener: socket,
+        _queue: queue,
+    }
 }
 
 /// A port on loopback where nobody listens.
@@ -230,7 +258,10 @@ fn echo(mut stream: TcpStream) {
 /// Makes the peer's end reset the connection when it is dropped.
 pub fn reset(peer: TcpStream) {
     use std::os::fd::AsRawFd;
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
     // SAFETY: the value is as long as said.
     let set = unsafe {
         libc::setsockopt(
@@ -249,9 +280,11 @@ pub fn reset(peer: TcpStream) {
 pub fn notifications(object: &impl IsA<glib::Object>) -> Rc<RefCell<Vec<String>>> {
     let seen = Rc::new(RefCell::new(Vec::new()));
     let names = seen.clone();
-    object.as_ref().connect_notify_local(None, move |_, property| {
-        names.borrow_mut().push(property.name().to_owned());
-    });
+    object
+        .as_ref()
+        .connect_notify_local(None, move |_, property| {
+            names.borrow_mut().push(property.name().to_owned());
+        });
     seen
 }
 
@@ -263,7 +296,9 @@ impl Gone {
     pub fn of(object: &impl IsA<glib::Object>) -> Self {
         let gone = Arc::new(AtomicBool::new(false));
         let flag = gone.clone();
-        object.as_ref().add_weak_ref_notify(move || flag.store(true, Ordering::SeqCst));
+        object
+            .as_ref()
+            .add_weak_ref_notify(move || flag.store(true, Ordering::SeqCst));
         Self(gone)
     }
 

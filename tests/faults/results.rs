@@ -1,0 +1,304 @@
+//! Results that are another operation's, or taken already.
+
+use std::{
+    io::{Read, Write},
+    ptr,
+    rc::Rc,
+};
+
+use gio::{IOErrorEnum as E, prelude::*};
+use glib::{
+    ffi::GTRUE,
+    translate::{ToGlibPtr, from_glib_full},
+};
+use gsock::{ConnectionState, SocketConnection, prelude::*};
+
+use crate::support::*;
+use crate::tools::*;
+
+#[test]
+fn a_connect_result_is_taken_once() {
+    on_private_context(|context| {
+        watch_log();
+        let (_server, address) = listener();
+        let refused = refused_address();
+        for (target, works) in [(address, true), (refused, false)] {
+            let connection = unconnected();
+            let started = connect_started(&connection, &gio_address(target), None, true);
+            iterate_until(context, || started.has_ended());
+            let result = started.result();
+            let first = connection.connect_finish(&result);
+            assert_eq!(first.is_ok(), works);
+            if !works {
+                assert_fails(first, E::ConnectionRefused);
+            }
+            for _ in 0..2 {
+                assert_fails(connection.connect_finish(&result), E::InvalidArgument);
+            }
+            assert_nothing_logged();
+            let traces = Traces::of(&connection);
+            drop((connection, result));
+            traces.assert_gone(context, &[&started]);
+        }
+    });
+}
+
+#[test]
+fn a_connect_result_of_another_connection_is_refused_and_stays_good_for_its_own() {
+    on_private_context(|context| {
+        watch_log();
+        let (_server, address) = listener();
+        let (connection, other) = (unconnected(), unconnected());
+        let started = connect_started(&connection, &gio_address(address), None, true);
+        iterate_until(context, || started.has_ended());
+        let result = started.result();
+        assert_fails(other.connect_finish(&result), E::InvalidArgument);
+        assert!(connection.connect_finish(&result).is_ok());
+        assert_nothing_logged();
+    });
+}
+
+#[test]
+fn no_result_and_results_that_are_no_task_are_refused() {
+    on_private_context(|context| {
+        watch_log();
+        let (connection, _peer) = connected();
+        let object = pointer_of(&connection);
+        assert_fails(finish_connect(object, ptr::null_mut()), E::InvalidArgument);
+        assert_fails(
+            finish_close_slot(object, ptr::null_mut()),
+            E::InvalidArgument,
+        );
+        // C can pass anything.
+        let foreign = gio::Cancellable::new();
+        assert_fails(
+            finish_connect(object, pointer_of(&foreign).cast()),
+            E::InvalidArgument,
+        );
+        assert_fails(
+            finish_close_slot(object, pointer_of(&foreign).cast()),
+            E::InvalidArgument,
+        );
+        assert_nothing_logged();
+        let traces = Traces::of(&connection);
+        drop(connection);
+        traces.assert_gone(context, &[]);
+    });
+}
+
+/// Neither of ours nor answered.
+#[test]
+fn a_running_task_of_somebody_else_is_refused() {
+    on_private_context(|_| {
+        watch_log();
+        let connection = unconnected();
+        let task = running_task(&connection);
+        assert_fails(connection.connect_finish(&task), E::InvalidArgument);
+        let object = pointer_of(&connection);
+        assert_fails(
+            finish_close_slot(object, task.to_glib_none().0),
+            E::InvalidArgument,
+        );
+        assert_nothing_logged();
+        let gone = Gone::of(&task);
+        drop(task);
+        assert!(gone.is_gone(), "nobody keeps it");
+    });
+}
+
+/// A task of nobody's operation that has not been answered, with a tag that is not ours.
+fn running_task(connection: &SocketConnection) -> gio::AsyncResult {
+    static TAG: u8 = 0;
+    // SAFETY: live arguments; the tag is an address and nothing more.
+    unsafe {
+        let task = gio::ffi::g_task_new(
+            pointer_of(connection),
+            ptr::null_mut(),
+            None,
+            ptr::null_mut(),
+        );
+        gio::ffi::g_task_set_source_tag(task, ptr::from_ref(&TAG).cast_mut().cast());
+        from_glib_full(task.cast::<gio::ffi::GAsyncResult>())
+    }
+}
+
+#[test]
+fn a_finish_refuses_the_result_of_another_operation() {
+    on_private_context(|context| {
+        watch_log();
+        let (server, address) = listener();
+        let connection = unconnected();
+        let connecting = connect_started(&connection, &gio_address(address), None, true);
+        iterate_until(context, || connecting.has_ended());
+        let connected = connecting.result();
+        let (mut peer, _) = server.accept().expect("somebody called");
+        let object = pointer_of(&connection);
+        let input = connection.input_stream();
+        let output = connection.output_stream();
+
+        // The class' own close, and the reading of the input stream.
+        let connect_result: *mut gio::ffi::GAsyncResult = connected.to_glib_none().0;
+        assert_fails(
+            finish_close_slot(object, connect_result),
+            E::InvalidArgument,
+        );
+        peer.write_all(b"x").expect("a working connection");
+        let reading = read_started(&input, 1, None, true);
+        iterate_until(context, || reading.has_ended());
+        let read = reading.result();
+        let read_result: *mut gio::ffi::GAsyncResult = read.to_glib_none().0;
+        assert_fails(finish_connect(object, read_result), E::InvalidArgument);
+        assert_fails(finish_close_slot(object, read_result), E::InvalidArgument);
+        // On the stream, an operation of the connection, or of the other stream.
+        assert_fails(
+            finish_read(pointer_of(&input), connect_result),
+            E::InvalidArgument,
+        );
+        let writing = write_started(&output, vec![b'w'], None, true);
+        iterate_until(context, || writing.has_ended());
+        let written = writing.result();
+        assert_fails(
+            finish_read(pointer_of(&input), written.to_glib_none().0),
+            E::InvalidArgument,
+        );
+        assert_fails(
+            finish_connect(object, written.to_glib_none().0),
+            E::InvalidArgument,
+        );
+        assert_nothing_logged();
+
+        // All of them are still good where they belong, once.
+        assert!(finish_connect(object, connect_result).is_ok());
+        assert_eq!(
+            finish_read(pointer_of(&input), read_result).expect("a byte"),
+            1
+        );
+        assert_eq!(
+            finish_write(pointer_of(&output), written.to_glib_none().0).expect("a byte"),
+            1
+        );
+        assert_fails(finish_connect(object, connect_result), E::InvalidArgument);
+        assert_fails(
+            finish_read(pointer_of(&input), read_result),
+            E::InvalidArgument,
+        );
+        assert_nothing_logged();
+
+        let closing = close_in_slot(&connection, None);
+        iterate_until(context, || closing.has_ended());
+        let closed = closing.result();
+        let close_result: *mut gio::ffi::GAsyncResult = closed.to_glib_none().0;
+        assert_fails(finish_connect(object, close_result), E::InvalidArgument);
+        assert!(finish_close_slot(object, close_result).is_ok());
+        assert_fails(finish_close_slot(object, close_result), E::InvalidArgument);
+        assert_nothing_logged();
+    });
+}
+
+/// The task of a subclass in C, without a tag, is taken once.
+#[test]
+fn an_untagged_task_on_the_connection_is_taken_once() {
+    on_private_context(|_| {
+        watch_log();
+        let (connection, _peer) = connected();
+        // SAFETY: live arguments; the task is returned once.
+        let task: gio::AsyncResult = unsafe {
+            let task = gio::ffi::g_task_new(
+                pointer_of(&connection),
+                ptr::null_mut(),
+                None,
+                ptr::null_mut(),
+            );
+            gio::ffi::g_task_return_boolean(task, GTRUE);
+            from_glib_full(task.cast::<gio::ffi::GAsyncResult>())
+        };
+        assert!(connection.connect_finish(&task).is_ok());
+        assert_fails(connection.connect_finish(&task), E::InvalidArgument);
+        assert_nothing_logged();
+    });
+}
+
+/// A callback need not finish.
+#[test]
+fn an_operation_that_nobody_finishes_leaves_nothing_behind() {
+    on_private_context(|context| {
+        watch_log();
+        let (server, address) = listener();
+        let connection = unconnected();
+        let connecting = connect_started(&connection, &gio_address(address), None, true);
+        iterate_until(context, || connecting.has_ended());
+        let (mut peer, _) = server.accept().expect("somebody called");
+        peer.write_all(b"x").expect("a working connection");
+        let reading = read_started(&connection.input_stream(), 1, None, true);
+        let writing = write_started(&connection.output_stream(), vec![1], None, true);
+        iterate_until(context, || reading.has_ended() && writing.has_ended());
+        let traces = Traces::of(&connection);
+        let closing = close_started(&connection, None, true);
+        iterate_until(context, || closing.has_ended());
+        let all = [connecting, reading, writing, closing];
+        for started in &all {
+            drop(started.result());
+        }
+        drop(connection);
+        let all: Vec<&Started> = all.iter().map(Rc::as_ref).collect();
+        traces.assert_gone(context, &all);
+        assert_nothing_logged();
+    });
+}
+
+/// A NULL callback is allowed everywhere.
+#[test]
+fn operations_without_a_callback_are_carried_out_and_leave_nothing_behind() {
+    on_private_context(|context| {
+        watch_log();
+        let (server, address) = listener();
+        let connection = unconnected();
+        let slot = class_of(&connection).connect_async.expect("a slot");
+        let native = gio_address(address);
+        // SAFETY: live arguments.
+        unsafe {
+            slot(
+                connection.as_ptr(),
+                native.upcast_ref::<gio::SocketAddress>().to_glib_none().0,
+                ptr::null_mut(),
+                None,
+                ptr::null_mut(),
+            );
+        }
+        iterate_until(context, || connection.state() == ConnectionState::Connected);
+        let (mut peer, _) = server.accept().expect("somebody called");
+        let output = connection.output_stream();
+        let bytes = b"unseen";
+        // SAFETY: live arguments; the bytes are static.
+        unsafe {
+            gio::ffi::g_output_stream_write_async(
+                output.to_glib_none().0,
+                bytes.as_ptr().cast_mut(),
+                bytes.len(),
+                0,
+                ptr::null_mut(),
+                None,
+                ptr::null_mut(),
+            );
+        }
+        iterate_until(context, || connection.bytes_written() == 6);
+        let mut seen = [0; 6];
+        peer.read_exact(&mut seen).expect("six bytes");
+        assert_eq!(&seen, bytes);
+        let traces = Traces::of(&connection);
+        // SAFETY: live arguments.
+        unsafe {
+            gio::ffi::g_io_stream_close_async(
+                connection.upcast_ref::<gio::IOStream>().to_glib_none().0,
+                0,
+                ptr::null_mut(),
+                None,
+                ptr::null_mut(),
+            );
+        }
+        iterate_until(context, || connection.is_closed());
+        drop((connection, output));
+        traces.assert_gone(context, &[]);
+        assert_nothing_logged();
+    });
+}

@@ -1,0 +1,269 @@
+//! A process that may open no more descriptors: what is open goes on working.
+
+#![cfg(test)]
+#![allow(
+    unsafe_code,
+    reason = "sets the limit, and calls the objects as C does"
+)]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "calls of C functions with arguments converted in place"
+)]
+
+mod support;
+
+#[path = "faults/tools.rs"]
+#[allow(dead_code, reason = "the limit needs a part of it")]
+mod tools;
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::fd::{FromRawFd, OwnedFd},
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use gio::{IOErrorEnum as E, prelude::*};
+use gsock::{ConnectionState, SocketConnection, TcpConnection, prelude::*};
+use support::*;
+use tools::*;
+
+/// The limit is the whole process': one test at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// While it lives, no descriptor can be opened.
+struct Full {
+    limit: libc::rlimit,
+    _fillers: Vec<OwnedFd>,
+}
+
+impl Full {
+    fn now() -> Self {
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: a place for the value.
+        let got = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+        assert_eq!(got, 0);
+        let null = File::open("/dev/null").expect("a device");
+        let low = libc::rlimit {
+            rlim_cur: 128,
+            ..limit
+        };
+        // SAFETY: a live value.
+        let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const low) };
+        assert_eq!(set, 0);
+        let mut fillers = vec![OwnedFd::from(null)];
+        loop {
+            // SAFETY: no pointers involved.
+            let fd = unsafe { libc::dup(std::os::fd::AsRawFd::as_raw_fd(&fillers[0])) };
+            if fd < 0 {
+                break;
+            }
+            // SAFETY: a descriptor of our own, just made.
+            fillers.push(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+        let full = std::io::Error::last_os_error().raw_os_error();
+        assert_eq!(full, Some(libc::EMFILE));
+        Self {
+            limit,
+            _fillers: fillers,
+        }
+    }
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        // SAFETY: a live value.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const self.limit) };
+    }
+}
+
+/// Runs `test` on a thread that has waited with no cancellable yet.
+fn alone(test: impl FnOnce(&glib::MainContext) + Send + 'static) {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    on_private_context(|context| {
+        // GTask opens descriptors for the process at its first use, and aborts where it cannot.
+        let (connection, mut peer) = connected();
+        peer.write_all(b"x").expect("room");
+        ended(context, &start_read(&connection, 1, None)).expect("a byte");
+        test(context);
+    });
+}
+
+#[test]
+fn blocking_operations_with_a_cancellable_work_at_the_limit() {
+    alone(|_| {
+        let (connection, mut peer) = connected();
+        let full = Full::now();
+        assert_fails(
+            gio::Socket::new(
+                gio::SocketFamily::Ipv4,
+                gio::SocketType::Stream,
+                gio::SocketProtocol::Default,
+            ),
+            E::TooManyOpenFiles,
+        );
+        // Data that is there, data that comes, and a cancellation.
+        let cancellable = gio::Cancellable::new();
+        peer.write_all(b"now!").expect("room");
+        let input = connection.input_stream();
+        let mut buffer = [0; 4];
+        assert_eq!(
+            input
+                .read(&mut buffer, Some(&cancellable))
+                .expect("four bytes"),
+            4
+        );
+        let writer = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            peer.write_all(b"late").expect("room");
+            peer
+        });
+        assert_eq!(
+            input
+                .read(&mut buffer, Some(&cancellable))
+                .expect("four bytes"),
+            4
+        );
+        assert_eq!(&buffer, b"late");
+        let mut peer = writer.join().expect("no panic");
+        let canceller = cancel_soon(&cancellable);
+        assert_fails(input.read(&mut buffer, Some(&cancellable)), E::Cancelled);
+        canceller.join().expect("no panic");
+
+        fill(&connection);
+        let cancellable = gio::Cancellable::new();
+        let canceller = cancel_soon(&cancellable);
+        let written = connection
+            .output_stream()
+            .write(b"never", Some(&cancellable));
+        assert_fails(written, E::Cancelled);
+        canceller.join().expect("no panic");
+        let sent = connection.bytes_written();
+        connection
+            .close(Some(&gio::Cancellable::new()))
+            .expect("open");
+        assert_eq!(read_to_end(&mut peer).len() as u64, sent);
+        drop(full);
+    });
+}
+
+/// The socket's timeout ends a wait in the same way.
+#[test]
+fn a_blocking_read_with_a_cancellable_times_out_at_the_limit() {
+    alone(|_| {
+        let (connection, _peer) = connected();
+        connection.socket().set_timeout(1);
+        let full = Full::now();
+        let cancellable = gio::Cancellable::new();
+        let start = std::time::Instant::now();
+        let read = connection
+            .input_stream()
+            .read(&mut [0_u8; 4], Some(&cancellable));
+        assert_fails(read, E::TimedOut);
+        assert_a_second_since(start);
+        drop(full);
+        // The thread is as good as any other afterwards.
+        let canceller = cancel_soon(&cancellable);
+        let read = connection
+            .input_stream()
+            .read(&mut [0_u8; 4], Some(&cancellable));
+        assert_fails(read, E::Cancelled);
+        canceller.join().expect("no panic");
+    });
+}
+
+#[test]
+fn connects_with_a_cancellable_work_at_the_limit() {
+    alone(|context| {
+        let (_server, address) = listener();
+        let deaf = deaf_listener();
+        let refused = gio_address(refused_address());
+        let connections: Vec<SocketConnection> = FORMS.iter().map(|_| unconnected()).collect();
+        let other = unconnected();
+        let full = Full::now();
+        for (form, connection) in FORMS.into_iter().zip(&connections) {
+            let failed = connect_by(form, context, connection, &refused);
+            assert_fails(failed, E::ConnectionRefused);
+            connect_by(form, context, connection, &gio_address(address)).expect("it listens");
+            assert_eq!(connection.state(), ConnectionState::Connected);
+        }
+        let cancellable = gio::Cancellable::new();
+        let canceller = cancel_soon(&cancellable);
+        let connected = other.connect(&gio_address(deaf.address), Some(&cancellable));
+        assert_fails(connected, E::Cancelled);
+        canceller.join().expect("no panic");
+        let cancellable = gio::Cancellable::new();
+        let started = start_connect(&other, &gio_address(deaf.address), Some(&cancellable));
+        iterate_for(context, Duration::from_millis(20));
+        let canceller = cancel_soon(&cancellable);
+        assert_fails(ended(context, &started), E::Cancelled);
+        canceller.join().expect("no panic");
+        assert_eq!(other.state(), ConnectionState::Unconnected);
+        drop(full);
+    });
+}
+
+#[test]
+fn asynchronous_operations_with_a_cancellable_work_at_the_limit() {
+    alone(|context| {
+        let (connection, mut peer) = connected();
+        let (graceful, mut graceful_peer) = connected();
+        graceful
+            .downcast_ref::<TcpConnection>()
+            .expect("TCP")
+            .set_graceful_disconnect(true);
+        let full = Full::now();
+        let cancellable = gio::Cancellable::new();
+        let reading = start_read(&connection, 4, Some(&cancellable));
+        iterate_for(context, Duration::from_millis(20));
+        peer.write_all(b"late").expect("room");
+        assert_eq!(ended(context, &reading).expect("four bytes"), 4);
+        fill(&connection);
+        let reading = start_read(&connection, 4, Some(&cancellable));
+        let writing = start_write(&connection, b"never".to_vec(), Some(&cancellable));
+        let closing = start_close(&graceful, Some(&cancellable));
+        iterate_for(context, Duration::from_millis(20));
+        let canceller = cancel_soon(&cancellable);
+        for started in [&reading, &writing, &closing] {
+            assert_fails(ended(context, started), E::Cancelled);
+        }
+        canceller.join().expect("no panic");
+        assert!(graceful.is_closed());
+        assert!(read_to_end(&mut graceful_peer).is_empty());
+        let sent = connection.bytes_written();
+        assert!(ended(context, &start_close(&connection, None)).is_ok());
+        assert_eq!(read_to_end(&mut peer).len() as u64, sent);
+        drop(full);
+    });
+}
+
+#[test]
+fn connections_are_made_and_exchanged_around_open_descriptors_at_the_limit() {
+    alone(|context| {
+        let (mut peer, fd) = tcp_pair();
+        let (mut other_peer, other) = tcp_pair();
+        let full = Full::now();
+        let connection = SocketConnection::factory_create_connection_from_fd(fd).expect("a socket");
+        assert_talks(&connection, &mut peer);
+        let socket = connection.socket();
+        assert!(socket.is_connected());
+        assert_talks(&connection, &mut peer);
+        drop(socket);
+        let other = gio::Socket::from_fd(other).expect("a socket");
+        connection.set_socket(&other).expect("nothing is pending");
+        assert!(read_to_end(&mut peer).is_empty());
+        assert_talks(&connection, &mut other_peer);
+        let gone = Gone::of(&connection);
+        drop((connection, other));
+        assert_idle(context);
+        assert!(gone.is_gone());
+        let mut nothing = [0; 1];
+        assert_eq!(other_peer.read(&mut nothing).expect("the end"), 0);
+        drop(full);
+    });
+}

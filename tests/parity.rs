@@ -1,0 +1,29 @@
+//! One scenario, GIO's class and ours: the same outcome to the error code, but for the differences
+//! that are on purpose, which state both.
+
+#![cfg(test)]
+#![allow(
+    unsafe_code,
+    reason = "calls GIO's C functions, and uses connections on several threads as C may"
+)]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "a call and the conversion of what it returns"
+)]
+
+mod support;
+
+#[path = "streams/tools.rs"]
+#[allow(unused_macros, reason = "for the tests of the streams")]
+mod tools;
+
+#[path = "parity/under.rs"]
+#[macro_use]
+mod under;
+
+#[path = "parity/differs.rs"]
+mod differs;
+#[path = "parity/facts.rs"]
+mod facts;
+#[path = "parity/matrix.rs"]
+mod matrix;

@@ -1,0 +1,125 @@
+//! gio's prelude and ours are imported together, in either order, without a warning.
+
+#![cfg(test)]
+
+mod support;
+
+/// The same code under two orders of imports: what the test is about is that it compiles.
+macro_rules! use_both {
+    ($module:ident, $first:ident, $second:ident) => {
+        #[deny(warnings)]
+        mod $module {
+            use $first::prelude::*;
+            use $second::prelude::*;
+
+            use gsock::{ConnectionState, SocketConnection, TcpConnection};
+
+            use super::support::*;
+
+            #[test]
+            fn methods_of_both_libraries_are_found() {
+                on_private_context(|context| {
+                    let (listener, address) = listener();
+                    let address = gio_address(address);
+                    let connection = unconnected();
+
+                    // `connect` is ours, although glib's prelude has one too.
+                    connection
+                        .connect(&address, gio::Cancellable::NONE)
+                        .expect("it listens");
+                    let (mut peer, _) = listener.accept().expect("somebody connected");
+
+                    // The traits of gio's class of the same name do not stand in the way.
+                    assert!(connection.is_connected());
+                    assert_eq!(connection.state(), ConnectionState::Connected);
+                    assert_eq!(
+                        connection.remote_address().expect("one").family(),
+                        address.family()
+                    );
+                    let _: gio::Socket = connection.socket();
+
+                    // gio's own: the parent class, its streams, GObject.
+                    let output = connection.output_stream();
+                    output
+                        .write_all(b"hello", gio::Cancellable::NONE)
+                        .expect("connected");
+                    assert_eq!(connection.type_().name(), "GsockTcpConnection");
+                    connection.close(gio::Cancellable::NONE).expect("open");
+                    assert!(connection.is_closed());
+                    assert_eq!(read_to_end(&mut peer), b"hello");
+
+                    // The derived class has the method and its own ones.
+                    let connection: TcpConnection = unconnected().downcast().expect("TCP");
+                    connection.set_no_delay(true).expect("an open socket");
+                    connection.set_graceful_disconnect(true);
+                    connection
+                        .connect(&address, gio::Cancellable::NONE)
+                        .expect("it listens");
+                    connection.connect_alive_notify(|_| ());
+                    connection.connect_graceful_disconnect_notify(|_| ());
+                    block_on(context, connection.connect_future(&address)).expect_err("twice");
+                });
+            }
+
+            /// gio's own class of the same name keeps its methods.
+            #[test]
+            fn methods_of_gios_class_are_found() {
+                on_private_context(|_| {
+                    let (_peer, fd) = tcp_pair();
+                    let socket = gio::Socket::from_fd(fd).expect("a socket");
+                    let theirs = socket.connection_factory_create_connection();
+                    assert!(theirs.is_connected());
+                    assert_eq!(theirs.socket(), socket);
+                    let theirs: gio::TcpConnection = theirs.downcast().expect("TCP");
+                    theirs.set_graceful_disconnect(true);
+                    assert!(theirs.is_graceful_disconnect());
+                    theirs.set_graceful_disconnect(false);
+                    theirs.close(gio::Cancellable::NONE).expect("open");
+                });
+            }
+
+            /// Signals by name have another method than the one that is hidden.
+            #[test]
+            fn signals_can_be_connected_beside_connect() {
+                on_private_context(|_| {
+                    let connection: SocketConnection = unconnected();
+                    let (count, seen) = {
+                        let seen = std::rc::Rc::new(std::cell::Cell::new(0));
+                        (seen.clone(), seen)
+                    };
+                    connection.connect_local("notify::socket", false, move |_| {
+                        count.set(count.get() + 1);
+                        None
+                    });
+                    connection
+                        .set_socket(&ipv4_socket())
+                        .expect("nothing is pending");
+                    assert_eq!(seen.get(), 1);
+                });
+            }
+
+            /// Through a bound, upcast: the name alone is ambiguous there, as gio's own is.
+            fn connect_any(
+                connection: &impl IsA<SocketConnection>,
+                address: &impl IsA<gio::SocketAddress>,
+            ) -> Result<(), glib::Error> {
+                connection
+                    .upcast_ref::<SocketConnection>()
+                    .connect(address, gio::Cancellable::NONE)
+            }
+
+            #[test]
+            fn generic_code_connects_through_the_base_class() {
+                on_private_context(|_| {
+                    let (_listener, address) = listener();
+                    let connection: TcpConnection = unconnected().downcast().expect("TCP");
+                    connect_any(&connection, &gio_address(address)).expect("it listens");
+                    assert!(connection.is_alive());
+                });
+            }
+        }
+    };
+}
+
+use_both!(gio_first, gio, gsock);
+use_both!(gsock_first, gsock, gio);

@@ -1,0 +1,169 @@
+//! Callbacks that come where they must not.
+
+use std::{
+    cell::Cell,
+    ptr,
+    rc::Rc,
+    sync::{Mutex, atomic::Ordering, mpsc},
+    thread::{self},
+    time::Duration,
+};
+
+use gio::{ffi as gio_ffi, prelude::*};
+use glib::{ffi::gpointer, gobject_ffi};
+use gsock::{
+    SocketConnection,
+    prelude::*,
+    subclass::{SocketConnectionClass, SocketConnectionInstance},
+};
+
+use crate::{support::*, tools::*};
+
+/// A class in C that breaks the rules: it calls back on a thread of its own.
+mod breaks_the_rules {
+    use super::*;
+
+    struct Strays {
+        instance: *mut SocketConnectionInstance,
+        callback: gio_ffi::GAsyncReadyCallback,
+        data: gpointer,
+    }
+
+    // SAFETY: it is wrong, which is what the test is about; C would do it without a word.
+    unsafe impl Send for Strays {}
+
+    pub(super) static THREADS: Mutex<Vec<thread::JoinHandle<()>>> = Mutex::new(Vec::new());
+
+    unsafe extern "C" fn connect_async(
+        instance: *mut SocketConnectionInstance,
+        _: *mut gio_ffi::GSocketAddress,
+        _: *mut gio_ffi::GCancellable,
+        callback: gio_ffi::GAsyncReadyCallback,
+        data: gpointer,
+    ) {
+        let strays = Strays {
+            instance,
+            callback,
+            data,
+        };
+        let thread = thread::spawn(move || {
+            let strays = strays;
+            // SAFETY: the test keeps the instance alive until this thread has ended.
+            unsafe {
+                let task = gio_ffi::g_task_new(
+                    strays.instance.cast(),
+                    ptr::null_mut(),
+                    None,
+                    ptr::null_mut(),
+                );
+                gio_ffi::g_task_return_boolean(task, glib::ffi::GTRUE);
+                let callback = strays.callback.expect("Rust gives one");
+                callback(strays.instance.cast(), task.cast(), strays.data);
+                gobject_ffi::g_object_unref(task.cast());
+            }
+        });
+        THREADS.lock().expect("no panic").push(thread);
+    }
+
+    pub(super) unsafe extern "C" fn init(class: *mut SocketConnectionClass) {
+        // SAFETY: GObject initialises a class once, alone.
+        unsafe { (*class).connect_async = Some(connect_async) };
+    }
+
+    /// Waits for the threads and tells what they left in the log.
+    pub(super) fn join() -> Vec<String> {
+        let threads = std::mem::take(&mut *THREADS.lock().expect("no panic"));
+        threads
+            .into_iter()
+            .flat_map(|thread| {
+                let id = thread.thread().id();
+                thread.join().expect("no panic on the stray thread");
+                criticals_of(id)
+            })
+            .collect()
+    }
+}
+
+/// The closure need not be `Send`: running it, or even dropping it, there would be unsound.
+#[test]
+fn a_callback_on_a_stray_thread_is_neither_run_nor_dropped_there() {
+    on_private_context(|context| {
+        watch_criticals();
+        let type_ = c_class(
+            "TestStray",
+            SocketConnection::static_type(),
+            breaks_the_rules::init,
+        );
+        let connection = make_c(type_);
+        let address = gio_address(refused_address());
+
+        let (flag, dropped) = DropFlag::new();
+        let ran = Rc::new(Cell::new(false));
+        let marker = ran.clone();
+        connection.connect_async(&address, gio::Cancellable::NONE, move |_, _| {
+            let _flag = &flag;
+            marker.set(true);
+        });
+        let logged = breaks_the_rules::join();
+        assert_eq!(logged.len(), 1, "{logged:?}");
+        assert!(!ran.get());
+        assert!(!dropped.load(Ordering::SeqCst));
+
+        // The future form has no answer, and can be dropped where it was made.
+        let answered = Rc::new(Cell::new(false));
+        let marker = answered.clone();
+        let connecting = connection.connect_future(&address);
+        let task = context.spawn_local(async move {
+            let _ = connecting.await;
+            marker.set(true);
+        });
+        iterate_for(context, Duration::from_millis(20));
+        let logged = breaks_the_rules::join();
+        assert_eq!(logged.len(), 1, "{logged:?}");
+        iterate_for(context, Duration::from_millis(20));
+        assert!(!answered.get());
+        task.abort();
+    });
+}
+
+/// ASYNC-1 gives the callback to whoever iterates the context; in Rust that must be the thread
+/// that gave the closure.
+#[test]
+fn a_callback_is_not_run_by_another_thread_that_iterates_the_context() {
+    on_private_context(|_| {
+        watch_criticals();
+        let shared = glib::MainContext::new();
+        let (flag, dropped) = DropFlag::new();
+        let ran = Rc::new(Cell::new(false));
+        let (connection, address) = (unconnected(), gio_address(refused_address()));
+        let marker = ran.clone();
+        shared
+            .with_thread_default(|| {
+                connection.connect_async(&address, gio::Cancellable::NONE, move |_, _| {
+                    let _flag = &flag;
+                    marker.set(true);
+                });
+            })
+            .expect("nobody owns it");
+
+        let (tell, told) = mpsc::channel();
+        let theirs = shared.clone();
+        let other = thread::spawn(move || {
+            let _owned = theirs.acquire().expect("released by now");
+            let id = thread::current().id();
+            let end = std::time::Instant::now() + LIMIT;
+            let mut logged = Vec::new();
+            while logged.is_empty() && std::time::Instant::now() < end {
+                theirs.iteration(false);
+                logged.extend(criticals_of(id));
+                thread::sleep(Duration::from_millis(1));
+            }
+            tell.send(logged).expect("it is awaited");
+        });
+        other.join().expect("no panic there");
+        let logged = told.recv().expect("told");
+        assert_eq!(logged.len(), 1, "{logged:?}");
+        assert!(!ran.get());
+        assert!(!dropped.load(Ordering::SeqCst));
+    });
+}
