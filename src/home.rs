@@ -23,7 +23,7 @@ use std::{
 use gio::prelude::*;
 use glib::translate::from_glib_full;
 
-use crate::reactor::Source;
+use crate::reactor::{Anchor, Source};
 
 /// The properties whose change may have to be told, one bit each.
 pub(crate) mod change {
@@ -61,20 +61,31 @@ const BYTES_INTERVAL: i64 = 100_000;
 const CLOSED_INTERVAL: i64 = 5_000;
 const LONG_AGO: i64 = i64::MIN / 2;
 
-/// The thread and the context where an object's notifications happen.
+/// The thread and the context where an object's notifications happen. It does not keep the context:
+/// what is spawned there may hold the object.
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
     pub(crate) thread: usize,
-    pub(crate) context: glib::MainContext,
+    context: Anchor,
 }
 
 impl Home {
     /// The calling thread and its thread-default context.
     pub(crate) fn here() -> Self {
+        Self::in_context(&glib::MainContext::ref_thread_default())
+    }
+
+    /// The calling thread and `context`.
+    fn in_context(context: &glib::MainContext) -> Self {
         Self {
             thread: glib::thread_guard::thread_id(),
-            context: glib::MainContext::ref_thread_default(),
+            context: Anchor::of(context),
         }
+    }
+
+    /// Attaches `source` to the context, unless that has gone: answers whether it could.
+    pub(crate) fn attach(&self, source: &Source) -> bool {
+        self.context.attach(source)
     }
 }
 
@@ -154,10 +165,7 @@ impl Notifier {
         let thread = glib::thread_guard::thread_id();
         {
             let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
-            *home = Home {
-                thread,
-                context: context.clone(),
-            };
+            *home = Home::in_context(context);
             self.thread.store(thread, Ordering::Release);
         }
         // What is on its way goes to the home of before, and tells nothing there.
@@ -180,7 +188,7 @@ impl Notifier {
             false
         });
         source.set_ready_time(Some(0));
-        source.attach(&home.context);
+        home.attach(&source);
     }
 
     /// Tells `changes`: now at home, soon from elsewhere. No lock may be held by the caller.
@@ -331,7 +339,7 @@ impl Errand {
 
     /// Sends a source that is due then, unless there is one. `which` finds this errand again.
     fn send(&self, notifier: &Arc<Notifier>, due: i64, which: fn(&Notifier) -> &Self) {
-        let context = notifier.home().context;
+        let home = notifier.home();
         let mut slot = self.slot();
         if slot.is_some() {
             return;
@@ -347,8 +355,9 @@ impl Errand {
         });
         source.set_ready_time(Some(due));
         // Attached under the lock, so that its arrival finds it in the slot.
-        source.attach(&context);
-        *slot = Some(source);
+        if home.attach(&source) {
+            *slot = Some(source);
+        }
     }
 
     /// The source may be destroyed from any thread: it holds nothing that belongs to one.

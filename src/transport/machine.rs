@@ -136,8 +136,9 @@ impl Transport {
         });
         // A new cell takes its first value.
         let _ = tag.set(source.add_fd(using.fd(), GONE));
-        source.attach(&self.notifier.home().context);
-        self.replace_watch(Some(source));
+        if self.notifier.home().attach(&source) {
+            self.replace_watch(Some(source));
+        }
         if self.descriptor.is_closed() {
             // Closed meanwhile, by somebody who found no watch yet.
             self.replace_watch(None);
