@@ -7,7 +7,7 @@ use std::{
 };
 
 use gio::{SocketFamily, SocketType, prelude::*};
-use once_cell::sync::Lazy;
+use once_cell::sync::OnceCell;
 
 use crate::{
     SocketConnection, TcpConnection, error,
@@ -18,16 +18,20 @@ use crate::{
 type Key = (SocketFamily, SocketType, i32);
 
 /// Read by every accept: looking up takes no exclusive lock.
-static TYPES: Lazy<RwLock<HashMap<Key, glib::Type>>> = Lazy::new(|| {
+fn types() -> &'static RwLock<HashMap<Key, glib::Type>> {
+    static TYPES: OnceCell<RwLock<HashMap<Key, glib::Type>>> = OnceCell::new();
+    // Outside of the cell: registering a type takes locks of GObject's.
     let tcp = TcpConnection::static_type();
-    let mut types = HashMap::new();
-    for family in [SocketFamily::Ipv4, SocketFamily::Ipv6] {
-        for protocol in [0, libc::IPPROTO_TCP, MPTCP] {
-            types.insert((family, SocketType::Stream, protocol), tcp);
+    TYPES.get_or_init(|| {
+        let mut types = HashMap::new();
+        for family in [SocketFamily::Ipv4, SocketFamily::Ipv6] {
+            for protocol in [0, libc::IPPROTO_TCP, MPTCP] {
+                types.insert((family, SocketType::Stream, protocol), tcp);
+            }
         }
-    }
-    RwLock::new(types)
-});
+        RwLock::new(types)
+    })
+}
 
 /// IPPROTO_MPTCP, which is Linux's alone.
 const MPTCP: i32 = 262;
@@ -109,7 +113,7 @@ impl SocketConnection {
             );
             return;
         }
-        let mut types = TYPES.write().unwrap_or_else(PoisonError::into_inner);
+        let mut types = types().write().unwrap_or_else(PoisonError::into_inner);
         types.insert((family, socket_type, protocol), type_);
     }
 
@@ -135,7 +139,7 @@ impl SocketConnection {
         socket_type: SocketType,
         protocol: i32,
     ) -> glib::Type {
-        let types = TYPES.read().unwrap_or_else(PoisonError::into_inner);
+        let types = types().read().unwrap_or_else(PoisonError::into_inner);
         types
             .get(&(family, socket_type, protocol))
             .copied()

@@ -9,7 +9,7 @@ use std::{
 };
 
 use gio::{prelude::*, subclass::prelude::*};
-use glib::{ParamFlags, ParamSpec, Value};
+use glib::{ParamFlags, ParamSpec, Value, subclass::InitializingType};
 use once_cell::sync::{Lazy, OnceCell};
 
 use super::streams::Streams;
@@ -48,6 +48,20 @@ impl ObjectSubclass for SocketConnection {
     type ParentType = gio::IOStream;
     type Instance = SocketConnectionInstance;
     type Class = SocketConnectionClass;
+
+    fn type_init(_type: &mut InitializingType<Self>) {
+        // What the class names, before it is initialised. That is done under a lock of GObject's
+        // which the registration of some of these types takes too: to wait for another thread's
+        // registration while holding it would be to wait for ever.
+        for type_ in [
+            gio::Socket::static_type(),
+            gio::SocketAddress::static_type(),
+            ConnectionState::static_type(),
+            glib::Error::static_type(),
+        ] {
+            debug_assert!(type_.is_valid());
+        }
+    }
 
     fn class_init(class: &mut Self::Class) {
         slots::fill_class(class);
