@@ -23,7 +23,7 @@ use std::{
 use gio::prelude::*;
 use glib::translate::from_glib_full;
 
-use crate::reactor::{Anchor, Source};
+use crate::reactor::Source;
 
 /// The properties whose change may have to be told, one bit each.
 pub(crate) mod change {
@@ -61,31 +61,20 @@ const BYTES_INTERVAL: i64 = 100_000;
 const CLOSED_INTERVAL: i64 = 5_000;
 const LONG_AGO: i64 = i64::MIN / 2;
 
-/// The thread and the context where an object's notifications happen. It does not keep the context:
-/// what is spawned there may hold the object.
+/// The thread and the context where an object's notifications happen.
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
     pub(crate) thread: usize,
-    context: Anchor,
+    pub(crate) context: glib::MainContext,
 }
 
 impl Home {
     /// The calling thread and its thread-default context.
     pub(crate) fn here() -> Self {
-        Self::in_context(&glib::MainContext::ref_thread_default())
-    }
-
-    /// The calling thread and `context`.
-    fn in_context(context: &glib::MainContext) -> Self {
         Self {
             thread: glib::thread_guard::thread_id(),
-            context: Anchor::of(context),
+            context: glib::MainContext::ref_thread_default(),
         }
-    }
-
-    /// Attaches `source` to the context, unless that has gone: answers whether it could.
-    pub(crate) fn attach(&self, source: &Source) -> bool {
-        self.context.attach(source)
     }
 }
 
@@ -165,7 +154,10 @@ impl Notifier {
         let thread = glib::thread_guard::thread_id();
         {
             let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
-            *home = Home::in_context(context);
+            *home = Home {
+                thread,
+                context: context.clone(),
+            };
             self.thread.store(thread, Ordering::Release);
         }
         // What is on its way goes to the home of before, and tells nothing there.
@@ -188,7 +180,7 @@ impl Notifier {
             false
         });
         source.set_ready_time(Some(0));
-        home.attach(&source);
+        source.attach(&home.context);
     }
 
     /// Tells `changes`: now at home, soon from elsewhere. No lock may be held by the caller.
@@ -339,7 +331,7 @@ impl Errand {
 
     /// Sends a source that is due then, unless there is one. `which` finds this errand again.
     fn send(&self, notifier: &Arc<Notifier>, due: i64, which: fn(&Notifier) -> &Self) {
-        let home = notifier.home();
+        let context = notifier.home().context;
         let mut slot = self.slot();
         if slot.is_some() {
             return;
@@ -355,9 +347,8 @@ impl Errand {
         });
         source.set_ready_time(Some(due));
         // Attached under the lock, so that its arrival finds it in the slot.
-        if home.attach(&source) {
-            *slot = Some(source);
-        }
+        source.attach(&context);
+        *slot = Some(source);
     }
 
     /// The source may be destroyed from any thread: it holds nothing that belongs to one.

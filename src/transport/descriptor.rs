@@ -62,7 +62,7 @@ impl SharedSocket {
             false
         });
         source.set_ready_time(Some(0));
-        home.attach(&source);
+        source.attach(&home.context);
     }
 }
 

@@ -136,9 +136,8 @@ impl Transport {
         });
         // A new cell takes its first value.
         let _ = tag.set(source.add_fd(using.fd(), GONE));
-        if self.notifier.home().attach(&source) {
-            self.replace_watch(Some(source));
-        }
+        source.attach(&self.notifier.home().context);
+        self.replace_watch(Some(source));
         if self.descriptor.is_closed() {
             // Closed meanwhile, by somebody who found no watch yet.
             self.replace_watch(None);

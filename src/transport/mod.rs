@@ -378,7 +378,7 @@ impl Transport {
             false
         });
         source.set_ready_time(Some(0));
-        self.notifier.home().attach(&source);
+        source.attach(&self.notifier.home().context);
     }
 }
 
