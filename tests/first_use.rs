@@ -1,79 +1,97 @@
-//! The classes may be used for the first time by several threads at once, whatever other types are.
+//! The first use of the library by two threads at once, which a process has only once.
 
 #![cfg(test)]
 
 mod support;
 
 use std::{
-    process::{Command, Stdio},
+    os::fd::OwnedFd,
+    process::Command,
     sync::{Arc, Barrier},
     thread,
     time::{Duration, Instant},
 };
 
-use gsock::SocketConnection;
-use support::{LIMIT, tcp_pair};
+use gio::prelude::*;
+use gsock::{SocketConnection, prelude::*};
 
-const CHILD: &str = "GSOCK_TEST_FIRST_USE";
+use crate::support::*;
 
-/// A type is registered once in a process, so each round has a process of its own.
+/// Set in a process that is to be the one which uses the library first.
+const ROLE: &str = "GSOCK_TEST_FIRST_USE";
+
+/// GObject holds a lock while a class is initialised, and the registration of a type with
+/// interfaces takes it while others wait for that type: a class that asks for such a type, say
+/// `GSocket`, for the first time in its initialisation waits for who waits for it.
 #[test]
-fn threads_that_use_the_types_for_the_first_time_do_not_wait_for_each_other() {
-    if std::env::var_os(CHILD).is_some() {
-        return use_types_at_once();
+fn two_threads_may_use_the_library_first() {
+    if let Ok(role) = std::env::var(ROLE) {
+        return use_it_first(FIRST_USES[role.parse::<usize>().unwrap()]);
     }
-    let this = std::env::current_exe().expect("the test itself");
-    for round in 0..40 {
+    let this = std::env::current_exe().unwrap();
+    for role in (0..FIRST_USES.len()).cycle().take(20 * FIRST_USES.len()) {
         let mut child = Command::new(&this)
-            .args([
-                "--exact",
-                "threads_that_use_the_types_for_the_first_time_do_not_wait_for_each_other",
-            ])
-            .env(CHILD, "1")
-            .stdout(Stdio::null())
+            .args(["--exact", "two_threads_may_use_the_library_first"])
+            .env(ROLE, role.to_string())
             .spawn()
-            .expect("the test itself runs");
+            .unwrap();
         let end = Instant::now() + LIMIT;
         let status = loop {
-            if let Some(status) = child.try_wait().expect("our child") {
+            if let Some(status) = child.try_wait().unwrap() {
                 break status;
             }
             if Instant::now() >= end {
-                child.kill().expect("our child");
-                child.wait().expect("our child");
-                panic!("round {round}: not done after {LIMIT:?}");
+                child.kill().unwrap();
+                child.wait().unwrap();
+                panic!("the two threads wait for each other, of pair {role}");
             }
             thread::sleep(Duration::from_millis(1));
         };
-        assert!(status.success(), "round {round}: {status}");
+        assert!(status.success());
     }
 }
 
-fn use_types_at_once() {
-    let start = Arc::new(Barrier::new(4));
-    let at_once = |f: fn()| {
+type Use = fn(OwnedFd);
+
+/// What each of the two threads does.
+const FIRST_USES: [(Use, Use); 4] = [
+    (make_a_socket, make_a_connection),
+    (make_an_address, make_a_connection),
+    (make_a_socket, make_a_connection_around_a_socket),
+    (make_a_connection, make_a_connection),
+];
+
+fn make_a_socket(fd: OwnedFd) {
+    gio::Socket::from_fd(fd).unwrap();
+}
+
+fn make_an_address(_: OwnedFd) {
+    gio::InetSocketAddress::new(&gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4), 1);
+}
+
+fn make_a_connection(fd: OwnedFd) {
+    let connection = SocketConnection::factory_create_connection_from_fd(fd).unwrap();
+    connection.input_stream();
+    connection.remote_address().unwrap();
+}
+
+fn make_a_connection_around_a_socket(fd: OwnedFd) {
+    let connection = SocketConnection::new(&gio::Socket::from_fd(fd).unwrap());
+    connection.output_stream();
+}
+
+fn use_it_first((one, other): (Use, Use)) {
+    let start = Arc::new(Barrier::new(2));
+    let threads = [one, other].map(|first| {
+        let (peer, fd) = tcp_pair();
         let start = start.clone();
         thread::spawn(move || {
             start.wait();
-            f();
+            first(fd);
+            drop(peer);
         })
-    };
-    let threads = [
-        at_once(|| drop(gio::Socket::from_fd(tcp_pair().1).expect("a socket"))),
-        at_once(|| {
-            let connection = SocketConnection::factory_create_connection_from_fd(tcp_pair().1);
-            drop(connection.expect("a socket"));
-        }),
-        at_once(|| {
-            let socket = gio::Socket::from_fd(tcp_pair().1).expect("a socket");
-            drop(SocketConnection::new(&socket));
-        }),
-        at_once(|| {
-            let key = (gio::SocketFamily::Ipv4, gio::SocketType::Stream, 0);
-            SocketConnection::factory_lookup_type(key.0, key.1, key.2);
-        }),
-    ];
+    });
     for thread in threads {
-        thread.join().expect("no panic");
+        thread.join().unwrap();
     }
 }

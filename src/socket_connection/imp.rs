@@ -50,7 +50,7 @@ impl ObjectSubclass for SocketConnection {
     type Class = SocketConnectionClass;
 
     fn type_init(_type: &mut InitializingType<Self>) {
-        // What the class names, before it is initialised. That is done under a lock of GObject's
+        // What the class and its instances name, before it is initialised. That is done under a lock of GObject's
         // which the registration of some of these types takes too: to wait for another thread's
         // registration while holding it would be to wait for ever.
         for type_ in [
@@ -58,6 +58,8 @@ impl ObjectSubclass for SocketConnection {
             gio::SocketAddress::static_type(),
             ConnectionState::static_type(),
             glib::Error::static_type(),
+            SocketInputStream::static_type(),
+            SocketOutputStream::static_type(),
         ] {
             debug_assert!(type_.is_valid());
         }

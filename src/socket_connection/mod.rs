@@ -40,7 +40,7 @@ glib::wrapper! {
     ///
     /// The thread that constructs a connection, with the context that is thread-default there, is
     /// its *home*. Property notifications happen at home only: at once when the change happens on
-    /// that thread, else in an iteration of that context.
+    /// that thread, else in an iteration of that context. The connection keeps that context alive.
     ///
     /// # `connect` and signals
     ///
