@@ -11,7 +11,7 @@ use once_cell::sync::OnceCell;
 
 use crate::{
     SocketConnection, TcpConnection, error,
-    transport::{hand_over, kind_of_fd},
+    transport::{hand_over, kind_of_fd, kind_of_socket},
     vfunc::is_abstract,
 };
 
@@ -39,19 +39,16 @@ const MPTCP: i32 = 262;
 impl SocketConnection {
     /// Makes a connection of the registered type around `socket`, which need not be connected.
     ///
-    /// The base type where nothing is registered for the socket's family, type and protocol.
+    /// The base type where nothing is registered for the socket's family, type and protocol. A socket
+    /// that the registered type cannot carry gives a critical message and a connection that is closed.
     /// The connection's home is the calling thread and its thread-default context.
     ///
     /// GIO: SC-33.
     #[doc(alias = "gsock_socket_connection_factory_create_connection")]
     #[doc(alias = "g_socket_connection_factory_create_connection")]
     pub fn factory_create_connection(socket: &gio::Socket) -> Self {
-        let protocol = socket.property::<gio::SocketProtocol>("protocol");
-        let type_ = Self::factory_lookup_type(
-            socket.family(),
-            socket.property::<SocketType>("type"),
-            glib::translate::IntoGlib::into_glib(protocol),
-        );
+        let (family, type_, protocol) = kind_of_socket(socket);
+        let type_ = Self::factory_lookup_type(family, type_, protocol);
         glib::Object::builder_with_type(type_)
             .property("socket", socket)
             .build()
@@ -64,6 +61,9 @@ impl SocketConnection {
     /// It works without a [`gio::Socket`] until the first call of
     /// [`socket`](crate::SocketConnectionExt::socket) or read of the property makes one, so that a
     /// connection costs about half. From the standard library: `OwnedFd::from(stream)`.
+    ///
+    /// A TCP descriptor reads as protocol 6, and never as 0: a type that is to be made from sockets and
+    /// from descriptors is registered for both numbers.
     ///
     /// # Errors
     ///

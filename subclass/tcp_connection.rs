@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What a type deriving from [`TcpConnection`] may override: nothing beyond
-/// [`SocketConnectionImpl`].
+/// [`SocketConnectionImpl`], and so without an extension trait for the parent's part of its own.
 pub trait TcpConnectionImpl:
     SocketConnectionImpl + ObjectSubclass<Type: IsA<TcpConnection>>
 {

@@ -3,6 +3,7 @@
 //! The map is one for the process and has no way back: each test registers under keys of its own.
 
 #![cfg(test)]
+#![allow(unsafe_code, reason = "a socket of a kind that nothing else makes")]
 
 mod support;
 
@@ -570,5 +571,37 @@ fn a_type_that_makes_connections_while_it_is_made_gets_its_own_descriptor() {
                 assert_eq!(another.state(), ConnectionState::Unconnected);
             }
         }
+    });
+}
+
+/// A `GSocket` calls itself TCP whatever it is; the kernel knows better.
+#[test]
+fn an_mptcp_socket_has_one_type_whichever_way_it_comes() {
+    const MPTCP: i32 = 262;
+    on_private_context(|_| {
+        // SAFETY: no pointers involved.
+        let fd =
+            unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, MPTCP) };
+        if fd < 0 {
+            // A kernel without it: nothing can come either way.
+            let refusal = std::io::Error::last_os_error().raw_os_error();
+            assert!(
+                [Some(libc::EPROTONOSUPPORT), Some(libc::ENOPROTOOPT)].contains(&refusal),
+                "{refusal:?}"
+            );
+            return;
+        }
+        // SAFETY: a descriptor of ours, just made.
+        let fd: OwnedFd = unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) };
+        let socket = gio::Socket::from_fd(fd.try_clone().expect("a descriptor")).expect("a socket");
+        let by_socket = SocketConnection::factory_create_connection(&socket);
+        let by_fd = SocketConnection::factory_create_connection_from_fd(fd).expect("a socket");
+        let registered = SocketConnection::factory_lookup_type(
+            SocketFamily::Ipv4,
+            SocketType::Stream,
+            MPTCP,
+        );
+        assert_eq!(by_socket.type_(), registered);
+        assert_eq!(by_fd.type_(), registered);
     });
 }

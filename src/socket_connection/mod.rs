@@ -99,6 +99,14 @@ macro_rules! inherent_connect {
             /// and whatever else the network answers; `TimedOut`, `Cancelled`, `Closed`; `Failed`
             /// while connecting and once connected.
             ///
+            /// # Cancel safety
+            ///
+            /// Cancelled from any thread it leaves nothing in flight and the connection `Unconnected`.
+            ///
+            /// # Main context
+            ///
+            /// None is iterated, and the thread need not own one.
+            ///
             /// GIO: SC-9.
             #[doc(alias = "gsock_socket_connection_connect")]
             #[doc(alias = "g_socket_connection_connect")]
@@ -120,7 +128,7 @@ impl SocketConnection {
     /// No connection, for parameters that take an optional one.
     pub const NONE: Option<&'static Self> = None;
 
-    /// Makes a connection of exactly this type; for the type that goes with the socket use
+    /// Makes a connection of exactly this type, which carries any socket; for the type that goes with it use
     /// [`factory_create_connection`](Self::factory_create_connection).
     pub fn new(socket: &gio::Socket) -> Self {
         glib::Object::builder().property("socket", socket).build()
@@ -130,6 +138,7 @@ impl SocketConnection {
 macro_rules! notify {
     ($method:ident, $property:literal) => {
         #[doc = concat!("Calls `f` at the connection's home whenever `", $property, "` has changed.")]
+        #[doc(alias = $property)]
         fn $method<F: Fn(&Self) + 'static>(&self, f: F) -> glib::SignalHandlerId {
             self.connect_notify_local(Some($property), move |connection, _| f(connection))
         }
@@ -202,6 +211,14 @@ pub trait SocketConnectionExt: IsA<SocketConnection> + 'static {
     /// Those of [`SocketConnection::connect`]; `InvalidArgument` for anything but a result of a
     /// connect of this object that has ended and was not taken yet.
     ///
+    /// # Cancel safety
+    ///
+    /// It does not wait; a connect that has ended keeps its result when it is cancelled afterwards.
+    ///
+    /// # Main context
+    ///
+    /// Any thread may call it.
+    ///
     /// GIO: SC-16.
     #[doc(alias = "gsock_socket_connection_connect_finish")]
     #[doc(alias = "g_socket_connection_connect_finish")]
@@ -227,6 +244,7 @@ pub trait SocketConnectionExt: IsA<SocketConnection> + 'static {
     /// # Panics
     ///
     /// The first poll, on a thread that neither owns that context nor can acquire it.
+    #[doc(alias = "gsock_socket_connection_connect_async")]
     #[doc(alias = "g_socket_connection_connect_async")]
     fn connect_future(&self, address: &impl IsA<gio::SocketAddress>) -> UnitFuture {
         let this = self.upcast_ref();

@@ -81,3 +81,16 @@ pub(crate) fn kind_of_fd(fd: RawFd) -> Option<(gio::SocketFamily, gio::SocketTyp
     let (family, type_) = kind.in_gio_terms();
     Some((family, type_, kind.protocol.max(0)))
 }
+
+/// What the factory looks up for a socket: its properties, but for MPTCP, which a `GSocket` does not
+/// tell from TCP.
+pub(crate) fn kind_of_socket(socket: &gio::Socket) -> (gio::SocketFamily, gio::SocketType, i32) {
+    let protocol = socket
+        .property::<gio::SocketProtocol>("protocol")
+        .into_glib();
+    let protocol = match options::protocol(socket.as_raw_fd()) {
+        actual if protocol == libc::IPPROTO_TCP && actual > 0 => actual,
+        _ => protocol,
+    };
+    (socket.family(), socket.property("type"), protocol)
+}

@@ -34,7 +34,7 @@ pub(crate) use connect::Connect;
 pub(crate) use descriptor::{Use, placeholder};
 pub(crate) use drain::Drain;
 pub(crate) use io::Attempted;
-pub(crate) use kind::{Kind, kind_of_fd};
+pub(crate) use kind::{Kind, kind_of_fd, kind_of_socket};
 pub use options::KeepaliveParams;
 pub use state::ConnectionState;
 pub(crate) use wait::Waiter;

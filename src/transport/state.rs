@@ -23,7 +23,8 @@ pub enum ConnectionState {
     /// closed yet. What it sent before can still be read.
     #[enum_value(name = "GSOCK_CONNECTION_STATE_DISCONNECTED", nick = "disconnected")]
     Disconnected = 3,
-    /// Closed by us.
+    /// Closed by us; also around a socket that was closed without the connection, which itself is then
+    /// not closed and may be given another socket.
     #[enum_value(name = "GSOCK_CONNECTION_STATE_CLOSED", nick = "closed")]
     Closed = 4,
 }

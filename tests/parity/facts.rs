@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     io::{Read, Write},
+    net::TcpStream,
     rc::Rc,
     thread,
     time::{Duration, Instant},
@@ -233,7 +234,13 @@ fn ios_28_a_splice_ends_with_the_first_direction(side: Side, context: &glib::Mai
     let spliced = start_splice(&one, &other, IOStreamSpliceFlags::NONE, None);
     first.write_all(b"there").unwrap();
     second.write_all(b"and back").unwrap();
-    iterate_for(context, Duration::from_millis(60));
+    for peer in [&first, &second] {
+        peer.set_nonblocking(true).unwrap();
+    }
+    iterate_until(context, || {
+        let arrived = |peer: &TcpStream| peer.peek(&mut [0; 16]).unwrap_or(0);
+        arrived(&second) == 5 && arrived(&first) == 8
+    });
     let mut received = [0; 8];
     second.read_exact(&mut received[..5]).unwrap();
     assert_eq!(received[..5], *b"there");
@@ -674,7 +681,8 @@ fn st_27_a_cancelled_read_all_keeps_what_it_has(side: Side, context: &glib::Main
     under
         .input()
         .read_all_async(vec![0; 16], DEFAULT, Some(&cancellable), all.put());
-    iterate_for(context, Duration::from_millis(30));
+    let pollable = pollable_input(&*under);
+    iterate_until(context, || !pollable.is_readable());
     cancellable.cancel();
     let (buffer, count, failure) = all.wait(context).unwrap();
     assert_eq!(buffer[..count], *b"part");
@@ -803,7 +811,8 @@ fn st_47_a_cancelled_write_all_tells_what_went_out(side: Side, context: &glib::M
     under
         .output()
         .write_all_async(bytes, DEFAULT, Some(&cancellable), all.put());
-    iterate_for(context, Duration::from_millis(60));
+    let pollable = pollable_output(&*under);
+    iterate_until(context, || !pollable.is_writable());
     assert!(!all.is_set(), "nobody reads");
     cancellable.cancel();
     let (bytes, count, failure) = all.wait(context).unwrap();

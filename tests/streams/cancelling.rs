@@ -320,7 +320,8 @@ fn a_write_all_that_is_cancelled_tells_what_went_out(make: Make, context: &glib:
     let bytes = payload(32 << 20, 21);
     let (cancellable, all) = (Cancellable::new(), Slot::new());
     output.write_all_async(bytes, DEFAULT, Some(&cancellable), all.put());
-    iterate_for(context, Duration::from_millis(100));
+    let pollable = pollable_output(&connection);
+    iterate_until(context, || !pollable.is_writable());
     assert!(!all.is_set(), "nobody reads");
     cancellable.cancel();
     let (bytes, count, failure) = all.wait(context).unwrap();

@@ -19,7 +19,7 @@ use std::{
 use gio::prelude::*;
 use glib::{
     ffi::gpointer,
-    translate::{IntoGlib, ToGlibPtr, from_glib_full},
+    translate::{FromGlibPtrNone, IntoGlib, ToGlibPtr, from_glib_full},
 };
 use gsock::SocketConnection;
 
@@ -82,6 +82,12 @@ pub(crate) fn wait_until(mut done: impl FnMut() -> bool) {
         assert!(std::time::Instant::now() < end, "not done after {LIMIT:?}");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Iterates `context` for some time, and until it has nothing left to do.
+pub(crate) fn settle(context: &glib::MainContext, time: Duration) {
+    iterate_for(context, time);
+    while context.iteration(false) {}
 }
 
 /// Time for another thread to get into its wait; nothing depends on its being enough.
@@ -354,7 +360,6 @@ pub(crate) fn read_async_in_c(
         };
         (lent.1.take().expect("called once"))(&source, &result);
     }
-    use glib::translate::FromGlibPtrNone;
     let lent: Box<(Vec<u8>, Option<Ready>)> = Box::new((vec![0; size], Some(Box::new(ready))));
     let lent = Box::into_raw(lent);
     // SAFETY: the buffer lives until the callback, which frees it.

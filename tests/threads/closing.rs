@@ -38,9 +38,11 @@ fn closes_from_several_threads_at_once_close_once() {
                 .collect();
             assert!(results.iter().any(Result::is_ok), "{results:?}");
             for result in results {
-                // IOS-13: one that finds another one at it says so.
+                // IOS-13, IOS-10: one that finds another one at it says so, or that it was faster
+                // between GIO's two looks at the stream.
                 if let Err(failure) = result {
-                    assert_eq!(code(&failure), E::Pending);
+                    let expected = matches!(code(&failure), E::Pending | E::Closed);
+                    assert!(expected, "{failure:?}");
                 }
             }
             assert!(read_to_end(&mut peer).is_empty());
