@@ -1071,7 +1071,12 @@ fn a_reader_and_a_writer_context_do_not_disturb_each_other() {
                         got.1
                     } else {
                         let bytes = payload(SIZE, seed);
-                        output.write_all_future(bytes, DEFAULT).await.unwrap().1
+                        output
+                            .write_all_future(bytes, DEFAULT)
+                            .await
+                            .plain()
+                            .unwrap()
+                            .1
                     }
                 };
                 context

@@ -306,7 +306,7 @@ fn a_read_all_that_is_cancelled_tells_what_it_has(make: Make, context: &glib::Ma
     input.read_all_async(vec![0; 100], DEFAULT, Some(&cancellable), all.put());
     iterate_until(context, || connection.bytes_read() == 4);
     cancellable.cancel();
-    let (buffer, count, failure) = all.wait(context).unwrap();
+    let (buffer, count, failure) = all.wait(context).plain().unwrap();
     assert_eq!(&buffer[..count], b"part");
     assert_eq!(code(&failure.unwrap()), IOErrorEnum::Cancelled);
     peer.write_all(b"rest").unwrap();
@@ -324,7 +324,7 @@ fn a_write_all_that_is_cancelled_tells_what_went_out(make: Make, context: &glib:
     iterate_until(context, || !pollable.is_writable());
     assert!(!all.is_set(), "nobody reads");
     cancellable.cancel();
-    let (bytes, count, failure) = all.wait(context).unwrap();
+    let (bytes, count, failure) = all.wait(context).plain().unwrap();
     assert_eq!(code(&failure.unwrap()), IOErrorEnum::Cancelled);
     assert_eq!(connection.bytes_written(), count as u64);
     assert!(count > 0);

@@ -191,7 +191,7 @@ fn unix_streams_read_and_write(around: Around, context: &glib::MainContext) {
         assert!(received == expected);
         peer
     });
-    assert_eq!(all.wait(context).unwrap().1, 2 << 20);
+    assert_eq!(all.wait(context).plain().unwrap().1, 2 << 20);
     let mut peer = receiving.join().unwrap();
 
     let reading = start_read(&input, 8, None);

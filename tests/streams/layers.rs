@@ -87,11 +87,15 @@ fn a_converter_passes_through_both_directions(make: Make, context: &glib::MainCo
     let received = block_on(context, async move {
         let reading = input.read_all_future(vec![0; 300_000], DEFAULT);
         let writing = async move {
-            output.write_all_future(bytes, DEFAULT).await.unwrap();
+            output
+                .write_all_future(bytes, DEFAULT)
+                .await
+                .plain()
+                .unwrap();
             output.close_future(DEFAULT).await.unwrap();
         };
         let writing = glib::MainContext::ref_thread_default().spawn_local(writing);
-        let received = reading.await.unwrap().0;
+        let received = reading.await.plain().unwrap().0;
         writing.await.unwrap();
         received
     });

@@ -287,6 +287,18 @@ pub(crate) fn start_write(
     slot
 }
 
+/// The result of an operation of gio-rs that gives a buffer back.
+pub(crate) trait Plain<T> {
+    /// Without the buffer of an operation that failed, which nobody wants to see printed.
+    fn plain(self) -> Result<T, glib::Error>;
+}
+
+impl<T, B> Plain<T> for Result<T, (B, glib::Error)> {
+    fn plain(self) -> Result<T, glib::Error> {
+        self.map_err(|(_, failure)| failure)
+    }
+}
+
 /// The bytes that a read of gio-rs has put into its buffer.
 pub(crate) fn bytes_of(
     result: Result<(Vec<u8>, usize), (Vec<u8>, glib::Error)>,

@@ -47,6 +47,7 @@ async fn write_much_async(output: gio::OutputStream, seed: u64) {
     let written = output
         .write_all_future(payload(MUCH, seed), DEFAULT)
         .await
+        .plain()
         .unwrap();
     assert_eq!((written.1, written.2), (MUCH, None));
 }
@@ -55,7 +56,7 @@ async fn read_much_async(input: gio::InputStream, seed: u64) {
     let (mut sum, mut total) = (Checksum::EMPTY, 0);
     let mut buffer = vec![0; 100_003];
     while total < MUCH {
-        let (lent, count) = input.read_future(buffer, DEFAULT).await.unwrap();
+        let (lent, count) = input.read_future(buffer, DEFAULT).await.plain().unwrap();
         assert_ne!(count, 0, "it ended after {total} bytes");
         sum = sum.and(&lent[..count]);
         total += count;
@@ -157,18 +158,27 @@ fn much_data_passes_in_pieces_of_every_size(make: Make, context: &glib::MainCont
                     output
                         .write_all_future(piece.to_vec(), DEFAULT)
                         .await
+                        .plain()
                         .unwrap()
                         .1
                 }
                 1 => {
                     let vectors: Vec<_> = piece.chunks(1500).map(<[u8]>::to_vec).collect();
-                    output.writev_all_future(vectors, DEFAULT).await.unwrap().1
+                    output
+                        .writev_all_future(vectors, DEFAULT)
+                        .await
+                        .plain()
+                        .unwrap()
+                        .1
                 }
                 _ => {
                     let mut written = 0;
                     while written < size {
                         let left = glib::Bytes::from(&piece[written..]);
-                        let count = output.write_bytes_future(&left, DEFAULT).await.unwrap();
+                        let count = output
+                            .write_bytes_future(&left, DEFAULT)
+                            .await
+                            .unwrap();
                         written += usize::try_from(count).unwrap();
                     }
                     written
@@ -206,7 +216,10 @@ fn an_echo_comes_back_to_the_byte(make: Make, context: &glib::MainContext) {
     });
     let flags = gio::OutputStreamSpliceFlags::NONE;
     let count = block_on(context, async move {
-        output.splice_future(&input, flags, DEFAULT).await.unwrap()
+        output
+            .splice_future(&input, flags, DEFAULT)
+            .await
+            .unwrap()
     });
     assert_eq!(count, SIZE as isize);
     sending.join().unwrap();
