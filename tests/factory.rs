@@ -596,11 +596,8 @@ fn an_mptcp_socket_has_one_type_whichever_way_it_comes() {
         let socket = gio::Socket::from_fd(fd.try_clone().expect("a descriptor")).expect("a socket");
         let by_socket = SocketConnection::factory_create_connection(&socket);
         let by_fd = SocketConnection::factory_create_connection_from_fd(fd).expect("a socket");
-        let registered = SocketConnection::factory_lookup_type(
-            SocketFamily::Ipv4,
-            SocketType::Stream,
-            MPTCP,
-        );
+        let registered =
+            SocketConnection::factory_lookup_type(SocketFamily::Ipv4, SocketType::Stream, MPTCP);
         assert_eq!(by_socket.type_(), registered);
         assert_eq!(by_fd.type_(), registered);
     });
