@@ -175,9 +175,7 @@ fn much_data_passes_in_pieces_of_every_size(make: Make, context: &glib::MainCont
                     let mut written = 0;
                     while written < size {
                         let left = glib::Bytes::from(&piece[written..]);
-                        let count = output
-                            .write_bytes_future(&left, DEFAULT)
-                            .await
+                        let count = output.write_bytes_future(&left, DEFAULT).await.unwrap();
                         written += usize::try_from(count).unwrap();
                     }
                     written
@@ -215,10 +213,7 @@ fn an_echo_comes_back_to_the_byte(make: Make, context: &glib::MainContext) {
     });
     let flags = gio::OutputStreamSpliceFlags::NONE;
     let count = block_on(context, async move {
-        output
-            .splice_future(&input, flags, DEFAULT)
-            .await
-            .unwrap()
+        output.splice_future(&input, flags, DEFAULT).await.unwrap()
     });
     assert_eq!(count, SIZE as isize);
     sending.join().unwrap();
