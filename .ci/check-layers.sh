@@ -15,7 +15,7 @@ here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 cd "$root" || exit 1
 
 # Modules that know no class. They may name each other and subclass::structs, nothing else of ours.
-inner=(error reactor transport operation vfunc home)
+inner=(error fork reactor transport operation vfunc home)
 
 # A connection, from the base class up. A class may name those to its left.
 connections=(socket_connection tcp_connection tcp_wrapper_connection unix_connection)
@@ -28,6 +28,7 @@ makers=(factory socket_client socket_listener socket_service threaded_socket_ser
 # an unsafe line is reported, so that the list does not outlive its reasons.
 unsafe_allowed=(
     'src/error.rs'                 # asks GIO for its errno table
+    'src/fork.rs'                  # pthread_atfork
     'src/reactor*'                 # a GSource's C functions, epoll
     'src/transport*'               # system calls on the descriptor; the proof why a GSocket may be sent
     'src/operation*'               # GTask as C sees it

@@ -50,6 +50,11 @@ pub(crate) fn stream_closed() -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::Closed, "Stream is already closed")
 }
 
+/// What a child process gets from a connection of its parent's.
+pub(crate) fn forked() -> glib::Error {
+    failed("The connection was made before a fork, by the parent process")
+}
+
 pub(crate) fn cancelled() -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::Cancelled, "Operation was cancelled")
 }

@@ -5,6 +5,7 @@ compile_error!("gsock works on Unix systems; on Windows use gio's own socket cla
 
 mod error;
 mod factory;
+mod fork;
 mod home;
 mod operation;
 pub mod prelude;

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "poll(2) and eventfd(2)")]
 
 use std::{
+    cell::RefCell,
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
     sync::{
         Arc, Mutex, PoisonError,
@@ -18,7 +19,7 @@ use super::{
     source::{Events, Source},
     task::Task,
 };
-use crate::error;
+use crate::{error, fork::Birthplace};
 
 /// What an operation waits for on its descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +186,16 @@ pub(crate) fn blocking_waker() -> Option<Waker> {
 }
 
 fn thread_wake() -> Option<Arc<ThreadWake>> {
-    WAKE.with(Clone::clone)
+    WAKE.with_borrow_mut(|wake| {
+        if wake
+            .as_ref()
+            .is_none_or(|(birthplace, _)| birthplace.is_elsewhere())
+        {
+            // A child shares its parent's eventfd, and would lose wakes to it.
+            *wake = ThreadWake::new().map(|wake| (Birthplace::here(), Arc::new(wake)));
+        }
+        wake.as_ref().map(|(_, wake)| wake.clone())
+    })
 }
 
 /// Wakes a waker when a cancellable is cancelled, from whatever thread.
@@ -295,7 +305,7 @@ fn milliseconds_to(until: i64) -> i32 {
 struct ThreadWake(OwnedFd);
 
 thread_local! {
-    static WAKE: Option<Arc<ThreadWake>> = ThreadWake::new().map(Arc::new);
+    static WAKE: RefCell<Option<(Birthplace, Arc<ThreadWake>)>> = const { RefCell::new(None) };
 }
 
 impl ThreadWake {

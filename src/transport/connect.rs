@@ -90,6 +90,11 @@ impl Attempt for Connect {
     }
 
     fn attempt(&mut self) -> Progress<()> {
+        if self.transport.is_inherited() {
+            // Before any lock: a thread that held one is not here to give it back.
+            self.phase = Phase::Ended;
+            return Progress::Done(Err(error::forked()));
+        }
         if self.phase == Phase::Begin {
             if self.transport.is_closed() {
                 self.phase = Phase::Ended;

@@ -22,6 +22,7 @@ use glib::translate::{ToGlibPtr, from_glib_full};
 use super::Kind;
 use crate::{
     error,
+    fork::Birthplace,
     home::{Home, Notifier},
     reactor::Source,
 };
@@ -115,6 +116,7 @@ enum Owner {
 /// See the module's documentation.
 pub(crate) struct Descriptor {
     fd: RawFd,
+    birthplace: Birthplace,
     /// How many uses there are, and whether it is closed.
     uses: AtomicU32,
     owner: Mutex<Owner>,
@@ -128,6 +130,7 @@ impl Descriptor {
         let fd = socket.as_raw_fd();
         Self {
             fd,
+            birthplace: Birthplace::here(),
             uses: AtomicU32::new(if socket.is_closed() || fd < 0 {
                 CLOSED
             } else {
@@ -142,6 +145,7 @@ impl Descriptor {
     pub(crate) fn of_fd(fd: OwnedFd, notifier: Arc<Notifier>) -> Self {
         Self {
             fd: fd.as_raw_fd(),
+            birthplace: Birthplace::here(),
             uses: AtomicU32::new(0),
             owner: Mutex::new(Owner::Bare(fd)),
             socket: AtomicPtr::new(ptr::null_mut()),
@@ -167,6 +171,11 @@ impl Descriptor {
         (!self.is_closed_behind_our_back()).then_some(using)
     }
 
+    /// Whether a parent process made it, and uses it.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.birthplace.is_elsewhere()
+    }
+
     fn is_closed_behind_our_back(&self) -> bool {
         let socket = self.socket.load(Ordering::Acquire);
         // SAFETY: `owner` keeps the socket for as long as this lives; the call reads one integer.
@@ -184,6 +193,9 @@ impl Descriptor {
 
     /// Closes once. Whoever is using it wakes up and closes it when leaving.
     pub(crate) fn close(&self) -> Result<(), glib::Error> {
+        if self.is_inherited() {
+            return self.close_inherited();
+        }
         let Ok(before) = self
             .uses
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |uses| {
@@ -197,6 +209,15 @@ impl Descriptor {
             unsafe { libc::shutdown(self.fd, libc::SHUT_RDWR) };
         }
         self.leave()
+    }
+
+    /// Gives up this process' copy. Uses that were under way when it was made have no thread here
+    /// that could end them; and shutting down would be felt by the parent.
+    fn close_inherited(&self) -> Result<(), glib::Error> {
+        if self.uses.swap(CLOSED, Ordering::AcqRel) & CLOSED != 0 {
+            return Ok(());
+        }
+        self.close_for_good()
     }
 
     /// No more uses from now on; a `GSocket` stays open for whoever else holds it.

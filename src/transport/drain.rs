@@ -47,6 +47,10 @@ impl Attempt for Drain {
     }
 
     fn attempt(&mut self) -> Progress<()> {
+        if self.transport.is_inherited() {
+            // The peer is the parent's.
+            return Progress::Done(Ok(()));
+        }
         if !self.begun {
             let shut = self
                 .transport

@@ -158,6 +158,9 @@ impl Transport {
 
     /// Answers whether to go on watching.
     fn peer_event(&self, events: Events) -> bool {
+        if self.is_inherited() {
+            return false;
+        }
         let Ok(using) = self.enter() else {
             // Somebody closed the GSocket without us; after a close of ours this does nothing.
             let _ = self.close();

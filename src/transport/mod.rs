@@ -326,8 +326,19 @@ impl Transport {
 
     // --- Uses and operations -------------------------------------------------------------------
 
+    /// # Errors
+    ///
+    /// `Closed`; `Failed` in a child process that has the socket from its parent.
     pub(crate) fn enter(&self) -> Result<Use<'_>, glib::Error> {
+        if self.is_inherited() && !self.is_closed() {
+            return Err(error::forked());
+        }
         self.descriptor.enter().ok_or_else(error::closed)
+    }
+
+    /// Whether this process has the socket from its parent, which uses it.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.descriptor.is_inherited()
     }
 
     /// Counts an operation for as long as the result lives.

@@ -1,0 +1,39 @@
+//! Telling what a process inherited by `fork(2)` from what it made itself.
+//!
+//! A child has a copy of every descriptor but none of the other threads, and shares the open sockets
+//! with its parent: what it shut down would end the parent's connections.
+
+#![allow(unsafe_code, reason = "pthread_atfork(3)")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use once_cell::sync::Lazy;
+
+/// Counted in the child of each fork.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+static COUNTING: Lazy<()> = Lazy::new(|| {
+    // SAFETY: the handler touches an atomic, which a child may do. Without memory for it nothing is
+    // counted, and a child is not told from its parent.
+    unsafe { libc::pthread_atfork(None, None, Some(count)) };
+});
+
+unsafe extern "C" fn count() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The process in which a value was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Birthplace(u32);
+
+impl Birthplace {
+    pub(crate) fn here() -> Self {
+        Lazy::force(&COUNTING);
+        Self(FORKS.load(Ordering::Relaxed))
+    }
+
+    /// Whether this process has the value from a parent.
+    pub(crate) fn is_elsewhere(self) -> bool {
+        FORKS.load(Ordering::Relaxed) != self.0
+    }
+}
