@@ -39,6 +39,8 @@ pub struct SocketConnection {
     disposing: AtomicBool,
     /// `notify::closed` is left to the asynchronous close that is under way.
     closing_async: AtomicBool,
+    /// An asynchronous close has called the close of the object's own class, which may not chain up.
+    close_called: AtomicBool,
 }
 
 #[glib::object_subclass]
@@ -79,6 +81,7 @@ impl ObjectSubclass for SocketConnection {
             streams: Streams::default(),
             disposing: AtomicBool::new(false),
             closing_async: AtomicBool::new(false),
+            close_called: AtomicBool::new(false),
             notifier,
         }
     }
@@ -369,6 +372,14 @@ impl SocketConnection {
     /// From now on `notify::closed` waits for the callback.
     pub(crate) fn begin_async_close(&self) {
         self.closing_async.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn note_close_call(&self) {
+        self.close_called.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn was_close_called(&self) -> bool {
+        self.close_called.load(Ordering::Acquire)
     }
 
     /// After a close that was cancelled or failed: GIO calls the stream closed, so it must be.

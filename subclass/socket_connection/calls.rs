@@ -7,6 +7,7 @@ use std::ptr;
 use gio::{ffi as gio_ffi, prelude::*};
 use glib::{
     ffi::{GError, gboolean, gpointer},
+    subclass::prelude::*,
     translate::{IntoGlib, ToGlibPtr, from_glib, from_glib_full},
 };
 
@@ -206,6 +207,7 @@ pub(crate) fn call_close(
     object: &SocketConnection,
     cancellable: Option<&gio::Cancellable>,
 ) -> Result<(), glib::Error> {
+    object.imp().note_close_call();
     let slot = class_of(object)
         .parent_class
         .close_fn

@@ -131,9 +131,10 @@ pub(crate) fn run_close(
     let end = CloseEnd::new(object.clone(), task);
     let mut closing: UnitFuture = Box::pin(async move {
         let result = waiting.await;
-        if !object.imp().is_ended() {
+        if !object.imp().is_ended() && !object.imp().was_close_called() {
             // Cancelled, failed or never meant to close: the blocking close's part is still to do,
-            // and a cancelled caller does not wait in it.
+            // and a cancelled caller does not wait in it. An override that was called and did not
+            // chain up has had its turn: what it left open it wants open.
             let cancelled = gio::Cancellable::new();
             cancelled.cancel();
             let _ = call_close(&object, Some(&cancelled));
