@@ -54,3 +54,10 @@ tree_files() { # root of the tree
         fi
     ) | sort -u
 }
+
+# Whether there is a test of this name: `file::test`, where a file with modules is a folder, and `test` a
+# function, or a scenario of the parity tests, which a macro makes two tests of.
+test_exists() { # file::name
+    local file=tests/${1%%::*}
+    grep -rqE "fn ${1##*::}[^A-Za-z0-9_]" "$file.rs" "$file" --include='*.rs' 2>/dev/null
+}

@@ -74,6 +74,15 @@ cat >docs/differences.md <<'MD'
 | C | we | test |
 | drops | keeps | `connection::it_connects`, `faults::peer_resets`; not `gio::prelude` |
 MD
+cat >docs/behaviour.md <<'MD'
+# Behaviour
+## SC: GSocketConnection
+- **SC-1** A connection connects, and says so afterwards
+  in a second line.
+  Test: `connection::it_connects`.
+- **SC-9** Documented, and nothing a program could see.
+  No test: it takes a machine without a network to see it.
+MD
 cat >README.md <<MD
 # Sound
 [changes](docs/differences.md#seen-on-glib), [above](#sound), [elsewhere](https://example.org/x.md),
@@ -84,7 +93,7 @@ cat >README.md <<MD
 MD
 git init -q .
 
-checks=(layout layers versions docs)
+checks=(layout layers versions docs facts)
 
 plant() { # name of the test: a fresh copy to spoil, in which the test then stands
     test_name=$1
@@ -94,7 +103,7 @@ plant() { # name of the test: a fresh copy to spoil, in which the test then stan
     cd "$tree" || exit 1
 }
 
-check() { # layout | layers | versions | docs
+check() { # layout | layers | versions | docs | facts
     run "$here/check-$1.sh" "$tree"
 }
 
@@ -379,5 +388,65 @@ plant "the list of differences is missing"
 rm docs/differences.md
 check docs
 expect_failure "docs/differences.md is missing"
+
+# ---- facts
+
+plant "the page of facts is missing"
+rm docs/behaviour.md
+check facts
+expect_failure "docs/behaviour.md is missing"
+
+plant "a page without facts"
+echo '# Behaviour' >docs/behaviour.md
+check facts
+expect_failure "has no facts"
+
+plant "a fact with neither test nor reason"
+echo '- **SC-10** Something that nobody has looked at.' >>docs/behaviour.md
+check facts
+expect_failure "SC-10 has neither a test nor a reason"
+
+plant "a reason that is none"
+printf -- '- **SC-10** Something that nobody has looked at.\n  No test: cannot.\n' >>docs/behaviour.md
+check facts
+expect_failure "SC-10 has no test, and no reason"
+
+# shellcheck disable=SC2016 # the backticks are Markdown's
+for test in '`connection::it_flies`' '`faults::peer`' 'a test that we have'; do
+    plant "a fact's test that is not there: $test"
+    printf -- '- **SC-10** Something that nobody has looked at.\n  Test: %s.\n' "$test" >>docs/behaviour.md
+    check facts
+    expect_failure "SC-10 names"
+done
+
+plant "a fact that says nothing"
+printf -- '- **SC-10** True.\n  No test: it takes a machine without a network.\n' >>docs/behaviour.md
+check facts
+expect_failure "SC-10 says nothing"
+
+plant "a number that stands twice"
+printf -- '- **SC-9** Something that stands there already.\n  No test: it takes a machine without a network.\n' >>docs/behaviour.md
+check facts
+expect_failure "more than once: SC-9"
+
+plant "numbers out of order"
+printf -- '- **SC-2** Something that should stand above.\n  No test: it takes a machine without a network.\n' >>docs/behaviour.md
+check facts
+expect_failure "the numbers of SC are not in order"
+
+plant "a fact in another's section"
+printf -- '- **ST-2** Something about the streams, not here.\n  No test: it takes a machine without a network.\n' >>docs/behaviour.md
+check facts
+expect_failure "ST-2 stands in the section SC"
+
+plant "a number that is cited and not there"
+echo '/// SC-13.' >>tests/connection.rs
+check facts
+expect_failure "tests/connection.rs cites SC-13"
+
+plant "numbers of other kinds are none"
+echo '/// RFC-13, SC-9, XSC-13.' >>tests/connection.rs
+check facts
+expect_code 0
 
 finish
