@@ -1,7 +1,8 @@
 //! State of a [`SocketOutputStream`](super::SocketOutputStream).
 
-use gio::subclass::prelude::*;
-use glib::subclass::InitializingType;
+use gio::{prelude::*, subclass::prelude::*};
+use glib::{ParamSpec, Value, subclass::InitializingType};
+use once_cell::sync::Lazy;
 
 use crate::{
     transport::Tap,
@@ -20,6 +21,9 @@ impl ObjectSubclass for SocketOutputStream {
     type ParentType = gio::OutputStream;
 
     fn type_init(_type: &mut InitializingType<Self>) {
+        // Named by the class, so known before it: see the connection's class.
+        let named = gio::Socket::static_type();
+        debug_assert!(named.is_valid());
         // Registered a moment ago, under this name.
         if let Some(type_) = glib::Type::from_name(Self::NAME) {
             add_output_interfaces::<Self>(type_);
@@ -31,7 +35,21 @@ impl ObjectSubclass for SocketOutputStream {
     }
 }
 
-impl ObjectImpl for SocketOutputStream {}
+impl ObjectImpl for SocketOutputStream {
+    fn properties() -> &'static [ParamSpec] {
+        static PROPERTIES: Lazy<[ParamSpec; 1]> = Lazy::new(|| [Tap::socket_property()]);
+        &*PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &Value, _pspec: &ParamSpec) {
+        self.tap.set_property(value);
+    }
+
+    fn property(&self, _id: usize, _pspec: &ParamSpec) -> Value {
+        self.tap.property()
+    }
+}
+
 impl OutputStreamImpl for SocketOutputStream {}
 
 impl TransportStream for SocketOutputStream {

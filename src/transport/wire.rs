@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use gio::prelude::*;
+use glib::{ParamFlags, ParamSpec, Value};
 use once_cell::sync::OnceCell;
 
 use super::{Transport, placeholder};
@@ -66,8 +68,28 @@ pub(crate) struct Tap(OnceCell<Arc<Wire>>);
 
 impl Tap {
     pub(crate) fn connect(&self, wire: &Arc<Wire>) {
-        // Called once, by the stream's constructor.
+        // Called once, by the stream's constructor or around the socket it is made with.
         let _ = self.0.set(wire.clone());
+    }
+
+    /// The one property of a stream, as GIO's private types have it: a new one for each class.
+    pub(crate) fn socket_property() -> ParamSpec {
+        glib::ParamSpecObject::builder::<gio::Socket>("socket")
+            .flags(ParamFlags::READWRITE | ParamFlags::CONSTRUCT_ONLY)
+            .build()
+    }
+
+    /// A stream that is made by hand, around a socket, has a transport of its own.
+    pub(crate) fn set_property(&self, value: &Value) {
+        if let Ok(Some(socket)) = value.get::<Option<gio::Socket>>() {
+            let wire = Wire::new();
+            wire.set(Transport::of_socket(&socket, &Notifier::new()));
+            self.connect(&wire);
+        }
+    }
+
+    pub(crate) fn property(&self) -> Value {
+        self.transport().socket().to_value()
     }
 
     /// The transport of now: a connection may move on to another socket. A stream that was made by

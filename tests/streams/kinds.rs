@@ -286,3 +286,49 @@ fn an_unconnected_unix_connection_has_its_own_codes() {
         assert_fails(write(&output, b"no"), IOErrorEnum::NotConnected);
     });
 }
+
+/// ST-2: it is the connection's, and the one that it was given later.
+#[test]
+fn the_streams_have_the_connections_socket_as_a_property() {
+    on_private_context(|_| {
+        let (connection, _peer) = connected();
+        let (input, output) = (connection.input_stream(), connection.output_stream());
+        let first = connection.socket();
+        assert_eq!(input.property::<gio::Socket>("socket"), first);
+        assert_eq!(output.property::<gio::Socket>("socket"), first);
+        let (_other_peer, fd) = tcp_pair();
+        let second = gio::Socket::from_fd(fd).unwrap();
+        connection.set_socket(&second).unwrap();
+        assert_eq!(input.property::<gio::Socket>("socket"), second);
+        assert_eq!(output.property::<gio::Socket>("socket"), second);
+    });
+}
+
+/// ST-2: as GIO's types can be made, by their name.
+#[test]
+fn streams_made_by_hand_around_a_socket_read_and_write() {
+    on_private_context(|_| {
+        let (connection, mut peer) = connected();
+        let socket = connection.socket();
+        let [input, output] = [
+            connection.input_stream().type_(),
+            connection.output_stream().type_(),
+        ]
+        .map(|type_| {
+            glib::Object::builder_with_type(type_)
+                .property("socket", &socket)
+                .build()
+        });
+        let output: &gio::OutputStream = output.downcast_ref().expect("its type");
+        output.write_all(b"by hand", Cancellable::NONE).unwrap();
+        let mut received = [0; 7];
+        peer.read_exact(&mut received).unwrap();
+        assert_eq!(received, *b"by hand");
+        peer.write_all(b"yes").unwrap();
+        let input: &gio::InputStream = input.downcast_ref().expect("its type");
+        assert_eq!(*input.read_bytes(16, Cancellable::NONE).unwrap(), *b"yes");
+        input.close(Cancellable::NONE).unwrap();
+        output.close(Cancellable::NONE).unwrap();
+        assert!(!socket.is_closed());
+    });
+}
