@@ -64,6 +64,11 @@ pub(crate) trait Attempt {
     /// One step; it does not wait.
     fn attempt(&mut self) -> Progress<Self::Output>;
 
+    /// What an earlier wait has left to say, which comes before a cancellation.
+    fn left_over(&self) -> Option<glib::Error> {
+        None
+    }
+
     /// There will be no further step: cancelled, out of time, or closed.
     fn give_up(&mut self, _failure: Option<&glib::Error>) {}
 }
@@ -78,7 +83,7 @@ pub(crate) fn block<A: Attempt>(
         if !operation.transport().is_closed()
             && cancellable.is_some_and(CancellableExt::is_cancelled)
         {
-            let failure = error::cancelled();
+            let failure = operation.left_over().unwrap_or_else(error::cancelled);
             operation.give_up(Some(&failure));
             return Err(failure);
         }

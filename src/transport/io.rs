@@ -77,7 +77,7 @@ impl Transport {
     ) -> Attempted<usize> {
         let using = self.enter()?;
         if let Some(interest) = counted
-            && self.timed_out[interest as usize].swap(false, Ordering::AcqRel)
+            && self.take_timed_out(interest)
         {
             return Err(error::timed_out());
         }

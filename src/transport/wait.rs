@@ -85,6 +85,11 @@ impl Transport {
     pub(crate) fn set_timed_out(&self, interest: Interest) {
         self.timed_out[interest as usize].store(true, Ordering::Release);
     }
+
+    /// Whether it has, which is told once.
+    pub(crate) fn take_timed_out(&self, interest: Interest) -> bool {
+        self.timed_out[interest as usize].swap(false, Ordering::AcqRel)
+    }
 }
 
 /// A place in the list of those whom a close wakes.

@@ -19,6 +19,7 @@ use glib::{
 use once_cell::sync::OnceCell;
 
 use crate::{
+    error,
     operation::{Attempt, Progress, Wait},
     reactor::{Events, FdTag, Interest, Source},
     transport::{Attempted, Operation, Tap, Transport, Waiter},
@@ -61,6 +62,11 @@ impl<F: FnMut(&Transport) -> Attempted<usize>> Attempt for Transfer<F> {
 
     fn deadline(&self) -> Option<i64> {
         self.deadline
+    }
+
+    fn left_over(&self) -> Option<glib::Error> {
+        let timed_out = self.transport.take_timed_out(self.interest);
+        timed_out.then(error::timed_out)
     }
 
     fn attempt(&mut self) -> Progress<usize> {
