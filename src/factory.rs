@@ -11,7 +11,7 @@ use once_cell::sync::OnceCell;
 
 use crate::{
     SocketConnection, TcpConnection, error,
-    transport::{hand_over, kind_of_fd, kind_of_socket},
+    transport::{Kind, hand_over, kind_of_socket},
     vfunc::is_abstract,
 };
 
@@ -70,16 +70,13 @@ impl SocketConnection {
     /// `InvalidArgument` when the descriptor is not a socket. The descriptor is closed then.
     #[doc(alias = "gsock_socket_connection_factory_create_connection_from_fd")]
     pub fn factory_create_connection_from_fd(fd: OwnedFd) -> Result<Self, glib::Error> {
-        let Some((family, type_, protocol)) = kind_of_fd(fd.as_raw_fd()) else {
-            return Err(error::prefixed(
-                "Creating a connection from a descriptor",
-                libc::ENOTSOCK,
-            ));
-        };
+        let kind = Kind::of_fd(fd.as_raw_fd())
+            .map_err(|errno| error::prefixed("Creating a connection from a descriptor", errno))?;
+        let (family, type_, protocol) = kind.key();
         let type_ = Self::factory_lookup_type(family, type_, protocol);
         // The class first: what its initialisation makes must not be given the descriptor.
         let _class = glib::Class::<Self>::from_type(type_);
-        let _handed = hand_over::put(fd);
+        let _handed = hand_over::put(fd, kind);
         Ok(glib::Object::with_type(type_)
             .downcast()
             .unwrap_or_else(|_| unreachable!("the map holds types that derive from this one")))

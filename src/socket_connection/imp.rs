@@ -31,7 +31,7 @@ pub struct SocketConnection {
     /// The socket of now, shared with both streams.
     wire: Arc<Wire>,
     /// A bare descriptor that this object was made around, until it is constructed.
-    handed: Mutex<Option<OwnedFd>>,
+    handed: Mutex<Option<(OwnedFd, Kind)>>,
     /// The sockets that the instance's own class can carry; unset is all.
     carries: OnceCell<fn(Kind) -> bool>,
     streams: Streams,
@@ -164,8 +164,8 @@ impl ObjectImpl for SocketConnection {
         if self.wire.get().is_some() {
             return;
         }
-        if let Some(fd) = handed {
-            let transport = Transport::of_fd(fd, &self.notifier);
+        if let Some((fd, kind)) = handed {
+            let transport = Transport::of_fd(fd, kind, &self.notifier);
             if self.check(&transport).is_ok() {
                 return self.install(transport);
             }

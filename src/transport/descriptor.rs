@@ -7,7 +7,7 @@
 
 use std::{
     fmt,
-    mem::ManuallyDrop,
+    mem::{ManuallyDrop, MaybeUninit},
     os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     ptr,
     sync::{
@@ -289,6 +289,7 @@ impl Descriptor {
             return placeholder();
         };
         let fd = bare.into_raw_fd();
+        let before = file_of(fd);
         let mut failure = ptr::null_mut();
         // SAFETY: an open descriptor, whose ownership moves when the result is not NULL.
         let socket = unsafe { gio::ffi::g_socket_new_from_fd(fd, &raw mut failure) };
@@ -297,9 +298,14 @@ impl Descriptor {
         // SAFETY: a full reference or NULL.
         let socket: Option<gio::Socket> = unsafe { from_glib_full(socket) };
         let Some(socket) = socket else {
-            // The kernel refused to describe its own socket: keep the number for our own I/O.
-            // SAFETY: GIO leaves the descriptor with its owner when it fails.
-            *owner = Owner::Bare(unsafe { OwnedFd::from_raw_fd(fd) });
+            // The kernel refused to describe its own socket. GIO documents that the descriptor is the
+            // caller's then, and 2.74 has closed it: the number may be somebody else's by now.
+            if before.is_some() && file_of(fd) == before {
+                // SAFETY: still the file that was ours.
+                *owner = Owner::Bare(unsafe { OwnedFd::from_raw_fd(fd) });
+            } else {
+                self.uses.fetch_or(CLOSED, Ordering::AcqRel);
+            }
             return placeholder();
         };
         self.socket
@@ -336,6 +342,18 @@ impl fmt::Debug for Descriptor {
             .field("uses", &self.uses)
             .finish_non_exhaustive()
     }
+}
+
+/// Which file a number stands for: the device and the inode.
+fn file_of(fd: RawFd) -> Option<(u64, u64)> {
+    let mut status = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: room for the answer.
+    if unsafe { libc::fstat(fd, status.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: zeroed at first, and filled in.
+    let status = unsafe { status.assume_init() };
+    Some((status.st_dev, status.st_ino))
 }
 
 /// For a connection whose bare descriptor is closed and who is asked for its socket only now.

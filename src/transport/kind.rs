@@ -26,14 +26,15 @@ impl Kind {
         }
     }
 
-    pub(super) fn of_fd(fd: RawFd) -> Option<Self> {
+    /// Or the errno of the kernel, which will not describe it.
+    pub(crate) fn of_fd(fd: RawFd) -> Result<Self, i32> {
         // GIO numbers stream, datagram and seqpacket 1, 2 and 3; the kernel 1, 2 and 5.
-        let type_ = match options::get_int(fd, libc::SOL_SOCKET, libc::SO_TYPE).ok()? {
+        let type_ = match options::get_int(fd, libc::SOL_SOCKET, libc::SO_TYPE)? {
             libc::SOCK_SEQPACKET => gio::ffi::G_SOCKET_TYPE_SEQPACKET,
             type_ => type_,
         };
-        let family = NativeAddress::local_of(fd).ok()?.family();
-        Some(Self {
+        let family = NativeAddress::local_of(fd)?.family();
+        Ok(Self {
             family,
             type_,
             protocol: options::protocol(fd),
@@ -66,6 +67,12 @@ impl Kind {
         gio::Socket::new(family, type_, gio::SocketProtocol::Default)
     }
 
+    /// What the factory looks up for a descriptor of this kind.
+    pub(crate) fn key(self) -> (gio::SocketFamily, gio::SocketType, i32) {
+        let (family, type_) = self.in_gio_terms();
+        (family, type_, self.protocol.max(0))
+    }
+
     fn in_gio_terms(self) -> (gio::SocketFamily, gio::SocketType) {
         // SAFETY: GIO's enumerations keep numbers that they do not know.
         let family = unsafe { from_glib(self.family) };
@@ -73,13 +80,6 @@ impl Kind {
         let type_ = unsafe { from_glib(self.type_) };
         (family, type_)
     }
-}
-
-/// What the factory looks up for a descriptor, in GIO's terms; `None` for what is not a socket.
-pub(crate) fn kind_of_fd(fd: RawFd) -> Option<(gio::SocketFamily, gio::SocketType, i32)> {
-    let kind = Kind::of_fd(fd)?;
-    let (family, type_) = kind.in_gio_terms();
-    Some((family, type_, kind.protocol.max(0)))
 }
 
 /// What the factory looks up for a socket: its properties, but for MPTCP, which a `GSocket` does not

@@ -34,7 +34,7 @@ pub(crate) use connect::Connect;
 pub(crate) use descriptor::{Use, placeholder};
 pub(crate) use drain::Drain;
 pub(crate) use io::Attempted;
-pub(crate) use kind::{Kind, kind_of_fd, kind_of_socket};
+pub(crate) use kind::{Kind, kind_of_socket};
 pub use options::KeepaliveParams;
 pub use state::ConnectionState;
 pub(crate) use wait::Waiter;
@@ -95,15 +95,9 @@ impl Transport {
         transport
     }
 
-    pub(crate) fn of_fd(fd: OwnedFd, notifier: &Arc<Notifier>) -> Arc<Self> {
+    pub(crate) fn of_fd(fd: OwnedFd, kind: Kind, notifier: &Arc<Notifier>) -> Arc<Self> {
         // As a GSocket does with its own: connect(2) has no flag for it.
         options::set_nonblocking(fd.as_raw_fd());
-        // Unknown only if the kernel would not describe its own socket: no special treatment then.
-        let kind = Kind::of_fd(fd.as_raw_fd()).unwrap_or(Kind {
-            family: 0,
-            type_: 0,
-            protocol: -1,
-        });
         let transport = Self::new(Descriptor::of_fd(fd, notifier.clone()), kind, notifier);
         let connected = transport
             .enter()
@@ -262,6 +256,10 @@ impl Transport {
     }
 
     pub(crate) fn is_connected(&self) -> bool {
+        // A GSocket whose close(2) failed goes on saying that it is connected.
+        if self.is_closed() {
+            return false;
+        }
         self.descriptor
             .with_socket(SocketExt::is_connected)
             .unwrap_or_else(|| {

@@ -67,8 +67,10 @@ unsafe impl Plain for libc::linger {}
 pub(super) fn set_nonblocking(fd: RawFd) {
     // SAFETY: an open descriptor. These calls cannot fail on one.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-    // SAFETY: likewise.
-    unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) };
+    if flags >= 0 {
+        // SAFETY: likewise.
+        unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) };
+    }
     // SAFETY: likewise.
     unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
 }

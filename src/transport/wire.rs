@@ -113,13 +113,18 @@ impl Tap {
 pub(crate) mod hand_over {
     use std::{cell::Cell, os::fd::OwnedFd};
 
+    use super::super::Kind;
+
+    /// What it is was asked once, so that the object cannot come to another answer.
+    type Described = (OwnedFd, Kind);
+
     thread_local! {
-        static HANDED: Cell<Option<OwnedFd>> = const { Cell::new(None) };
+        static HANDED: Cell<Option<Described>> = const { Cell::new(None) };
     }
 
     /// For the next object of the crate that this thread makes.
-    pub(crate) fn put(fd: OwnedFd) -> Handed {
-        HANDED.set(Some(fd));
+    pub(crate) fn put(fd: OwnedFd, kind: Kind) -> Handed {
+        HANDED.set(Some((fd, kind)));
         Handed
     }
 
@@ -132,7 +137,7 @@ pub(crate) mod hand_over {
         }
     }
 
-    pub(crate) fn take() -> Option<OwnedFd> {
+    pub(crate) fn take() -> Option<Described> {
         HANDED.take()
     }
 }
