@@ -42,6 +42,12 @@ glib::wrapper! {
     /// its *home*. Property notifications happen at home only: at once when the change happens on
     /// that thread, else in an iteration of that context. The connection keeps that context alive.
     ///
+    /// # After `fork`
+    ///
+    /// A child process shares the socket of a connection that its parent made, and has none of the
+    /// threads that use it: there every operation answers `Failed`. Closing or dropping it gives up the child's
+    /// copy of the descriptor, and the parent's connection goes on.
+    ///
     /// # `connect` and signals
     ///
     /// [`SocketConnection::connect`] hides glib's `ObjectExt::connect`, which connects signals by
