@@ -293,9 +293,15 @@ impl Notifier {
 
     fn schedule(self: &Arc<Self>) {
         self.soon.send(self, 0, |notifier| &notifier.soon);
+        // One source at a time: what that one finds too early to tell gets a timer again.
+        self.timer.call_off();
     }
 
     fn start_timer(self: &Arc<Self>) {
+        if self.soon.is_on_its_way() {
+            // It tells what is pending when it comes, which is before any timer.
+            return;
+        }
         // The later of the two, or a timer for one would run at once for the other, for nothing.
         let last = self
             .bytes_told
