@@ -198,6 +198,8 @@ impl IOStreamImpl for SocketConnection {
         self.wire.end();
         let result = if disposing {
             transport.detach();
+            // An operation that waits in a context that never runs again would keep it open.
+            transport.close_if_alone();
             Ok(())
         } else {
             transport.close()
