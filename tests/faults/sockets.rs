@@ -36,18 +36,12 @@ fn a_connection_without_a_socket_is_born_closed_with_one_critical() {
             SocketConnection::static_type(),
             TcpConnection::static_type(),
         ] {
-            watch_log();
-            let connection = new_in_c(type_, ptr::null_mut());
-            assert_one_critical();
+            let connection = with_one_critical(|| new_in_c(type_, ptr::null_mut()));
             assert_born_closed(context, connection);
-            assert_nothing_logged();
 
-            let connection: SocketConnection = glib::Object::with_type(type_)
-                .downcast()
-                .expect("the type asked for");
-            assert_one_critical();
+            let object = with_one_critical(|| glib::Object::with_type(type_));
+            let connection: SocketConnection = object.downcast().expect("the type asked for");
             assert_born_closed(context, connection);
-            assert_nothing_logged();
         }
     });
 }
@@ -55,12 +49,10 @@ fn a_connection_without_a_socket_is_born_closed_with_one_critical() {
 #[test]
 fn an_object_that_is_no_socket_is_refused_at_construction() {
     on_private_context(|context| {
-        watch_log();
         // GObject's own check speaks first.
         let foreign = gio::Cancellable::new();
-        let connection = new_in_c(SocketConnection::static_type(), pointer_of(&foreign));
-        let logged = logged();
-        assert!(!logged.is_empty());
+        let type_ = SocketConnection::static_type();
+        let (connection, logged) = logged(|| new_in_c(type_, pointer_of(&foreign)));
         assert!(
             logged.iter().any(|line| line.starts_with("Gsock: ")),
             "{logged:?}"
@@ -75,18 +67,15 @@ fn an_object_that_is_no_socket_is_refused_at_construction() {
 #[test]
 fn null_for_the_socket_is_refused_with_a_critical_and_the_old_one_stays() {
     on_private_context(|context| {
-        watch_log();
         let (connection, mut peer) = connected();
         let socket = connection.socket();
         let seen = notifications(&connection);
-        set_in_c(&connection, ptr::null_mut());
-        assert_one_critical();
-        set_property(&connection, "socket", &None::<gio::Socket>.to_value());
-        assert_one_critical();
+        with_one_critical(|| set_in_c(&connection, ptr::null_mut()));
+        let none = None::<gio::Socket>.to_value();
+        with_one_critical(|| set_property(&connection, "socket", &none));
         assert_eq!(connection.socket(), socket);
         assert!(seen.borrow().is_empty(), "{seen:?}");
         assert_talks(&connection, &mut peer);
-        assert_nothing_logged();
         assert_eq!(connection.state(), ConnectionState::Connected);
         drop(socket);
         let traces = Traces::of(&connection);
@@ -98,17 +87,16 @@ fn null_for_the_socket_is_refused_with_a_critical_and_the_old_one_stays() {
 #[test]
 fn an_object_that_is_no_socket_is_refused_and_the_old_socket_stays() {
     on_private_context(|context| {
-        watch_log();
         let (connection, mut peer) = connected();
         let socket = connection.socket();
         let foreign = gio::Cancellable::new();
         let seen = notifications(&connection);
-        set_in_c(&connection, pointer_of(&foreign));
-        assert!(!logged().is_empty());
-        set_property(&connection, "socket", &foreign.to_value());
-        assert!(!logged().is_empty());
-        set_property(&connection, "socket", &17_i32.to_value());
-        assert!(!logged().is_empty());
+        let ((), lines) = logged(|| set_in_c(&connection, pointer_of(&foreign)));
+        assert!(!lines.is_empty());
+        for value in [foreign.to_value(), 17_i32.to_value()] {
+            let ((), lines) = logged(|| set_property(&connection, "socket", &value));
+            assert!(!lines.is_empty());
+        }
         assert_eq!(connection.socket(), socket);
         assert!(seen.borrow().is_empty(), "{seen:?}");
         assert_talks(&connection, &mut peer);
@@ -125,7 +113,6 @@ fn an_object_that_is_no_socket_is_refused_and_the_old_socket_stays() {
 #[test]
 fn a_read_only_property_cannot_be_set_and_nothing_changes() {
     on_private_context(|_| {
-        watch_log();
         let (connection, mut peer) = connected();
         for (name, value) in [
             ("alive", false.to_value()),
@@ -133,8 +120,8 @@ fn a_read_only_property_cannot_be_set_and_nothing_changes() {
             ("state", ConnectionState::Closed.to_value()),
             ("remote-address", None::<gio::SocketAddress>.to_value()),
         ] {
-            set_property(&connection, name, &value);
-            assert_eq!(logged().len(), 1, "{name}");
+            let ((), lines) = logged(|| set_property(&connection, name, &value));
+            assert_eq!(lines.len(), 1, "{name}");
         }
         assert_eq!(connection.state(), ConnectionState::Connected);
         assert_talks(&connection, &mut peer);
@@ -144,7 +131,6 @@ fn a_read_only_property_cannot_be_set_and_nothing_changes() {
 #[test]
 fn a_closed_socket_makes_a_connection_that_says_closed() {
     on_private_context(|context| {
-        watch_log();
         for make in [
             SocketConnection::new,
             SocketConnection::factory_create_connection,
@@ -163,7 +149,6 @@ fn a_closed_socket_makes_a_connection_that_says_closed() {
             assert_eq!(connection.bytes_written(), 0);
             assert!(connection.close(gio::Cancellable::NONE).is_ok());
             assert!(connection.is_closed());
-            assert_nothing_logged();
             let gone = [Gone::of(&connection), Gone::of(&socket)];
             drop((connection, socket));
             assert_idle(context);
@@ -185,13 +170,11 @@ fn uninitialised_socket() -> gio::Socket {
 #[test]
 fn a_socket_that_was_never_initialised_makes_a_connection_that_says_closed() {
     on_private_context(|context| {
-        watch_log();
         let socket = uninitialised_socket();
         let connection = SocketConnection::new(&socket);
         assert_eq!(connection.state(), ConnectionState::Closed);
         assert_all_closed(context, &connection);
         assert!(connection.close(gio::Cancellable::NONE).is_ok());
-        assert_nothing_logged();
         let gone = [Gone::of(&connection), Gone::of(&socket)];
         drop((connection, socket));
         assert_idle(context);
@@ -280,9 +263,8 @@ fn a_tcp_connection_refuses_sockets_it_cannot_carry() {
             unix(gio::SocketType::Stream),
             unix(gio::SocketType::Datagram),
         ] {
-            watch_log();
-            let connection = new_in_c(TcpConnection::static_type(), pointer_of(&socket));
-            let said = logged();
+            let type_ = TcpConnection::static_type();
+            let (connection, said) = logged(|| new_in_c(type_, pointer_of(&socket)));
             assert!(!said.is_empty() && said.iter().all(|line| line.starts_with("Gsock: ")));
             assert_ne!(connection.socket(), socket);
             assert_born_closed(context, connection);
@@ -291,9 +273,7 @@ fn a_tcp_connection_refuses_sockets_it_cannot_carry() {
             let before = connection.socket();
             let seen = notifications(&connection);
             assert_fails(connection.set_socket(&socket), E::InvalidArgument);
-            assert_nothing_logged();
-            set_in_c(&connection, pointer_of(&socket));
-            assert_one_critical();
+            with_one_critical(|| set_in_c(&connection, pointer_of(&socket)));
             assert_eq!(connection.socket(), before);
             assert!(seen.borrow().is_empty(), "{seen:?}");
             assert_talks(&connection, &mut peer);
@@ -307,7 +287,6 @@ fn a_tcp_connection_refuses_sockets_it_cannot_carry() {
 #[test]
 fn a_listening_socket_neither_reads_nor_writes_nor_connects_and_goes_on_listening() {
     on_private_context(|context| {
-        watch_log();
         let (_other, address) = listener();
         for form in FORMS {
             let socket = ipv4_socket();
@@ -334,7 +313,6 @@ fn a_listening_socket_neither_reads_nor_writes_nor_connects_and_goes_on_listenin
             accepted.close().expect("open");
             connection.close(gio::Cancellable::NONE).expect("open");
             assert!(socket.is_closed());
-            assert_nothing_logged();
         }
     });
 }
@@ -414,7 +392,6 @@ fn an_address_of_another_family_fails_as_in_gio_and_leaves_the_socket_usable() {
 #[test]
 fn an_address_without_a_native_form_fails_in_every_form_without_an_attempt() {
     on_private_context(|context| {
-        watch_log();
         // Longer than the 108 bytes of a sockaddr_un.
         let long = gio::UnixSocketAddress::new(std::path::Path::new(&"x".repeat(300)));
         for form in FORMS {
@@ -430,7 +407,6 @@ fn an_address_without_a_native_form_fails_in_every_form_without_an_attempt() {
             let theirs = theirs.expect_err("too long a name");
             assert_fails(ours, code(&theirs));
             assert_eq!(connection.state(), ConnectionState::Unconnected);
-            assert_nothing_logged();
         }
     });
 }
@@ -439,7 +415,6 @@ fn an_address_without_a_native_form_fails_in_every_form_without_an_attempt() {
 #[test]
 fn a_bare_connection_has_a_socket_to_show_after_it_was_closed() {
     on_private_context(|context| {
-        watch_log();
         for asynchronous in [true, false] {
             let (connection, _peer) = connected_bare();
             if asynchronous {
@@ -460,7 +435,6 @@ fn a_bare_connection_has_a_socket_to_show_after_it_was_closed() {
             drop((connection, socket));
             assert_idle(context);
             assert!(gone.is_gone());
-            assert_nothing_logged();
         }
     });
 }

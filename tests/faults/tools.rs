@@ -1,4 +1,4 @@
-//! What the groups of tests of faults share: the log, operations as C starts them, what must be gone.
+//! What the groups of tests of faults share: operations as C starts them, what must be gone.
 
 use std::{
     cell::{Cell, RefCell, UnsafeCell},
@@ -9,7 +9,6 @@ use std::{
     pin::Pin,
     ptr,
     rc::Rc,
-    sync::Once,
     task::{Context, Poll, Waker},
     thread,
     time::{Duration, Instant},
@@ -23,41 +22,6 @@ use glib::{
 use gsock::{SocketConnection, prelude::*, subclass::SocketConnectionClass};
 
 use crate::support::*;
-
-thread_local! {
-    static LOGGED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-/// From here on warnings and criticals of this thread are gathered.
-pub(crate) fn watch_log() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        glib::log_set_default_handler(|domain, _, message| {
-            let domain = domain.unwrap_or("");
-            LOGGED.with_borrow_mut(|logged| logged.push(format!("{domain}: {message}")));
-        });
-    });
-    LOGGED.take();
-}
-
-/// What was logged on this thread since [`watch_log`].
-pub(crate) fn logged() -> Vec<String> {
-    LOGGED.take()
-}
-
-#[track_caller]
-pub(crate) fn assert_nothing_logged() {
-    let logged = logged();
-    assert!(logged.is_empty(), "{logged:?}");
-}
-
-/// One message, of this crate.
-#[track_caller]
-pub(crate) fn assert_one_critical() {
-    let logged = logged();
-    assert_eq!(logged.len(), 1, "{logged:?}");
-    assert!(logged[0].starts_with("Gsock: "), "{logged:?}");
-}
 
 pub(crate) type Finish =
     fn(*mut glib::gobject_ffi::GObject, *mut gio::ffi::GAsyncResult) -> Outcome;

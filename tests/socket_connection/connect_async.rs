@@ -69,16 +69,14 @@ fn connect_async_works_without_a_callback() {
     on_private_context(|context| {
         let (listener, address) = listener();
         let connection = unconnected();
-        without_critical(|| connect_async_as_c(&connection, address, None, ptr::null_mut()));
+        connect_async_as_c(&connection, address, None, ptr::null_mut());
         iterate_until(context, || connection.is_alive());
         let _peer = listener.accept().expect("connected");
 
         let connection = unconnected();
-        without_critical(|| {
-            connect_async_as_c(&connection, refused_address(), None, ptr::null_mut());
-            iterate_until(context, || connection.last_error().is_some());
-            settle(context);
-        });
+        connect_async_as_c(&connection, refused_address(), None, ptr::null_mut());
+        iterate_until(context, || connection.last_error().is_some());
+        settle(context);
         let gone = Gone::of(&connection);
         drop(connection);
         assert!(gone.is_gone(), "nothing holds the connection");

@@ -10,7 +10,7 @@ use crate::{support::*, tools::*};
 
 #[track_caller]
 fn assert_not_taken(connection: &SocketConnection, result: *mut gio::ffi::GAsyncResult) {
-    let outcome = without_critical(|| connect_finish_as_c(connection, result));
+    let outcome = connect_finish_as_c(connection, result);
     assert_fails(outcome, IOErrorEnum::InvalidArgument);
 }
 
@@ -21,12 +21,10 @@ fn connect_finish_takes_a_result_once() {
         let result = unfinished_connect(context, &connection, echo_server());
         connection.connect_finish(&result).expect("it listens");
         for _ in 0..2 {
-            without_critical(|| {
-                assert_fails(
-                    connection.connect_finish(&result),
-                    IOErrorEnum::InvalidArgument,
-                );
-            });
+            assert_fails(
+                connection.connect_finish(&result),
+                IOErrorEnum::InvalidArgument,
+            );
         }
         // A failure is taken once, too.
         let connection = unconnected();
@@ -49,9 +47,7 @@ fn connect_finish_refuses_another_objects_result() {
     on_private_context(|context| {
         let (one, other) = (unconnected(), unconnected());
         let result = unfinished_connect(context, &one, echo_server());
-        without_critical(|| {
-            assert_fails(other.connect_finish(&result), IOErrorEnum::InvalidArgument);
-        });
+        assert_fails(other.connect_finish(&result), IOErrorEnum::InvalidArgument);
         // And does not use it up.
         one.connect_finish(&result).expect("it listens");
     });
@@ -89,9 +85,7 @@ fn the_finish_functions_of_the_class_do_not_take_each_others_results() {
         let close_finish = class.parent_class.close_finish.expect("a slot");
         let mut failure = ptr::null_mut();
         // SAFETY: live arguments.
-        let done = without_critical(|| unsafe {
-            close_finish(stream, connect.to_glib_none().0, &raw mut failure)
-        });
+        let done = unsafe { close_finish(stream, connect.to_glib_none().0, &raw mut failure) };
         assert_eq!(done, glib::ffi::GFALSE);
         // SAFETY: a set error is ours to free.
         let failure: glib::Error = unsafe { from_glib_full(failure) };

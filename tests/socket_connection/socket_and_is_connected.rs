@@ -41,7 +41,7 @@ fn socket_of_a_closed_bare_descriptor_is_a_closed_one_and_always_the_same() {
     on_private_context(|_| {
         let (connection, _peer) = connected_bare();
         close(&connection);
-        let socket = without_critical(|| connection.socket());
+        let socket = connection.socket();
         assert!(socket.is_closed());
         assert!(!socket.is_connected());
         assert_eq!(socket.family(), SocketFamily::Ipv4);

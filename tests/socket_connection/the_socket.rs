@@ -26,7 +26,7 @@ fn the_socket_may_be_written_afterwards() {
         let connection = unconnected();
         let seen = notifications(&connection);
         let second = ipv4_socket();
-        without_critical(|| connection.set_property("socket", &second));
+        connection.set_property("socket", &second);
         assert_eq!(connection.socket(), second);
         assert_eq!(times(&seen, "socket"), 1);
 
@@ -252,7 +252,7 @@ fn a_property_binding_can_target_the_socket() {
             .bind_property("socket", &connection, "socket")
             .build();
         let (socket, mut peer) = connected_socket();
-        without_critical(|| source.set_socket(Some(&socket)));
+        source.set_socket(Some(&socket));
         assert_eq!(connection.socket(), socket);
         assert!(connection.is_alive());
         write(&connection, b"bound").expect("connected");
@@ -280,7 +280,7 @@ fn an_ipv4_socket_may_come_in_place_of_an_ipv6_one() {
             .bind_property("socket", &connection, "socket")
             .build();
         let (socket, mut peer) = connected_socket();
-        without_critical(|| source.set_socket(Some(&socket)));
+        source.set_socket(Some(&socket));
         assert_eq!(connection.socket().family(), SocketFamily::Ipv4);
         assert_address(
             connection.remote_address(),
@@ -317,7 +317,7 @@ fn assert_refused(connection: &SocketConnection, socket: &gio::Socket, expected:
     let before = connection.socket();
     let state = connection.state();
     let seen = notifications(connection);
-    without_critical(|| assert_fails(connection.set_socket(socket), expected));
+    assert_fails(connection.set_socket(socket), expected);
     with_one_critical(|| connection.set_property("socket", socket));
     assert_eq!(connection.socket(), before);
     assert_eq!(connection.state(), state);
@@ -471,7 +471,7 @@ fn the_same_socket_again_changes_nothing() {
         settle(context);
         let seen = notifications(&connection);
         let socket = connection.socket();
-        without_critical(|| connection.set_property("socket", &socket));
+        connection.set_property("socket", &socket);
         connection.set_socket(&socket).expect("nothing to do");
         assert_eq!(*seen.borrow(), [""; 0]);
         assert_eq!(connection.bytes_read(), 5);

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell, ffi::c_void, net::SocketAddr, net::TcpListener, net::TcpStream, pin::Pin, ptr,
-    rc::Rc, sync::Once, task::Context, task::Poll, task::Waker, time::Duration,
+    rc::Rc, task::Context, task::Poll, task::Waker, time::Duration,
 };
 
 use gio::{Cancellable, SocketFamily, SocketType, prelude::*};
@@ -93,45 +93,6 @@ impl Label {
     pub(crate) fn new() -> Self {
         glib::Object::new()
     }
-}
-
-thread_local! {
-    static CRITICALS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Runs `f` and answers with the critical messages that it logged on this thread, in any domain.
-pub(crate) fn criticals_of<R>(f: impl FnOnce() -> R) -> (R, Vec<String>) {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        glib::log_set_default_handler(|domain, level, message| {
-            if level == glib::LogLevel::Critical {
-                let line = format!("{}: {message}", domain.unwrap_or_default());
-                CRITICALS.with_borrow_mut(|seen| seen.push(line));
-            } else {
-                glib::log_default_handler(domain, level, Some(message));
-            }
-        });
-    });
-    CRITICALS.take();
-    let result = f();
-    (result, CRITICALS.take())
-}
-
-/// Runs `f`, which must not log a critical message.
-#[track_caller]
-pub(crate) fn without_critical<R>(f: impl FnOnce() -> R) -> R {
-    let (result, criticals) = criticals_of(f);
-    assert!(criticals.is_empty(), "{criticals:?}");
-    result
-}
-
-/// Runs `f`, which must log exactly one critical message, in our domain.
-#[track_caller]
-pub(crate) fn with_one_critical<R>(f: impl FnOnce() -> R) -> R {
-    let (result, criticals) = criticals_of(f);
-    assert_eq!(criticals.len(), 1, "{criticals:?}");
-    assert!(criticals[0].starts_with("Gsock: "), "{criticals:?}");
-    result
 }
 
 /// The class of a connection, whose slots C calls.

@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     ptr,
     rc::Rc,
-    sync::{Mutex, atomic::Ordering, mpsc},
+    sync::{Mutex, atomic::Ordering},
     thread::{self},
     time::Duration,
 };
@@ -32,7 +32,7 @@ mod breaks_the_rules {
     // SAFETY: it is wrong, which is what the test is about; C would do it without a word.
     unsafe impl Send for Strays {}
 
-    pub(super) static THREADS: Mutex<Vec<thread::JoinHandle<()>>> = Mutex::new(Vec::new());
+    pub(super) static THREADS: Mutex<Vec<thread::JoinHandle<Vec<String>>>> = Mutex::new(Vec::new());
 
     unsafe extern "C" fn connect_async(
         instance: *mut SocketConnectionInstance,
@@ -49,7 +49,7 @@ mod breaks_the_rules {
         let thread = thread::spawn(move || {
             let strays = strays;
             // SAFETY: the test keeps the instance alive until this thread has ended.
-            unsafe {
+            let ((), lines) = logged(|| unsafe {
                 let task = gio_ffi::g_task_new(
                     strays.instance.cast(),
                     ptr::null_mut(),
@@ -60,7 +60,8 @@ mod breaks_the_rules {
                 let callback = strays.callback.expect("Rust gives one");
                 callback(strays.instance.cast(), task.cast(), strays.data);
                 gobject_ffi::g_object_unref(task.cast());
-            }
+            });
+            lines
         });
         THREADS.lock().expect("no panic").push(thread);
     }
@@ -75,11 +76,7 @@ mod breaks_the_rules {
         let threads = std::mem::take(&mut *THREADS.lock().expect("no panic"));
         threads
             .into_iter()
-            .flat_map(|thread| {
-                let id = thread.thread().id();
-                thread.join().expect("no panic on the stray thread");
-                criticals_of(id)
-            })
+            .flat_map(|thread| thread.join().expect("no panic on the stray thread"))
             .collect()
     }
 }
@@ -88,7 +85,6 @@ mod breaks_the_rules {
 #[test]
 fn a_callback_on_a_stray_thread_is_neither_run_nor_dropped_there() {
     on_private_context(|context| {
-        watch_criticals();
         let type_ = c_class(
             "TestStray",
             SocketConnection::static_type(),
@@ -131,7 +127,6 @@ fn a_callback_on_a_stray_thread_is_neither_run_nor_dropped_there() {
 #[test]
 fn a_callback_is_not_run_by_another_thread_that_iterates_the_context() {
     on_private_context(|_| {
-        watch_criticals();
         let shared = glib::MainContext::new();
         let (flag, dropped) = DropFlag::new();
         let ran = Rc::new(Cell::new(false));
@@ -146,22 +141,18 @@ fn a_callback_is_not_run_by_another_thread_that_iterates_the_context() {
             })
             .expect("nobody owns it");
 
-        let (tell, told) = mpsc::channel();
         let theirs = shared.clone();
         let other = thread::spawn(move || {
             let _owned = theirs.acquire().expect("released by now");
-            let id = thread::current().id();
             let end = std::time::Instant::now() + LIMIT;
-            let mut logged = Vec::new();
-            while logged.is_empty() && std::time::Instant::now() < end {
-                theirs.iteration(false);
-                logged.extend(criticals_of(id));
+            let mut lines = Vec::new();
+            while lines.is_empty() && std::time::Instant::now() < end {
+                lines = logged(|| theirs.iteration(false)).1;
                 thread::sleep(Duration::from_millis(1));
             }
-            tell.send(logged).expect("it is awaited");
+            lines
         });
-        other.join().expect("no panic there");
-        let logged = told.recv().expect("told");
+        let logged = other.join().expect("no panic there");
         assert_eq!(logged.len(), 1, "{logged:?}");
         assert!(!ran.get());
         assert!(!dropped.load(Ordering::SeqCst));

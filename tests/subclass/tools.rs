@@ -8,10 +8,9 @@ use std::{
     ptr,
     rc::Rc,
     sync::{
-        Arc, Mutex, Once,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread::{self, ThreadId},
 };
 
 use gio::{ffi as gio_ffi, prelude::*};
@@ -255,41 +254,4 @@ pub(crate) fn make_c(type_: glib::Type) -> SocketConnection {
         .build()
         .downcast()
         .expect("below our class")
-}
-
-pub(crate) static CRITICALS: Mutex<Vec<(ThreadId, String)>> = Mutex::new(Vec::new());
-
-pub(crate) fn watch_criticals() {
-    static HANDLER: Once = Once::new();
-    HANDLER.call_once(|| {
-        for domain in ["Gsock", "GLib-GIO", "GLib-GObject"] {
-            glib::log_set_handler(
-                Some(domain),
-                glib::LogLevels::LEVEL_CRITICAL | glib::LogLevels::LEVEL_WARNING,
-                false,
-                false,
-                |_, _, message| {
-                    let entry = (thread::current().id(), message.to_owned());
-                    CRITICALS.lock().expect("no panic").push(entry);
-                },
-            );
-        }
-    });
-}
-
-pub(crate) fn criticals_of(thread: ThreadId) -> Vec<String> {
-    let mut all = CRITICALS.lock().expect("no panic");
-    let (own, others) = std::mem::take(&mut *all)
-        .into_iter()
-        .partition::<Vec<_>, _>(|(of, _)| *of == thread);
-    *all = others;
-    own.into_iter().map(|(_, message)| message).collect()
-}
-
-/// What `f` leaves in the log on this thread.
-pub(crate) fn criticals(f: impl FnOnce()) -> Vec<String> {
-    watch_criticals();
-    criticals_of(thread::current().id());
-    f();
-    criticals_of(thread::current().id())
 }

@@ -3,9 +3,15 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "each test file uses a part of it"
 )]
-#![allow(unsafe_code, reason = "one socket option")]
+#![allow(
+    unsafe_code,
+    reason = "one socket option, and what is called before main"
+)]
+
+mod log;
 
 use std::{
     cell::RefCell,
@@ -25,6 +31,8 @@ use std::{
 
 use gio::prelude::*;
 use gsock::SocketConnection;
+
+pub use log::{logged, with_one_critical};
 
 /// No wait in a test is longer than this.
 pub const LIMIT: Duration = Duration::from_secs(10);
