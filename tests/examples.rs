@@ -29,6 +29,7 @@ fn run(example: &str, peer: Option<String>) -> Output {
     );
     let mut child = Command::new(path)
         .args(peer)
+        .env("G_DEBUG", "fatal-warnings")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

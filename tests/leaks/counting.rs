@@ -23,19 +23,14 @@ pub(crate) static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// behind as it found.
 pub(crate) fn counted(test: impl Fn(&glib::MainContext, bool) + Send + 'static) {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    within(LONG_LIMIT, move || {
-        let context = glib::MainContext::new();
-        context
-            .with_thread_default(|| {
-                // GLib, GIO and each thread that waits with a cancellable open some of their own.
-                test(&context, true);
-                assert_idle(&context);
-                let before = open_descriptors();
-                test(&context, false);
-                assert_idle(&context);
-                assert_eq!(open_descriptors(), before, "descriptors");
-            })
-            .expect("a new context has no owner");
+    on_private_context_within(LONG_LIMIT, move |context| {
+        // GLib, GIO and each thread that waits with a cancellable open some of their own.
+        test(context, true);
+        assert_idle(context);
+        let before = open_descriptors();
+        test(context, false);
+        assert_idle(context);
+        assert_eq!(open_descriptors(), before, "descriptors");
     });
 }
 

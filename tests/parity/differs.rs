@@ -710,22 +710,24 @@ fn differs_st_8_a_source_of_a_closed_connection_fires() {
                 under.close(Cancellable::NONE).unwrap();
                 let fired = Slot::new();
                 let mut put = Some(fired.put());
-                let source = pollable_input(&*under).create_source(
-                    Cancellable::NONE,
-                    None,
-                    DEFAULT,
-                    move |_| {
-                        (put.take().expect("once"))(());
-                        glib::ControlFlow::Break
-                    },
-                );
-                source.attach(Some(context));
-                settle(context, Duration::from_millis(50));
-                source.destroy();
-                fired.is_set()
+                let ((), lines) = logged(|| {
+                    let source = pollable_input(&*under).create_source(
+                        Cancellable::NONE,
+                        None,
+                        DEFAULT,
+                        move |_| {
+                            (put.take().expect("once"))(());
+                            glib::ControlFlow::Break
+                        },
+                    );
+                    source.attach(Some(context));
+                    settle(context, Duration::from_millis(50));
+                    source.destroy();
+                });
+                (fired.is_set(), lines.is_empty())
             },
-            false,
-            true,
+            (false, false),
+            (true, true),
         );
     });
 }

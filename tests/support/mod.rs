@@ -34,31 +34,59 @@ use gsock::SocketConnection;
 
 pub use log::{logged, with_one_critical};
 
-/// No wait in a test is longer than this.
+/// No wait in a test is longer than this, times [`slowness`].
 pub const LIMIT: Duration = Duration::from_secs(10);
+
+/// How many times slower than a computer this one may be: under valgrind it is.
+pub fn slowness() -> u32 {
+    std::env::var("GSOCK_TEST_SLOWNESS").map_or(1, |factor| factor.parse().expect("a number"))
+}
 
 /// Runs `test` on a thread of its own whose thread-default context is private to it, and fails the
 /// test if that takes longer than [`LIMIT`] or panics.
+///
+/// Every test must hold on the default context too: with `GSOCK_TEST_CONTEXT=default` in the
+/// environment this is [`on_default_context`].
 pub fn on_private_context<R: Send + 'static>(
     test: impl FnOnce(&glib::MainContext) -> R + Send + 'static,
 ) -> R {
-    within(LIMIT, move || {
-        let context = glib::MainContext::new();
-        context
-            .with_thread_default(|| test(&context))
-            .expect("a new context has no owner")
-    })
+    on_private_context_within(LIMIT, test)
 }
 
-/// Runs `test` on the global default context, one test of the process at a time.
+/// Likewise, for as long as `limit`.
+pub fn on_private_context_within<R: Send + 'static>(
+    limit: Duration,
+    test: impl FnOnce(&glib::MainContext) -> R + Send + 'static,
+) -> R {
+    match std::env::var("GSOCK_TEST_CONTEXT").as_deref() {
+        Err(_) | Ok("private") => within(limit, move || {
+            let context = glib::MainContext::new();
+            context
+                .with_thread_default(|| test(&context))
+                .expect("a new context has no owner")
+        }),
+        Ok("default") => on_default_context_within(limit, test),
+        Ok(other) => panic!("GSOCK_TEST_CONTEXT is private or default, not {other}"),
+    }
+}
+
+/// Runs `test` on the global default context, one test of the process at a time. No context is
+/// the thread's default one then, as on the main thread of most programs.
 pub fn on_default_context<R: Send + 'static>(
+    test: impl FnOnce(&glib::MainContext) -> R + Send + 'static,
+) -> R {
+    on_default_context_within(LIMIT, test)
+}
+
+fn on_default_context_within<R: Send + 'static>(
+    limit: Duration,
     test: impl FnOnce(&glib::MainContext) -> R + Send + 'static,
 ) -> R {
     static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _turn = ONE_AT_A_TIME
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    within(LIMIT, move || {
+    within(limit, move || {
         let context = glib::MainContext::default();
         let _owned = context
             .acquire()
@@ -67,14 +95,18 @@ pub fn on_default_context<R: Send + 'static>(
     })
 }
 
-/// Runs `work` on another thread and fails if it has not ended after `limit`.
+/// Runs `work` on another thread and fails if it has not ended after `limit`, times [`slowness`].
 pub fn within<R: Send + 'static>(limit: Duration, work: impl FnOnce() -> R + Send + 'static) -> R {
+    let limit = limit * slowness();
     let (ended, end) = mpsc::channel();
-    let worker = thread::spawn(move || {
+    // Messages name the thread, and the runner names its own for the test.
+    let name = thread::current().name().unwrap_or("a test").to_owned();
+    let worker = thread::Builder::new().name(name).spawn(move || {
         let result = work();
         let _ = ended.send(());
         result
     });
+    let worker = worker.expect("a thread");
     match end.recv_timeout(limit) {
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("not done after {limit:?}"),
         // Done, or panicked: the join tells.
@@ -87,7 +119,7 @@ pub fn within<R: Send + 'static>(limit: Duration, work: impl FnOnce() -> R + Sen
 
 /// Iterates `context` until `done`, within [`LIMIT`].
 pub fn iterate_until(context: &glib::MainContext, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + LIMIT * slowness();
     // So that an iteration without an event ends too.
     let tick = glib::source::timeout_source_new(
         Duration::from_millis(5),
@@ -179,8 +211,9 @@ pub fn tcp_pair() -> (TcpStream, OwnedFd) {
     let (listener, address) = listener();
     let ours = TcpStream::connect(address).expect("it listens");
     let (theirs, _) = listener.accept().expect("somebody connected");
-    theirs.set_read_timeout(Some(LIMIT)).expect("an option");
-    theirs.set_write_timeout(Some(LIMIT)).expect("an option");
+    let limit = Some(LIMIT * slowness());
+    theirs.set_read_timeout(limit).expect("an option");
+    theirs.set_write_timeout(limit).expect("an option");
     (theirs, OwnedFd::from(ours))
 }
 

@@ -310,12 +310,7 @@ pub(crate) const LONG_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) fn at_length<R: Send + 'static>(
     test: impl FnOnce(&glib::MainContext) -> R + Send + 'static,
 ) -> R {
-    within(LONG_LIMIT, move || {
-        let context = glib::MainContext::new();
-        context
-            .with_thread_default(|| test(&context))
-            .expect("a new context has no owner")
-    })
+    on_private_context_within(LONG_LIMIT, test)
 }
 
 /// The descriptor as `GFileDescriptorBased` tells it, which makes no `GSocket`.
