@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Runs the tests under the sanitizers of addresses and of leaks: asan.sh [FILE[=TEST]]…
+#
+# Without arguments every file of tests, else the files named, and of them the tests whose names contain TEST.
+# A process per file: it fails on a bad access, and at its end on what nobody refers to any more.
+# What they cannot see: accesses inside of std, which is not instrumented.
+#
+# ASAN_TARGET is the folder to build in, if not nets/asan below the target folder.
+
+set -u
+
+root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+# shellcheck source=.ci/nets/binaries.sh
+. "$root/.ci/nets/binaries.sh"
+cd "$root" || exit 2
+
+triple=x86_64-unknown-linux-gnu
+limit=240 # seconds, for one file
+at_once=3 # files; they wait more than they work
+
+cargo +nightly --version >/dev/null 2>&1 ||
+    broken "needs a nightly toolchain: rustup toolchain install nightly --profile minimal"
+symbolizer=$(compgen -c llvm-symbolizer | sort -V | tail -n 1)
+[ -n "$symbolizer" ] || broken "needs llvm-symbolizer, to name functions: apt-get install llvm"
+
+files=()
+tests=()
+for argument; do
+    files+=("${argument%%=*}")
+    case $argument in *=*) tests+=("${argument#*=}") ;; *) tests+=("") ;; esac
+done
+what=() # all, and the examples, which a test runs
+for file in ${files[@]+"${files[@]}"}; do what+=(--test "$file"); done
+
+CARGO_TARGET_DIR=${ASAN_TARGET:-$(target_folder "$root")/nets/asan}
+RUSTFLAGS="-Zsanitizer=address"
+export CARGO_TARGET_DIR RUSTFLAGS
+SECONDS=0
+binaries=$(test_binaries +nightly test --target "$triple" ${what[@]+"${what[@]}"}) || broken "the tests do not build"
+echo "asan: built in $SECONDS s"
+if [ "${#files[@]}" -eq 0 ]; then
+    # The big ones take longest, and begin.
+    while read -r _ name; do
+        files+=("$name")
+        tests+=("")
+    done < <(while read -r name binary; do echo "$(stat -c %s "$binary") $name"; done <<<"$binaries" | sort -rn)
+fi
+
+# Most objects come from GLib's slices, where a sanitizer sees nothing. GLib has no frame pointers: the
+# slow way of walking a stack is the only one that gets through it.
+export G_SLICE=always-malloc
+export ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0:exitcode=23
+export LSAN_OPTIONS=suppressions=$root/.ci/nets/asan.supp:print_suppressions=0
+ASAN_SYMBOLIZER_PATH=$(command -v "$symbolizer")
+export ASAN_SYMBOLIZER_PATH
+
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+run() { # number, binary, test
+    timeout --kill-after=10 "$limit" "$2" --quiet ${3:+"$3"} >"$logs/$1" 2>&1
+    echo $? >"$logs/$1.code"
+}
+SECONDS=0
+for i in "${!files[@]}"; do
+    binary=$(binary_of "${files[i]}" "$binaries") || broken "no tests in ${files[i]}"
+    while [ "$(jobs -pr | wc -l)" -ge "$at_once" ]; do wait -n; done
+    run "$i" "$binary" "${tests[i]}" &
+done
+wait
+
+found=0
+late=0
+sum=0
+for i in "${!files[@]}"; do
+    code=$(cat "$logs/$i.code")
+    count=$(tests_in "$logs/$i")
+    sum=$((sum + count))
+    case $code in
+        0)
+            [ "$count" -gt 0 ] || [ -z "${tests[i]}" ] || broken "no test of ${files[i]} is called ${tests[i]}"
+            continue
+            ;;
+        124 | 137) late=$((late + 1)) ;;
+        *) found=$((found + 1)) ;;
+    esac
+    echo "asan: ${files[i]} ended with $code:"
+    # The reports, without the hundred frames of a test's own threads.
+    grep -vE '^ *#[1-9][0-9]|^ *$' "$logs/$i" | cut -c 1-200 | tail -n 60
+done
+echo "asan: ${#files[@]} processes, $sum tests, $found with a report, $late not done within $limit s; $SECONDS s"
+[ "$found" -eq 0 ] || exit 1
+[ "$late" -eq 0 ] || exit 2

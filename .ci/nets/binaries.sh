@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# What the nets that run test binaries share. To be sourced; does nothing by itself.
+#
+# A net's exit code: 0 = all is well, 1 = something was found, 2 = it could not do its work.
+
+broken() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 2
+}
+
+target_folder() { # root of the tree
+    local target=${CARGO_TARGET_DIR:-$1/target}
+    case $target in /*) ;; *) target=$1/$target ;; esac
+    printf '%s\n' "$target"
+}
+
+# Builds the tests and prints a line "NAME BINARY" for each file of tests. The arguments are cargo's.
+test_binaries() {
+    local log
+    log=$(mktemp)
+    if ! cargo "$@" --locked --no-run >"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    sed -n 's/^ *Executable .*(\(.*\))$/\1/p' "$log" | while IFS= read -r binary; do
+        name=${binary##*/}
+        printf '%s %s\n' "${name%-*}" "$binary"
+    done
+    rm -f "$log"
+}
+
+# Picks the line of a name out of the lines that `test_binaries` prints.
+binary_of() { # name, lines
+    awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' <<<"$2"
+}
+
+# How many tests a binary said it has run, from what it wrote.
+tests_in() { # file
+    sed -n 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed.*/\1 \2/p' "$1" |
+        awk '{ sum += $1 + $2 } END { print sum + 0 }'
+}
