@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Runs tests under valgrind's memcheck: valgrind.sh [FILE[=TEST]]…
+#
+# Without arguments what is in `batch`, else the files named, and of them the tests whose names contain TEST.
+# It sees what the sanitizers cannot: accesses inside of std, values that were never set, and arguments of
+# system calls. Its processors are one at a time, so what is about many threads is not in the batch.
+
+set -u
+
+root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+# shellcheck source=.ci/nets/binaries.sh
+. "$root/.ci/nets/binaries.sh"
+cd "$root" || exit 2
+
+batch=(faults socket_connection subclass tcp_connection home prelude factory abi
+    streams=ends streams=kinds streams=layers streams=sources streams=an_echo)
+limit=300 # seconds, for one file
+at_once=3 # files; they wait, too
+
+command -v valgrind >/dev/null 2>&1 || broken "needs valgrind: apt-get install valgrind"
+glib_supp=""
+for folder in /usr/share /usr/local/share; do
+    [ ! -r "$folder/glib-2.0/valgrind/glib.supp" ] || glib_supp=$folder/glib-2.0/valgrind/glib.supp
+done
+[ -n "$glib_supp" ] || broken "needs GLib's own glib.supp: apt-get install libglib2.0-dev"
+
+files=()
+tests=()
+[ $# -gt 0 ] || set -- "${batch[@]}"
+what=()
+for argument; do
+    files+=("${argument%%=*}")
+    case " ${what[*]-} " in *" ${argument%%=*} "*) ;; *) what+=(--test "${argument%%=*}") ;; esac
+    case $argument in *=*) tests+=("${argument#*=}") ;; *) tests+=("") ;; esac
+done
+
+SECONDS=0
+binaries=$(test_binaries test "${what[@]}") || broken "the tests do not build"
+echo "valgrind: built in $SECONDS s"
+
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+# "possibly lost" is what only a pointer to its inside refers to: that is how Rust's hash maps look.
+run() { # number, binary, test
+    GSOCK_TEST_SLOWNESS=10 timeout --kill-after=10 "$limit" valgrind --quiet --fair-sched=yes --error-exitcode=9 \
+        --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
+        --suppressions="$glib_supp" --suppressions="$root/.ci/nets/valgrind.supp" \
+        "$2" --quiet --test-threads=1 ${3:+"$3"} >"$logs/$1" 2>&1
+    echo $? >"$logs/$1.code"
+}
+SECONDS=0
+for i in "${!files[@]}"; do
+    binary=$(binary_of "${files[i]}" "$binaries") || broken "no tests in ${files[i]}"
+    while [ "$(jobs -pr | wc -l)" -ge "$at_once" ]; do wait -n; done
+    run "$i" "$binary" "${tests[i]}" &
+done
+wait
+
+found=0
+late=0
+sum=0
+for i in "${!files[@]}"; do
+    code=$(cat "$logs/$i.code")
+    count=$(tests_in "$logs/$i")
+    sum=$((sum + count))
+    case $code in
+        0)
+            [ "$count" -gt 0 ] || [ -z "${tests[i]}" ] || broken "no test of ${files[i]} is called ${tests[i]}"
+            continue
+            ;;
+        124 | 137) late=$((late + 1)) ;;
+        *) found=$((found + 1)) ;;
+    esac
+    echo "valgrind: ${files[i]} ended with $code:"
+    cut -c 1-160 "$logs/$i" | head -n 60
+done
+echo "valgrind: ${#files[@]} processes, $sum tests, $found with a report, $late not done within $limit s; $SECONDS s"
+[ "$found" -eq 0 ] || exit 1
+[ "$late" -eq 0 ] || exit 2
