@@ -84,8 +84,13 @@ for i in "${!files[@]}"; do
         *) found=$((found + 1)) ;;
     esac
     echo "asan: ${files[i]} ended with $code:"
-    # The reports, without the hundred frames of a test's own threads.
-    grep -vE '^ *#[1-9][0-9]|^ *$' "$logs/$i" | cut -c 1-200 | tail -n 60
+    # The first report, without the hundred frames of a test's own threads; else what the test said.
+    if grep -qE '^==.*ERROR' "$logs/$i"; then
+        sed -n '/^==.*ERROR/,$p' "$logs/$i" | grep -vE '^ *#[1-9][0-9]|^ *$' | cut -c 1-200 | head -n 40
+        grep -E '^SUMMARY|^test result' "$logs/$i"
+    else
+        cut -c 1-200 "$logs/$i" | tail -n 60
+    fi
 done
 echo "asan: ${#files[@]} processes, $sum tests, $found with a report, $late not done within $limit s; $SECONDS s"
 [ "$found" -eq 0 ] || exit 1

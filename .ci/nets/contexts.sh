@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Runs the tests with the kind of main context that is asked for: contexts.sh [default|private] [ARGUMENT…]
+#
+# The usual run gives each test a context of its own; this one, by default, runs each on the process' default
+# context, one at a time in a process. The arguments are cargo's: a file (--test NAME), a part of a test's name.
+
+set -u
+
+root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+# shellcheck source=.ci/nets/binaries.sh
+. "$root/.ci/nets/binaries.sh"
+cd "$root" || exit 2
+
+context=${1:-default}
+[ $# -eq 0 ] || shift
+case $context in default | private) ;; *) broken "there is no context called $context" ;; esac
+export GSOCK_TEST_CONTEXT=$context
+
+files=()
+for argument; do
+    case ${previous:-} in --test) files+=(--test "$argument") ;; esac
+    previous=$argument
+done
+test_binaries test ${files[@]+"${files[@]}"} >/dev/null || broken "the tests do not build"
+
+SECONDS=0
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --locked --no-fail-fast "$@"
+    code=$?
+    [ "$code" -ne 4 ] || broken "there is no such test"
+else
+    [ $# -gt 0 ] || set -- --tests
+    timeout --kill-after=10 900 cargo test --locked --no-fail-fast "$@"
+    code=$?
+fi
+echo "contexts: on the $context context: exit code $code, $SECONDS s"
+[ "$code" -eq 0 ] || exit 1
