@@ -53,7 +53,7 @@ done | perl -0777 -ne '
     for (split /^\/\/FILE /m) {
         s/^(\S+)\n// or next;
         $file = $1;
-        while (/((?:^[ \t]*\#\[[^\n]*\n)*)^([ \t]*)(?:pub(?:\([a-z]+\))?[ ]+)?(?:unsafe[ ]+)?(?:extern "[^"]*"[ ]+)?fn[ ]+(\w+)([^\n]*\{[^\n]*\}$|.*?^\2\})/msg) {
+        while (/((?:^[ \t]*\#\[[^\n]*\n)*)^([ \t]*)(?:pub(?:\([a-z]+\))?[ ]+)?(?:unsafe[ ]+)?(?:extern "[^"]*"[ ]+)?fn[ ]+(\w+)([^\n]*\{[^\n]*\}[ ]*$|.*?^\2\})/msg) {
             my ($attributes, $name, $text) = ($1, $3, $4);
             $body{$name} .= $text;
             push @tests, [$file, $name, $text] if $attributes =~ /\#\[test\]/;
