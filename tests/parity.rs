@@ -27,3 +27,9 @@ mod differs;
 mod facts;
 #[path = "parity/matrix.rs"]
 mod matrix;
+#[path = "parity/by_hand.rs"]
+mod by_hand;
+#[path = "parity/io_stream.rs"]
+mod io_stream;
+#[path = "parity/splice.rs"]
+mod splice;

@@ -21,7 +21,7 @@ use crate::{support::*, tools::*, under::*};
 
 /// Runs a scenario on both classes, and compares each with what it is said to do.
 #[track_caller]
-fn differs<T: PartialEq + std::fmt::Debug>(
+pub(crate) fn differs<T: PartialEq + std::fmt::Debug>(
     context: &glib::MainContext,
     scenario: impl Fn(Side, &glib::MainContext) -> T,
     gio: T,

@@ -67,6 +67,11 @@ impl Side {
         Under { side: self, stream }
     }
 
+    /// A connection of a class below this side's.
+    pub(crate) fn wrap(self, stream: gio::IOStream) -> Under {
+        Under { side: self, stream }
+    }
+
     pub(crate) fn connected(self) -> (Under, TcpStream) {
         let (peer, fd) = tcp_pair();
         (
@@ -81,11 +86,15 @@ impl Side {
 }
 
 impl Under {
-    fn gio(&self) -> &gio::SocketConnection {
+    pub(crate) fn side(&self) -> Side {
+        self.side
+    }
+
+    pub(crate) fn gio(&self) -> &gio::SocketConnection {
         self.stream.downcast_ref().expect("tested")
     }
 
-    fn ours(&self) -> &SocketConnection {
+    pub(crate) fn ours(&self) -> &SocketConnection {
         self.stream.downcast_ref().expect("tested")
     }
 
