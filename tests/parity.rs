@@ -31,5 +31,9 @@ mod matrix;
 mod by_hand;
 #[path = "parity/io_stream.rs"]
 mod io_stream;
+#[path = "parity/results.rs"]
+mod results;
 #[path = "parity/splice.rs"]
 mod splice;
+#[path = "parity/tasks.rs"]
+mod tasks;
