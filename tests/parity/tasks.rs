@@ -34,6 +34,7 @@ on_both!(
     async_17_cancelling_calls_nobody_back,
     async_17_cancelling_in_a_callback_calls_nobody_back,
     async_18_without_an_iteration_nothing_is_answered_or_freed,
+    async_19_an_answer_from_another_thread_wakes_the_loop,
 );
 
 fn async_1_every_operation_answers_in_the_context_of_its_call(
@@ -529,6 +530,19 @@ fn async_18_without_an_iteration_nothing_is_answered_or_freed(
     settle(context, Duration::from_millis(10));
     assert!(gone.is_gone());
     assert_eq!(read_to_end(&mut peer), b"");
+}
+
+fn async_19_an_answer_from_another_thread_wakes_the_loop(side: Side, context: &glib::MainContext) {
+    let (under, called) = (side.unconnected(), Slot::new());
+    let task = Task::new(Some(&under), None, called.put());
+    let answering = on_thread(&task, |task| {
+        a_moment();
+        task.return_true();
+    });
+    // Nothing else ends an iteration that waits, so that this ends or the time limit ends it.
+    iterations(context, || called.is_set());
+    answering.join().unwrap();
+    assert_eq!(called.wait(context).propagate(), Ok(true));
 }
 
 /// How many iterations pass until `done`.
