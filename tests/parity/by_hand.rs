@@ -617,21 +617,34 @@ pub(crate) fn finish_splice(result: &gio::AsyncResult) -> Boolean {
     })
 }
 
-/// Counts the dispatches of an idle source that is always ready, and ends after `limit` of them.
-pub(crate) fn busy(
-    context: &glib::MainContext,
-    priority: glib::Priority,
-    limit: usize,
-) -> Arc<AtomicUsize> {
-    let count = Arc::new(AtomicUsize::new(0));
-    let dispatched = count.clone();
-    let idle = glib::source::idle_source_new(None, priority, move || {
-        if dispatched.fetch_add(1, Ordering::SeqCst) + 1 < limit {
-            glib::ControlFlow::Continue
-        } else {
-            glib::ControlFlow::Break
-        }
-    });
-    idle.attach(Some(context));
-    count
+/// An idle source that is always ready, up to a number of dispatches, or until this is dropped.
+pub(crate) struct Busy {
+    source: glib::Source,
+    dispatched: Arc<AtomicUsize>,
+}
+
+impl Busy {
+    pub(crate) fn new(context: &glib::MainContext, priority: glib::Priority, limit: usize) -> Self {
+        let dispatched = Arc::new(AtomicUsize::new(0));
+        let count = dispatched.clone();
+        let source = glib::source::idle_source_new(None, priority, move || {
+            if count.fetch_add(1, Ordering::SeqCst) + 1 < limit {
+                glib::ControlFlow::Continue
+            } else {
+                glib::ControlFlow::Break
+            }
+        });
+        source.attach(Some(context));
+        Self { source, dispatched }
+    }
+
+    pub(crate) fn dispatched(&self) -> usize {
+        self.dispatched.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.source.destroy();
+    }
 }

@@ -3,7 +3,6 @@
 use std::{
     io::Write,
     net::{Shutdown, TcpStream},
-    sync::atomic::Ordering,
     time::Duration,
 };
 
@@ -129,7 +128,7 @@ fn ios_30_a_splice_copies_and_closes_at_default_priority(side: Side, context: &g
         | IOStreamSpliceFlags::CLOSE_STREAM2
         | IOStreamSpliceFlags::WAIT_FOR_BOTH;
     let (low, log) = (glib::Priority::LOW, Log::default());
-    busy(context, glib::Priority::HIGH_IDLE, usize::MAX);
+    let _busy = Busy::new(context, glib::Priority::HIGH_IDLE, usize::MAX);
     log.add_when_idle(context, low, "low");
     let spliced = splice(&one, &other, flags, low, None);
     first.write_all(b"copied").unwrap();
@@ -158,9 +157,9 @@ fn ios_30_a_direction_that_is_given_up_answers_at_the_priority_of_the_splice(
     );
     first.shutdown(Shutdown::Write).unwrap();
     wait_readable(&*one);
-    let busy = busy(context, glib::Priority::HIGH_IDLE, 200);
+    let busy = Busy::new(context, glib::Priority::HIGH_IDLE, 200);
     let (_, result) = spliced.wait(context);
-    assert_eq!(busy.load(Ordering::SeqCst), 200);
+    assert_eq!(busy.dispatched(), 200);
     assert_eq!(finish_splice(&result), Ok(true));
 }
 

@@ -1,13 +1,6 @@
 //! When and where an operation answers: GIO's rules for tasks, under GIO's connections and ours.
 
-use std::{
-    cell::RefCell,
-    io::Write,
-    rc::Rc,
-    sync::{atomic::Ordering, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{cell::RefCell, io::Write, rc::Rc, sync::mpsc, thread, time::Duration};
 
 use gio::{Cancellable, IOErrorEnum, prelude::*};
 
@@ -394,12 +387,12 @@ fn async_7_a_low_priority_waits_for_all_that_is_higher(side: Side, context: &gli
         .input()
         .read_async(vec![0; 8], low, Cancellable::NONE, done.put());
     let (more, less) = (
-        busy(context, DEFAULT, 50),
-        busy(context, glib::Priority::DEFAULT_IDLE, 50),
+        Busy::new(context, DEFAULT, 50),
+        Busy::new(context, glib::Priority::DEFAULT_IDLE, 50),
     );
     assert_eq!(bytes_of(done.wait(context)).unwrap(), b"x");
-    assert_eq!(more.load(Ordering::SeqCst), 50);
-    assert_eq!(less.load(Ordering::SeqCst), 50);
+    assert_eq!(more.dispatched(), 50);
+    assert_eq!(less.dispatched(), 50);
 }
 
 fn async_14_a_task_on_a_thread_answers_when_its_function_has_returned(
