@@ -37,3 +37,5 @@ mod results;
 mod splice;
 #[path = "parity/tasks.rs"]
 mod tasks;
+#[path = "parity/flaws.rs"]
+mod flaws;

@@ -1,0 +1,356 @@
+//! Scenarios in a process of their own: what ends a process, changes all of it, or counts its threads.
+
+use std::{
+    env,
+    fs::File,
+    os::{fd::AsRawFd, unix::thread::JoinHandleExt},
+    process::Command,
+    sync::atomic::{AtomicI32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use gio::{Cancellable, IOErrorEnum, prelude::*};
+use glib::translate::{IntoGlib, ToGlibPtr};
+use gsock::{SocketConnection, prelude::*};
+
+use crate::{support::*, tools::*, under::*};
+
+/// Says to a process which part of a test it is to run.
+const PART: &str = "GSOCK_TEST_PART";
+/// What a scenario says is its process' exit code, from here on: others are the runner's.
+const SAYS: i32 = 64;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// With what the scenario answers.
+    Says(i32),
+    /// By a failed assertion in the test.
+    Panics,
+    /// In any other way: by a signal, or by what watches over signals.
+    Crashes,
+}
+
+use Ended::*;
+
+/// Runs one part of a test in another process, which is this very test again.
+fn alone(test: &str, part: &str) -> Ended {
+    let mut command = Command::new(env::current_exe().expect("the test itself"));
+    command
+        .args([&format!("flaws::alone::{test}"), "--exact", "--nocapture"])
+        .env(PART, part)
+        // Critical messages are what some of these are about.
+        .env_remove("G_DEBUG");
+    let output = within(LIMIT, move || command.output().expect("it can be run"));
+    // Shown if this test fails.
+    print!("{}", String::from_utf8_lossy(&output.stderr));
+    match output.status.code() {
+        Some(code) if (SAYS..SAYS + 32).contains(&code) => Says(code - SAYS),
+        Some(101) => Panics,
+        _ => Crashes,
+    }
+}
+
+/// In the process that is to run a part of a test: runs it, and ends with what it says.
+fn run_if_asked(run: impl FnOnce(&str, &glib::MainContext) -> i32 + Send + 'static) {
+    let Ok(part) = env::var(PART) else { return };
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: a limit as the system takes it. No core is wanted of what crashes on purpose.
+    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
+    let says = on_private_context(move |context| run(&part, context));
+    std::process::exit(SAYS + says);
+}
+
+/// Runs a scenario on each class, in a process of its own, and compares with what it is said to do.
+#[track_caller]
+fn differs_alone(
+    test: &str,
+    scenario: impl FnOnce(Side, &glib::MainContext) -> i32 + Send + 'static,
+    gio: Ended,
+    ours: Ended,
+) {
+    run_if_asked(|part, context| {
+        let side = match part {
+            "gio" => Side::Gio,
+            _ => Side::Ours,
+        };
+        scenario(side, context)
+    });
+    assert_ne!(gio, ours, "it is no difference");
+    assert_gio(alone(test, "gio"), gio);
+    assert_eq!(alone(test, "ours"), ours);
+}
+
+/// Whether GLib's worker threads are there, which GTask makes for what has no asynchronous form.
+fn has_worker() -> bool {
+    std::fs::read_dir("/proc/self/task")
+        .expect("Linux")
+        .flatten()
+        .any(|task| {
+            // A thread may end meanwhile.
+            std::fs::read_to_string(task.path().join("comm"))
+                .is_ok_and(|name| name.starts_with("pool"))
+        })
+}
+
+/// ST-24, ST-39, ST-46: there is nothing to do, and a worker does it.
+#[test]
+fn differs_f21_closing_and_flushing_streams_needs_no_worker() {
+    differs_alone(
+        "differs_f21_closing_and_flushing_streams_needs_no_worker",
+        |side, context| {
+            let (under, _peer) = side.connected();
+            let (flushed, read, written) = (Slot::new(), Slot::new(), Slot::new());
+            let output = under.output();
+            output.flush_async(DEFAULT, Cancellable::NONE, flushed.put());
+            flushed.wait(context).unwrap();
+            let after_flush = has_worker();
+            let input = under.input();
+            input.close_async(DEFAULT, Cancellable::NONE, read.put());
+            read.wait(context).unwrap();
+            output.close_async(DEFAULT, Cancellable::NONE, written.put());
+            written.wait(context).unwrap();
+            assert!(input.is_closed());
+            assert!(output.is_closed());
+            assert_eq!(under.start_close(None).wait(context), Done);
+            i32::from(after_flush) + 2 * i32::from(has_worker())
+        },
+        Says(3),
+        Says(0),
+    );
+}
+
+/// F-18: the time that has passed is taken off anew at every signal.
+#[test]
+fn differs_f18_signals_do_not_shorten_a_wait() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    differs_alone(
+        "differs_f18_signals_do_not_shorten_a_wait",
+        |side, _| {
+            // SAFETY: all zero is a valid action, without SA_RESTART; the handler does nothing.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
+                libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut());
+            }
+            let (under, _peer) = side.connected();
+            under.socket().set_timeout(2);
+            let begun = Instant::now();
+            let reader = read_on_thread(&under.input(), 1, None);
+            while !reader.is_finished() {
+                thread::sleep(Duration::from_millis(50));
+                // SAFETY: a thread that was not joined yet.
+                unsafe { libc::pthread_kill(reader.as_pthread_t(), libc::SIGUSR1) };
+            }
+            assert_fails(reader.join().unwrap(), IOErrorEnum::TimedOut);
+            i32::from(begun.elapsed() < Duration::from_millis(1900))
+        },
+        Says(1),
+        Says(0),
+    );
+}
+
+/// SC-3.
+#[test]
+fn differs_sc_3_built_without_a_socket_it_is_closed_and_no_end_of_the_process() {
+    differs_alone(
+        "differs_sc_3_built_without_a_socket_it_is_closed_and_no_end_of_the_process",
+        |side, _| {
+            let type_ = match side {
+                Side::Gio => gio::SocketConnection::static_type(),
+                Side::Ours => SocketConnection::static_type(),
+            };
+            let built = glib::Object::with_type(type_);
+            let stream = built.downcast::<gio::IOStream>().expect("a stream");
+            i32::from(stream.is_closed())
+        },
+        Crashes,
+        Says(1),
+    );
+}
+
+/// SOCK-3: nothing but a `GSocket` sets it, and we need none around a bare descriptor.
+#[test]
+fn differs_f27_sigpipe_stays_as_the_process_has_it() {
+    differs_alone(
+        "differs_f27_sigpipe_stays_as_the_process_has_it",
+        |side, _| {
+            // SAFETY: Rust's own runtime ignores it; now it is as a program in C finds it.
+            unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+            let (peer, fd) = tcp_pair();
+            let stream: gio::IOStream = match side {
+                Side::Gio => gio::IOStream::clone(&side.around(&gio::Socket::from_fd(fd).unwrap())),
+                Side::Ours => SocketConnection::factory_create_connection_from_fd(fd)
+                    .unwrap()
+                    .upcast(),
+            };
+            drop(peer);
+            // A signal would end the process here.
+            wait_until(|| match write(&stream.output_stream(), b"x") {
+                Ok(_) => false,
+                Err(failure) => code(&failure) == IOErrorEnum::BrokenPipe,
+            });
+            // SAFETY: all zero is a valid place for the answer.
+            let now = unsafe {
+                let mut now: libc::sigaction = std::mem::zeroed();
+                libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut now);
+                now
+            };
+            i32::from(now.sa_sigaction == libc::SIG_IGN)
+        },
+        Says(1),
+        Says(0),
+    );
+}
+
+static CRITICALS: AtomicI32 = AtomicI32::new(0);
+
+fn count_criticals() {
+    glib::log_set_default_handler(|_, level, _| {
+        if level == glib::LogLevel::Critical {
+            CRITICALS.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+}
+
+/// ASYNC-16: FALSE, which says that it failed, and no error that says why.
+#[test]
+fn differs_async_16_a_wrong_result_is_an_error_and_no_critical() {
+    differs_alone(
+        "differs_async_16_a_wrong_result_is_an_error_and_no_critical",
+        |side, _| {
+            count_criticals();
+            let task = unsafe {
+                // SAFETY: a task of nobody's.
+                gio::LocalTask::<bool>::new(None::<&glib::Object>, Cancellable::NONE, |_, _| {})
+            };
+            let wrong = task.upcast_ref::<gio::AsyncResult>();
+            let failed = match side {
+                Side::Gio => {
+                    let connection = ipv4_socket().connection_factory_create_connection();
+                    let mut failure = std::ptr::null_mut();
+                    // SAFETY: live arguments, and a place for an error.
+                    let finished = unsafe {
+                        gio::ffi::g_socket_connection_connect_finish(
+                            connection.to_glib_none().0,
+                            wrong.to_glib_none().0,
+                            &raw mut failure,
+                        )
+                    };
+                    assert_eq!(finished, glib::ffi::GFALSE);
+                    !failure.is_null()
+                }
+                Side::Ours => {
+                    let connection = unconnected();
+                    assert_fails(
+                        connection.connect_finish(wrong),
+                        IOErrorEnum::InvalidArgument,
+                    );
+                    true
+                }
+            };
+            i32::from(failed) + 2 * CRITICALS.load(Ordering::SeqCst)
+        },
+        Says(2),
+        Says(1),
+    );
+}
+
+/// VER-8, in GLib's own entry around our slot: nothing to write, from nowhere, is wrong before 2.82.
+#[test]
+fn ver_8_a_write_of_nothing_from_null_is_a_critical() {
+    const TEST: &str = "ver_8_a_write_of_nothing_from_null_is_a_critical";
+    run_if_asked(|part, _| {
+        count_criticals();
+        let side = if part == "gio" { Side::Gio } else { Side::Ours };
+        let (under, _peer) = side.connected();
+        // SAFETY: a live stream; no byte is asked for.
+        let written = unsafe {
+            gio::ffi::g_output_stream_write(
+                under.output().to_glib_none().0,
+                std::ptr::null_mut(),
+                0,
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+            )
+        };
+        // The right way in Rust.
+        assert_eq!(write(&under.output(), &[]).unwrap(), 0);
+        i32::from(written < 0) + 2 * CRITICALS.load(Ordering::SeqCst)
+    });
+    assert_gio(alone(TEST, "gio"), Says(2));
+    assert_gio(alone(TEST, "ours"), Says(2));
+}
+
+/// SOCK-44: the number is free while a thread waits on it, and whoever gets it is read from next.
+#[test]
+fn gio_f19_a_close_gives_a_number_away_under_the_thread_that_waits_on_it() {
+    const TEST: &str = "gio_f19_a_close_gives_a_number_away_under_the_thread_that_waits_on_it";
+    run_if_asked(|_, _| {
+        let (under, _peer) = Side::Gio.connected();
+        let number = descriptor_of(&under.input());
+        let reader = read_on_thread(&under.input(), 1, None);
+        under.close(Cancellable::NONE).unwrap();
+        // The lowest free number is given, which may be a lower one.
+        let opened: Vec<_> = std::iter::repeat_with(|| File::open("/dev/null").unwrap())
+            .take(64)
+            .collect();
+        let taken = opened.iter().any(|file| file.as_raw_fd() == number);
+        i32::from(taken) + 2 * i32::from(reader.is_finished())
+    });
+    assert_gio(alone(TEST, "gio"), Says(1));
+}
+
+/// F-29: functions that do not look what they are given, each with nothing.
+#[test]
+fn gio_f29_entries_without_a_guard_crash() {
+    const TEST: &str = "gio_f29_entries_without_a_guard_crash";
+    run_if_asked(|part, _| {
+        use std::ptr::null_mut;
+        // SAFETY: none: that is what is tried.
+        unsafe {
+            match part {
+                "is_connected" => {
+                    gio::ffi::g_socket_connection_is_connected(null_mut());
+                }
+                "local_address" => {
+                    gio::ffi::g_socket_connection_get_local_address(null_mut(), null_mut());
+                }
+                "remote_address" => {
+                    gio::ffi::g_socket_connection_get_remote_address(null_mut(), null_mut());
+                }
+                "set_graceful" => gio::ffi::g_tcp_connection_set_graceful_disconnect(null_mut(), 1),
+                "graceful" => {
+                    gio::ffi::g_tcp_connection_get_graceful_disconnect(null_mut());
+                }
+                "splice" => gio::ffi::g_io_stream_splice_async(
+                    null_mut(),
+                    null_mut(),
+                    0,
+                    DEFAULT.into_glib(),
+                    null_mut(),
+                    None,
+                    null_mut(),
+                ),
+                // One that has a guard.
+                _ => assert!(gio::ffi::g_socket_connection_get_socket(null_mut()).is_null()),
+            }
+        }
+        0
+    });
+    for part in [
+        "is_connected",
+        "local_address",
+        "remote_address",
+        "set_graceful",
+        "graceful",
+        "splice",
+    ] {
+        assert_gio((part, alone(TEST, part)), (part, Crashes));
+    }
+    assert_eq!(alone(TEST, "socket"), Says(0));
+}
