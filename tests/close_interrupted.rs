@@ -1,5 +1,5 @@
-//! A `close(2)` that says it was interrupted has closed all the same, and whoever tries again closes
-//! a stranger's file. The one test of this file: its own `close` stands before the C library's.
+//! A `close(2)` that says it was interrupted has closed all the same, and whoever tries again
+//! closes a stranger's file. The one test of this file: its `close` comes before the C library's.
 
 #![cfg(test)]
 #![allow(

@@ -40,8 +40,8 @@ fn early() -> glib::Type {
 
 /// SC-31, SC-32: the first look loads the built-in types, and loading one registers it.
 ///
-/// That replaces an entry, and GLib 2.74 then goes on with memory that it has freed: what the factory
-/// answers from here on is most often its own type, and never to be used.
+/// That replaces an entry, and GLib 2.74 then goes on with memory that it has freed: what the
+/// factory answers from here on is most often its own type, and never to be used.
 #[test]
 fn gios_built_in_types_overwrite_a_registration_made_before_they_were_used() {
     on_private_context(|_| {

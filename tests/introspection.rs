@@ -1,4 +1,4 @@
-//! What the type system says of GIO's live classes, it says of ours, but for the listed differences.
+//! What the type system says of GIO's live classes it says of ours, but for a list of differences.
 //!
 //! Both classes are walked in the same way and written down as lines; what differs must be in
 //! `LISTED`, and what is in there must differ.
@@ -181,7 +181,7 @@ const LISTED: &[Listed] = &[
     (OUTPUT, "GPollableOutputStream.can_poll", "inherited", "own"),
 ];
 
-// --- Writing a class down --------------------------------------------------------------------------
+// --- Writing a class down -----------------------------------------------------------------------
 
 /// A name without what tells our types from GIO's.
 fn plain(name: &str) -> String {
@@ -478,7 +478,7 @@ fn facts_of(type_: glib::Type) -> Facts {
     facts
 }
 
-// --- Comparing -------------------------------------------------------------------------------------
+// --- Comparing ----------------------------------------------------------------------------------
 
 /// What differs between two classes, and is not listed; what is listed, and does not differ so.
 fn unlisted(class: &str, gio: &Facts, ours: &Facts, listed: &[Listed]) -> Vec<String> {

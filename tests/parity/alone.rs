@@ -1,4 +1,4 @@
-//! Scenarios in a process of their own: what ends a process, changes all of it, or counts its threads.
+//! Scenarios in a process of their own: what ends it, changes all of it, or counts its threads.
 
 use std::{
     env,
@@ -260,7 +260,7 @@ fn differs_async_16_a_wrong_result_is_an_error_and_no_critical() {
     );
 }
 
-/// VER-8, in GLib's own entry around our slot: nothing to write, from nowhere, is wrong before 2.82.
+/// VER-8, in GLib's own entry around our slot: NULL is wrong even for nothing to write.
 #[test]
 fn ver_8_a_write_of_nothing_from_null_is_a_critical() {
     const TEST: &str = "ver_8_a_write_of_nothing_from_null_is_a_critical";

@@ -1,23 +1,19 @@
 //! The rest of what is wrong or odd in GIO's class: mended here, GLib's own, or kept on purpose.
 
 use std::{
-    cell::Cell,
-    ffi::{CStr, c_int},
     io::{Read, Write},
-    net::{Shutdown, TcpStream},
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicBool, Ordering},
+    net::Shutdown,
+    os::{
+        fd::AsRawFd,
+        unix::net::{UnixListener, UnixStream},
     },
-    thread::{self, JoinHandle, ThreadId},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use gio::{Cancellable, IOErrorEnum, SocketFamily, SocketType, prelude::*};
 use glib::{
-    ffi::{GTRUE, gboolean, gpointer},
-    subclass::types::ObjectSubclassIsExt,
-    translate::{FromGlib, IntoGlib, ToGlibPtr, from_glib_full},
+    ffi::gpointer,
+    translate::{IntoGlib, ToGlibPtr, from_glib_full},
 };
 use gsock::{SocketConnection, prelude::*};
 
@@ -25,68 +21,8 @@ use crate::{differs::differs, support::*, tools::*, under::*};
 
 #[path = "alone.rs"]
 mod alone;
-
-// --- A graceful close ------------------------------------------------------------------------------
-
-fn graceful(side: Side) -> (Under, TcpStream) {
-    let (under, peer) = side.connected();
-    under.set_graceful(true);
-    (under, peer)
-}
-
-/// VER-2, TCP-15: mended in GLib 2.80.
-#[test]
-fn differs_ver_2_an_asynchronous_graceful_close_leaves_nothing_behind() {
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, context| {
-                let (under, peer) = graceful(side);
-                let gone = Gone::of(&*under);
-                drop(peer);
-                assert_eq!(under.start_close(None).wait(context), Done);
-                drop(under);
-                settle(context, Duration::from_millis(50));
-                gone.is_gone()
-            },
-            false,
-            true,
-        );
-    });
-}
-
-/// TCP-9: 1 KiB in each iteration.
-#[test]
-fn differs_f12_a_graceful_close_throws_away_in_bulk_what_still_comes() {
-    const KIBIBYTES: usize = 32;
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, context| {
-                let (under, mut peer) = graceful(side);
-                peer.write_all(&[b'.'; KIBIBYTES * 1024]).unwrap();
-                peer.shutdown(Shutdown::Write).unwrap();
-                let fd = descriptor_of(&under.input());
-                wait_until(|| unread(fd) == KIBIBYTES * 1024);
-                let closing = under.start_close(None);
-                let turns = turns(context, || closing.is_set());
-                assert_eq!(closing.wait(context), Done);
-                turns > KIBIBYTES
-            },
-            true,
-            false,
-        );
-    });
-}
-
-/// What has arrived on a descriptor and was not read.
-fn unread(fd: c_int) -> usize {
-    let mut count: c_int = 0;
-    // SAFETY: an open descriptor, and room for the answer.
-    let asked = unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut count) };
-    assert_eq!(asked, 0);
-    usize::try_from(count).expect("a count")
-}
+#[path = "closing.rs"]
+mod closing;
 
 /// Iterates until it is done, and tells how often.
 fn turns(context: &glib::MainContext, done: impl Fn() -> bool) -> usize {
@@ -98,329 +34,7 @@ fn turns(context: &glib::MainContext, done: impl Fn() -> bool) -> usize {
     turns
 }
 
-/// A peer that sends a byte now and then, until it is cut off or told to stop.
-struct Trickle {
-    stop: Arc<AtomicBool>,
-    peer: JoinHandle<()>,
-}
-
-impl Trickle {
-    fn from(mut peer: TcpStream) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let peer = thread::spawn(move || {
-            while !stopped.load(Ordering::SeqCst) && peer.write_all(b".").is_ok() {
-                thread::sleep(Duration::from_millis(50));
-            }
-        });
-        Self { stop, peer }
-    }
-
-    fn stop(self) {
-        self.stop.store(true, Ordering::SeqCst);
-        self.peer.join().unwrap();
-    }
-}
-
-/// TCP-6, TCP-10, SOCK-11: the time starts anew at each wait, so that there is no end to it.
-#[test]
-fn differs_f18_the_timeout_is_one_of_the_whole_operation() {
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, context| {
-                // Longer than the timeout where nothing must happen, all the time there is where it must.
-                let patience = match side {
-                    Side::Gio => Duration::from_millis(1500),
-                    Side::Ours => LIMIT,
-                };
-                let [(blocked, first), (waiting, second)] = [graceful(side), graceful(side)];
-                for under in [&blocked, &waiting] {
-                    under.socket().set_timeout(1);
-                }
-                let peers = [Trickle::from(first), Trickle::from(second)];
-                let closer = on_thread(&*blocked, |stream| {
-                    Outcome::from(stream.close(Cancellable::NONE))
-                });
-                let closing = waiting.start_close(None);
-                let end = Instant::now() + patience;
-                iterate_until(context, || {
-                    (closing.is_set() && closer.is_finished()) || Instant::now() >= end
-                });
-                let ended = (closer.is_finished(), closing.is_set());
-                peers.into_iter().for_each(Trickle::stop);
-                (ended, closer.join().unwrap(), closing.wait(context))
-            },
-            ((false, false), Done, Done),
-            (
-                (true, true),
-                Fails(IOErrorEnum::TimedOut),
-                Fails(IOErrorEnum::TimedOut),
-            ),
-        );
-    });
-}
-
-thread_local! {
-    /// How often `counting_close` ran on this thread.
-    static CLOSES: Cell<usize> = const { Cell::new(0) };
-    static CHAINS_UP: Cell<bool> = const { Cell::new(true) };
-}
-
-/// A `close_fn` that counts, and chains up if it is told to.
-unsafe extern "C" fn counting_close(
-    stream: *mut gio::ffi::GIOStream,
-    cancellable: *mut gio::ffi::GCancellable,
-    error: *mut *mut glib::ffi::GError,
-) -> gboolean {
-    CLOSES.set(CLOSES.get() + 1);
-    if !CHAINS_UP.get() {
-        return GTRUE;
-    }
-    // SAFETY: an instance begins with its class, which is the counting one: nothing derives from it.
-    let parent = unsafe {
-        let class = (*stream.cast::<glib::gobject_ffi::GTypeInstance>()).g_class;
-        &*glib::gobject_ffi::g_type_class_peek_parent(class.cast())
-            .cast::<gio::ffi::GIOStreamClass>()
-    };
-    let close = parent.close_fn.expect("the parent closes");
-    // SAFETY: GIO's own arguments, passed on.
-    unsafe { close(stream, cancellable, error) }
-}
-
-unsafe extern "C" fn counting_class_init(class: gpointer, _: gpointer) {
-    // SAFETY: the class struct begins with this one.
-    unsafe { (*class.cast::<gio::ffi::GIOStreamClass>()).close_fn = Some(counting_close) };
-}
-
-/// A type below the TCP connection of this side that overrides `close_fn` alone, made in C's way.
-fn counting_type(side: Side) -> glib::Type {
-    static TYPES: [OnceLock<glib::Type>; 2] = [const { OnceLock::new() }; 2];
-    let (parent, name): (_, &CStr) = match side {
-        Side::Gio => (gio::TcpConnection::static_type(), c"TestCountingGTcp"),
-        Side::Ours => (gsock::TcpConnection::static_type(), c"TestCountingGsockTcp"),
-    };
-    *TYPES[side as usize].get_or_init(|| {
-        let _class = glib::Class::<glib::Object>::from_type(parent).expect("a class");
-        // SAFETY: all zero is valid; the parent's sizes are known once its class is there.
-        let type_ = unsafe {
-            let mut sizes: glib::gobject_ffi::GTypeQuery = std::mem::zeroed();
-            glib::gobject_ffi::g_type_query(parent.into_glib(), &raw mut sizes);
-            glib::gobject_ffi::g_type_register_static_simple(
-                parent.into_glib(),
-                name.as_ptr(),
-                sizes.class_size,
-                Some(counting_class_init),
-                sizes.instance_size,
-                None,
-                0,
-            )
-        };
-        // SAFETY: registered just now.
-        unsafe { glib::Type::from_glib(type_) }
-    })
-}
-
-/// A connection of that type, whose peer is gone, and its socket.
-fn counting(side: Side, graceful: bool) -> (gio::IOStream, gio::Socket) {
-    let (peer, fd) = tcp_pair();
-    drop(peer);
-    let socket = gio::Socket::from_fd(fd).unwrap();
-    let stream = glib::Object::builder_with_type(counting_type(side))
-        .property("socket", &socket)
-        .property("graceful-disconnect", graceful)
-        .build();
-    (stream.downcast().unwrap(), socket)
-}
-
-/// TCP-11a.
-#[test]
-fn differs_tcp_11a_an_overridden_close_runs_in_an_asynchronous_graceful_close() {
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, context| {
-                let (stream, socket) = counting(side, true);
-                CLOSES.set(0);
-                let closed = Slot::new();
-                stream.close_async(DEFAULT, Cancellable::NONE, closed.put());
-                closed.wait(context).unwrap();
-                assert!(stream.is_closed());
-                assert!(socket.is_closed());
-                CLOSES.get()
-            },
-            0,
-            1,
-        );
-    });
-}
-
-// --- A close that GIOStream carries out ------------------------------------------------------------
-
-/// Where each close of a stream ran.
-type Closes = Arc<Mutex<Vec<ThreadId>>>;
-
-/// A class of `$parent` whose streams are given, and whose blocking close alone is overridden.
-macro_rules! closing_class {
-    ($module:ident, $name:literal, $parent:ty, [$($extends:ty),*], [$($impl:ident),*]) => {
-        mod $module {
-            use std::{cell::{Cell, OnceCell}, thread};
-
-            use gsock::subclass::prelude::*;
-
-            use super::Closes;
-            use crate::tools::Sent;
-
-            #[derive(Default)]
-            pub(super) struct Closing {
-                pub(super) streams: OnceCell<Sent<(gio::InputStream, gio::OutputStream)>>,
-                pub(super) closes: OnceCell<Closes>,
-                pub(super) alone: Cell<bool>,
-            }
-
-            #[glib::object_subclass]
-            impl ObjectSubclass for Closing {
-                const NAME: &'static str = $name;
-                type Type = super::$module::Object;
-                type ParentType = $parent;
-            }
-
-            impl ObjectImpl for Closing {}
-            impl IOStreamImpl for Closing {
-                fn input_stream(&self) -> gio::InputStream {
-                    self.streams.get().expect("given").get().0.clone()
-                }
-
-                fn output_stream(&self) -> gio::OutputStream {
-                    self.streams.get().expect("given").get().1.clone()
-                }
-
-                fn close(&self, cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
-                    let closes = self.closes.get().expect("given");
-                    closes.lock().expect("no panic").push(thread::current().id());
-                    if self.alone.get() {
-                        return Ok(());
-                    }
-                    self.parent_close(cancellable)
-                }
-            }
-            $(impl $impl for Closing {})*
-
-            glib::wrapper! {
-                pub(super) struct Object(ObjectSubclass<Closing>) @extends $($extends),*;
-            }
-        }
-    };
-}
-
-closing_class!(
-    bare,
-    "TestClosingStream",
-    gio::IOStream,
-    [gio::IOStream],
-    []
-);
-closing_class!(
-    derived,
-    "TestClosingConnection",
-    gsock::SocketConnection,
-    [gsock::SocketConnection, gio::IOStream],
-    [SocketConnectionImpl]
-);
-
-/// IOS-21, IOS-22: not at all around streams that close asynchronously by themselves, and else on a
-/// worker's thread.
-#[test]
-fn differs_f23_an_asynchronous_close_runs_an_overridden_close_on_the_callers_thread() {
-    type Streams = (gio::InputStream, gio::OutputStream);
-    fn closed(side: Side, streams: Streams, context: &glib::MainContext) -> (usize, bool) {
-        let (closes, given) = (Closes::default(), Sent::new(streams));
-        let stream: gio::IOStream = match side {
-            Side::Gio => {
-                let stream: bare::Object = glib::Object::new();
-                stream.imp().closes.set(closes.clone()).unwrap();
-                assert!(stream.imp().streams.set(given).is_ok());
-                stream.upcast()
-            }
-            Side::Ours => {
-                let stream: derived::Object = glib::Object::builder()
-                    .property("socket", ipv4_socket())
-                    .build();
-                stream.imp().closes.set(closes.clone()).unwrap();
-                assert!(stream.imp().streams.set(given).is_ok());
-                stream.upcast()
-            }
-        };
-        let closed = Slot::new();
-        stream.close_async(DEFAULT, Cancellable::NONE, closed.put());
-        closed.wait(context).unwrap();
-        assert!(stream.is_closed());
-        let closes = closes.lock().unwrap();
-        (
-            closes.len(),
-            closes
-                .iter()
-                .all(|thread| *thread == thread::current().id()),
-        )
-    }
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, context| {
-                let of_their_own = (
-                    gio::MemoryInputStream::new().upcast(),
-                    gio::MemoryOutputStream::new_resizable().upcast(),
-                );
-                let (under, _peer) = Side::Gio.connected();
-                let by_a_worker = (under.input(), under.output());
-                (
-                    closed(side, of_their_own, context),
-                    closed(side, by_a_worker, context),
-                )
-            },
-            ((0, true), (1, false)),
-            ((1, true), (1, true)),
-        );
-    });
-}
-
-/// SC-25: whether or not the parent has its part in it.
-#[test]
-fn sc_25_an_overridden_close_that_does_not_chain_up_runs_once() {
-    on_private_context(|context| {
-        CHAINS_UP.set(false);
-        // GIO's passes it over where it is graceful.
-        for (side, graceful) in [(Side::Gio, false), (Side::Ours, false), (Side::Ours, true)] {
-            let (stream, _socket) = counting(side, graceful);
-            CLOSES.set(0);
-            let closed = Slot::new();
-            stream.close_async(DEFAULT, Cancellable::NONE, closed.put());
-            closed.wait(context).unwrap();
-            assert!(stream.is_closed());
-            assert_eq!(CLOSES.get(), 1, "{side:?}, graceful: {graceful}");
-        }
-    });
-}
-
-/// The same in Rust.
-#[test]
-fn sc_25_an_overridden_close_in_rust_that_does_not_chain_up_runs_once() {
-    on_private_context(|context| {
-        let closes = Closes::default();
-        let stream: derived::Object = glib::Object::builder()
-            .property("socket", ipv4_socket())
-            .build();
-        stream.imp().closes.set(closes.clone()).unwrap();
-        stream.imp().alone.set(true);
-        let closed = Slot::new();
-        stream.close_async(DEFAULT, Cancellable::NONE, closed.put());
-        closed.wait(context).unwrap();
-        assert!(stream.is_closed());
-        assert_eq!(closes.lock().unwrap().len(), 1);
-    });
-}
-
-// --- Connecting ------------------------------------------------------------------------------------
+// --- Connecting ---------------------------------------------------------------------------------
 
 /// ASYNC-8: connected, and said to be cancelled.
 #[test]
@@ -490,7 +104,7 @@ fn differs_f8_a_connect_cancelled_before_its_finish_has_connected() {
     });
 }
 
-/// SOCK-13, VER-5: two sockets at one address cannot have one peer. CONNECTION_REFUSED from 2.82 on.
+/// SOCK-13, VER-5: two sockets at one address cannot have one peer.
 #[test]
 fn differs_ver_5_an_address_that_is_not_available_refuses_the_connection() {
     on_private_context(|context| {
@@ -541,7 +155,55 @@ fn ver_5_what_has_no_destination_fails() {
     });
 }
 
-// --- What is told ----------------------------------------------------------------------------------
+/// SOCK-23: nor does it wait for a place when it is asynchronous.
+#[test]
+fn differs_f17_an_asynchronous_unix_connect_waits_for_a_place_in_a_full_queue() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, context| {
+                let directory = glib::mkdtemp(std::env::temp_dir().join("parity-XXXXXX")).unwrap();
+                let path = directory.join("socket");
+                let listener = UnixListener::bind(&path).unwrap();
+                // SAFETY: an open descriptor; a second listen(2) changes the length of the queue.
+                let shortened = unsafe { libc::listen(listener.as_raw_fd(), 0) };
+                assert_eq!(shortened, 0);
+                let _filler = UnixStream::connect(&path).unwrap();
+                let socket = gio::Socket::new(
+                    SocketFamily::Unix,
+                    SocketType::Stream,
+                    gio::SocketProtocol::Default,
+                )
+                .unwrap();
+                let address = gio::UnixSocketAddress::new(&path);
+                let slot = Slot::new();
+                let put = slot.put();
+                match side {
+                    Side::Gio => socket.connection_factory_create_connection().connect_async(
+                        &address,
+                        Cancellable::NONE,
+                        put,
+                    ),
+                    Side::Ours => SocketConnection::new(&socket).connect_async(
+                        &address,
+                        Cancellable::NONE,
+                        move |connection, result| put(connection.connect_finish(result)),
+                    ),
+                }
+                iterate_for(context, Duration::from_millis(50));
+                let waits = !slot.is_set();
+                drop(listener.accept().unwrap());
+                let outcome = Outcome::from(slot.wait(context));
+                std::fs::remove_dir_all(&directory).unwrap();
+                (waits, outcome)
+            },
+            (false, Fails(IOErrorEnum::WouldBlock)),
+            (true, Done),
+        );
+    });
+}
+
+// --- What is told -------------------------------------------------------------------------------
 
 /// SC-8: a peer that leaves is news to nobody who does not read.
 #[test]
@@ -610,7 +272,7 @@ fn differs_async_12_a_result_names_no_cancellable() {
     });
 }
 
-// --- The factory -----------------------------------------------------------------------------------
+// --- The factory --------------------------------------------------------------------------------
 
 /// A type's name without the prefix of its library.
 fn registered(side: Side, family: SocketFamily, type_: SocketType, protocol: i32) -> String {
@@ -649,6 +311,8 @@ on_both!(
     f28_the_factory_matches_exactly_or_not_at_all,
     f31_what_is_ready_at_once_answers_in_the_next_iteration,
     f31_an_answer_of_low_priority_waits_for_ever_behind_one_that_never_rests,
+    ios_30_the_priority_of_a_splice_of_connections_counts_for_nothing,
+    sock_26_asking_for_the_outcome_of_a_connect_makes_a_socket_connected,
     st_45_the_priority_of_a_splice_counts_for_nothing,
 );
 
@@ -670,7 +334,7 @@ fn f28_the_factory_matches_exactly_or_not_at_all(side: Side, _: &glib::MainConte
     }
 }
 
-// --- Kept, and GLib's own --------------------------------------------------------------------------
+// --- Kept, and GLib's own -----------------------------------------------------------------------
 
 /// SC-26, kept: a shutdown of the socket does it.
 fn f25_closing_the_output_stream_is_not_told_to_the_peer(side: Side, context: &glib::MainContext) {
@@ -761,6 +425,59 @@ fn st_45_the_priority_of_a_splice_counts_for_nothing(side: Side, context: &glib:
         spliced.put(),
     );
     assert_eq!(spliced.wait(context).unwrap(), 7);
+    busy.destroy();
+    let mut received = [0; 7];
+    second.read_exact(&mut received).unwrap();
+    assert_eq!(received, *b"at once");
+}
+
+/// SOCK-26, GLib's own: whoever asks a `GSocket` marks it connected. Our state does not listen.
+fn sock_26_asking_for_the_outcome_of_a_connect_makes_a_socket_connected(
+    side: Side,
+    context: &glib::MainContext,
+) {
+    let deaf = deaf_listener();
+    let under = side.unconnected();
+    let connecting = under.start_connect(deaf.address, None);
+    iterate_for(context, Duration::from_millis(10));
+    assert!(!connecting.is_set());
+    under.socket().check_connect_result().unwrap();
+    assert!(under.is_connected());
+    if side == Side::Ours {
+        let state = under.property::<gsock::ConnectionState>("state");
+        assert_eq!(state, gsock::ConnectionState::Connecting);
+    }
+    under.close(Cancellable::NONE).unwrap();
+    assert_fails(connecting.wait(context), IOErrorEnum::Closed);
+}
+
+/// IOS-30, GLib's own: likewise.
+fn ios_30_the_priority_of_a_splice_of_connections_counts_for_nothing(
+    side: Side,
+    context: &glib::MainContext,
+) {
+    let ((one, mut first), (other, mut second)) = (side.connected(), side.connected());
+    first.write_all(b"at once").unwrap();
+    for peer in [&first, &second] {
+        peer.shutdown(Shutdown::Write).unwrap();
+    }
+    // Nothing of lower priority gets a turn.
+    let busy = never_rests(context, glib::Priority::from(100));
+    // SAFETY: live streams, and nobody to call back.
+    unsafe {
+        gio::ffi::g_io_stream_splice_async(
+            (*one).to_glib_none().0,
+            (*other).to_glib_none().0,
+            gio::ffi::G_IO_STREAM_SPLICE_WAIT_FOR_BOTH
+                | gio::ffi::G_IO_STREAM_SPLICE_CLOSE_STREAM1
+                | gio::ffi::G_IO_STREAM_SPLICE_CLOSE_STREAM2,
+            glib::Priority::LOW.into_glib(),
+            std::ptr::null_mut(),
+            None,
+            std::ptr::null_mut(),
+        );
+    }
+    iterate_until(context, || one.is_closed() && other.is_closed());
     busy.destroy();
     let mut received = [0; 7];
     second.read_exact(&mut received).unwrap();
