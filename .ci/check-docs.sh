@@ -3,7 +3,9 @@
 #
 # - every example has its line in examples/README.md;
 # - every relative link in a Markdown file leads to a file, and its #fragment to a heading;
-# - every test that docs/differences.md names, as `file::test_name`, exists.
+# - docs/differences.md has a row for each flaw F-1 to F-33, by its number in the column "no.";
+# - a row there under "Gone" or "GLib's own" names a test and the GLib on which it was seen;
+# - every test that it names, as `file::test_name`, exists.
 
 set -u
 
@@ -78,9 +80,39 @@ for file in $(printf '%s\n' "$files" | grep -E '\.md$'); do
     done < <(links_of "$file")
 done
 
+# What is wrong with the rows of a list of differences, a line for each.
+rows_of() { # file
+    perl -CSD -ne '
+        BEGIN { $flaws = 33 }
+        if (/^##\s+(.*?)\s*$/) { $section = $1 }
+        if (!/^\|/) { undef %column; next }
+        my @cells = split /(?<!\\)\|/, $_, -1;
+        s/^\s+|\s+$//g for @cells;
+        if (!%column) { @column{@cells} = 0 .. $#cells; next }
+        next if /^[|\s:-]+$/;
+        my $cell = sub { exists $column{$_[0]} ? $cells[$column{$_[0]}] // "" : "" };
+        my $row = "line $.";
+        for ($cell->("no.") =~ /\bF-(\d+)/g) {
+            print "$row: there is no flaw F-$_\n" if $_ < 1 || $_ > $flaws;
+            $seen{$_} = 1;
+        }
+        next unless $section =~ /^(Gone|GLib.s own)$/;
+        print "$row: a row of \"$section\" without a number\n" unless $cell->("no.");
+        print "$row: a row of \"$section\" that does not say on which GLib it was seen\n"
+            unless $cell->("seen") =~ /^\d+\.\d+\.\d+$/;
+        print "$row: a row of \"$section\" without a test\n"
+            unless $cell->("test") =~ /`[a-z]\w*(::\w+)+`/;
+        END { $seen{$_} or print "no row for the flaw F-$_\n" for 1 .. $flaws }
+    ' "$1"
+}
+
 if [ ! -f docs/differences.md ]; then
     fail "docs/differences.md is missing"
 else
+    while IFS= read -r wrong; do
+        fail "docs/differences.md: $wrong"
+    done < <(rows_of docs/differences.md)
+
     # Paths into crates look the same; everything else of this form is a test.
     crates='gio|glib|glib_macros|gobject|gsock|libc|once_cell|std|core|alloc|crate|self|super'
     # shellcheck disable=SC2016 # the backticks are Markdown's

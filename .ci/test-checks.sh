@@ -68,11 +68,26 @@ echo 'fn peer_resets() {}' >tests/faults/reset.rs
 echo 'fn main() {}' >examples/echo.rs
 # shellcheck disable=SC2016 # the backticks are Markdown's
 echo '* `echo`: talks to itself' >examples/README.md
-cat >docs/differences.md <<'MD'
+others=$(printf 'F-%d, ' {3..33})
+cat >docs/differences.md <<MD
 # Differences
 ## Seen on GLib
 | C | we | test |
-| drops | keeps | `connection::it_connects`, `faults::peer_resets`; not `gio::prelude` |
+| --- | --- | --- |
+| drops | keeps | \`connection::it_connects\`, \`faults::peer_resets\`; not \`gio::prelude\` |
+## Gone
+| no. | C | we | seen | test |
+| --- | --- | --- | --- | --- |
+| F-1 | drops | keeps | $glib.6 | \`connection::it_connects\` |
+| SC-1 | odd | even | $glib.6 | \`faults::peer_resets\` |
+## GLib's own
+| no. | what | seen | test |
+| --- | --- | --- | --- |
+| F-1, F-2 | drops | $glib.6 | \`connection::it_connects\` |
+## Kept
+| no. | what |
+| --- | --- |
+| ${others%, } | odd |
 MD
 cat >docs/behaviour.md <<'MD'
 # Behaviour
@@ -383,6 +398,53 @@ for test in '`connection::it_flies`' '`connections::it_connects`' '`faults::peer
     check docs
     expect_failure "names the test"
 done
+
+for flaw in 1 2 17 33; do
+    plant "a flaw without a row: F-$flaw"
+    sed -i.orig -E "s/F-$flaw([,| ])/SC-9\1/g" docs/differences.md && rm docs/differences.md.orig
+    check docs
+    expect_failure "no row for the flaw F-$flaw"
+done
+
+plant "a number in the text of a row is no row for it"
+sed -i.orig -e 's/F-9, //' -e 's/| odd |/| odd, as F-9 |/' docs/differences.md && rm docs/differences.md.orig
+check docs
+expect_failure "no row for the flaw F-9"
+expect_not "no row for the flaw F-8"
+
+plant "a flaw that there is not"
+echo '| F-34 | x |' >>docs/differences.md
+check docs
+expect_failure "there is no flaw F-34"
+
+for section in "Gone" "GLib's own"; do
+    for cell in seen test no.; do
+        plant "a row of $section without what stands under $cell"
+        # The cells of its rows, by the heading of the column.
+        SECTION=$section CELL=$cell perl -i -pe '
+            $in = $1 eq $ENV{SECTION} if /^## (.*)/;
+            my @cells = split /\|/, $_, -1;
+            ($at) = grep { $cells[$_] =~ /^ \Q$ENV{CELL}\E $/ } 0 .. $#cells if /no\./;
+            if ($in && /^\|/ && !/no\.|---/) { $cells[$at] = " "; $_ = join "|", @cells }
+        ' docs/differences.md
+        check docs
+        case $cell in
+            seen) expect_failure "a row of \"$section\" that does not say on which GLib it was seen" ;;
+            test) expect_failure "a row of \"$section\" without a test" ;;
+            no.) expect_failure "a row of \"$section\" without a number" ;;
+        esac
+    done
+done
+
+plant "half a version is none"
+sed -i.orig "s/ $glib.6 / $glib /" docs/differences.md && rm docs/differences.md.orig
+check docs
+expect_failure "does not say on which GLib it was seen"
+
+plant "what is kept needs no test"
+echo '| F-3 | odd | | |' >>docs/differences.md
+check docs
+expect_code 0
 
 plant "the list of differences is missing"
 rm docs/differences.md
