@@ -11,7 +11,7 @@ use std::{
 };
 
 use gio::{Cancellable, IOErrorEnum, prelude::*};
-use glib::translate::{IntoGlib, ToGlibPtr};
+use glib::translate::{IntoGlib, ToGlibPtr, from_glib_full};
 use gsock::{SocketConnection, prelude::*};
 
 use crate::{support::*, tools::*, under::*};
@@ -258,6 +258,45 @@ fn differs_async_16_a_wrong_result_is_an_error_and_no_critical() {
         Says(2),
         Says(1),
     );
+}
+
+/// ASYNC-16, GLib's own: nothing tells that it is running, and so it is asked for its outcome.
+#[test]
+fn async_16_a_running_task_without_a_tag_is_a_critical_of_glibs() {
+    const TEST: &str = "async_16_a_running_task_without_a_tag_is_a_critical_of_glibs";
+    run_if_asked(|part, _| {
+        count_criticals();
+        let side = if part == "gio" { Side::Gio } else { Side::Ours };
+        let under = side.unconnected();
+        // SAFETY: live arguments; nobody answers the task.
+        let task: gio::AsyncResult = unsafe {
+            let source: *mut gio::ffi::GIOStream = (*under).to_glib_none().0;
+            let null = std::ptr::null_mut();
+            let task = gio::ffi::g_task_new(source.cast(), null, None, std::ptr::null_mut());
+            from_glib_full(task.cast::<gio::ffi::GAsyncResult>())
+        };
+        let failed = match side {
+            Side::Gio => {
+                let connection = under.downcast_ref::<gio::SocketConnection>().unwrap();
+                // SAFETY: live arguments, and no place for an error.
+                let finished = unsafe {
+                    gio::ffi::g_socket_connection_connect_finish(
+                        connection.to_glib_none().0,
+                        task.to_glib_none().0,
+                        std::ptr::null_mut(),
+                    )
+                };
+                finished == glib::ffi::GFALSE
+            }
+            Side::Ours => {
+                let connection = under.downcast_ref::<SocketConnection>().unwrap();
+                connection.connect_finish(&task).is_err()
+            }
+        };
+        i32::from(failed) + 2 * CRITICALS.load(Ordering::SeqCst)
+    });
+    assert_gio(alone(TEST, "gio"), Says(3));
+    assert_eq!(alone(TEST, "ours"), Says(3));
 }
 
 /// VER-8, in GLib's own entry around our slot: NULL is wrong even for nothing to write.

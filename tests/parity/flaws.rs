@@ -236,6 +236,25 @@ fn differs_f10_the_peers_departure_is_notified() {
     });
 }
 
+/// Of ours: nothing tells it from the peer's, as TCP does.
+#[test]
+fn on_unix_sockets_our_own_shutdown_of_the_reading_side_is_taken_for_the_peers() {
+    on_private_context(|context| {
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        let socket = gio::Socket::from_fd(ours.into()).unwrap();
+        let connection = SocketConnection::factory_create_connection(&socket);
+        socket.shutdown(true, false).unwrap();
+        iterate_until(context, || {
+            connection.state() == gsock::ConnectionState::Disconnected
+        });
+        // And it is not gone.
+        assert_eq!(write(&connection.output_stream(), b"there?").unwrap(), 6);
+        let mut received = [0; 6];
+        peer.read_exact(&mut received).unwrap();
+        assert_eq!(received, *b"there?");
+    });
+}
+
 /// ASYNC-12: who asks the result which cancellable it had gets none of ours.
 #[test]
 fn differs_async_12_a_result_names_no_cancellable() {
