@@ -48,6 +48,7 @@ fn alone(test: &str, part: &str) -> Ended {
     match output.status.code() {
         Some(code) if (SAYS..SAYS + 32).contains(&code) => Says(code - SAYS),
         Some(101) => Panics,
+        Some(0) => panic!("there is no test of the name {test}"),
         _ => Crashes,
     }
 }
