@@ -123,19 +123,6 @@ const LISTED: &[Listed] = &[
         "1 pointers",
         "0 pointers",
     ),
-    // The streams follow their connection to another socket.
-    (
-        INPUT,
-        "property socket",
-        "GSocketInputStream GSocket read|write|construct-only = NULL",
-        NONE,
-    ),
-    (
-        OUTPUT,
-        "property socket",
-        "GSocketOutputStream GSocket read|write|construct-only = NULL",
-        NONE,
-    ),
     // No worker's thread, the priority kept, results kept.
     (INPUT, "GInputStreamClass.read_async", "inherited", "own"),
     (INPUT, "GInputStreamClass.read_finish", "inherited", "own"),

@@ -44,7 +44,9 @@ fn alone(test: &str, part: &str) -> Ended {
         .env_remove("G_DEBUG");
     let output = within(LIMIT, move || command.output().expect("it can be run"));
     // Shown if this test fails.
-    print!("{}", String::from_utf8_lossy(&output.stderr));
+    for said in [&output.stdout, &output.stderr] {
+        print!("{}", String::from_utf8_lossy(said));
+    }
     match output.status.code() {
         Some(code) if (SAYS..SAYS + 32).contains(&code) => Says(code - SAYS),
         Some(101) => Panics,
@@ -217,6 +219,43 @@ fn count_criticals() {
             CRITICALS.fetch_add(1, Ordering::SeqCst);
         }
     });
+}
+
+/// Of ours: what a child does to the connection of its parent, who knows nothing of it.
+#[test]
+fn differs_after_a_fork_a_child_leaves_its_parents_connection_alone() {
+    differs_alone(
+        "differs_after_a_fork_a_child_leaves_its_parents_connection_alone",
+        |side, _| {
+            let (under, mut peer) = side.connected();
+            let output = under.output();
+            // SAFETY: the child does nothing but write, and end.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                let says = match write(&output, b"child") {
+                    Ok(_) => 1,
+                    Err(failure) if failure.matches(IOErrorEnum::Failed) => 2,
+                    Err(_) => 3,
+                };
+                // SAFETY: at once, so that nothing of the parent's is run.
+                unsafe { libc::_exit(says) };
+            }
+            let mut status = 0;
+            // SAFETY: our own child, and room for the answer.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+            assert!(libc::WIFEXITED(status));
+            assert_eq!(write(&output, b"parent").unwrap(), 6);
+            under.close(Cancellable::NONE).unwrap();
+            let expected: &[u8] = match side {
+                Side::Gio => b"childparent",
+                Side::Ours => b"parent",
+            };
+            assert_eq!(read_to_end(&mut peer), expected);
+            libc::WEXITSTATUS(status)
+        },
+        Says(1),
+        Says(2),
+    );
 }
 
 /// ASYNC-16: FALSE, which says that it failed, and no error that says why.

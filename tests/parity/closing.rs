@@ -378,13 +378,15 @@ fn sc_25_an_overridden_close_that_does_not_chain_up_runs_once() {
         CHAINS_UP.set(false);
         // GIO's passes it over where it is graceful.
         for (side, graceful) in [(Side::Gio, false), (Side::Ours, false), (Side::Ours, true)] {
-            let (stream, _socket) = counting(side, graceful);
+            let (stream, socket) = counting(side, graceful);
             CLOSES.set(0);
             let closed = Slot::new();
             stream.close_async(DEFAULT, Cancellable::NONE, closed.put());
             closed.wait(context).unwrap();
             assert!(stream.is_closed());
             assert_eq!(CLOSES.get(), 1, "{side:?}, graceful: {graceful}");
+            // What it does not close stays open.
+            assert!(!socket.is_closed());
         }
     });
 }
