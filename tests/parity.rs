@@ -21,21 +21,21 @@ mod tools;
 #[macro_use]
 mod under;
 
+#[path = "parity/by_hand.rs"]
+mod by_hand;
 #[path = "parity/differs.rs"]
 mod differs;
 #[path = "parity/facts.rs"]
 mod facts;
-#[path = "parity/matrix.rs"]
-mod matrix;
-#[path = "parity/by_hand.rs"]
-mod by_hand;
+#[path = "parity/flaws.rs"]
+mod flaws;
 #[path = "parity/io_stream.rs"]
 mod io_stream;
+#[path = "parity/matrix.rs"]
+mod matrix;
 #[path = "parity/results.rs"]
 mod results;
 #[path = "parity/splice.rs"]
 mod splice;
 #[path = "parity/tasks.rs"]
 mod tasks;
-#[path = "parity/flaws.rs"]
-mod flaws;
