@@ -40,7 +40,6 @@ fn alone(test: &str, part: &str) -> Ended {
     command
         .args([&format!("flaws::alone::{test}"), "--exact", "--nocapture"])
         .env(PART, part)
-        // Critical messages are what some of these are about.
         .env_remove("G_DEBUG");
     let output = within(LIMIT, move || command.output().expect("it can be run"));
     // Shown if this test fails.
@@ -64,7 +63,8 @@ fn run_if_asked(run: impl FnOnce(&str, &glib::MainContext) -> i32 + Send + 'stat
     };
     // SAFETY: a limit as the system takes it. No core is wanted of what crashes on purpose.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
-    let says = on_private_context(move |context| run(&part, context));
+    // Critical messages are what some of these are about.
+    let says = on_private_context(move |context| logged(|| run(&part, context)).0);
     // SAFETY: at once. Some leave a thread in a wait, which nothing is to wait for.
     unsafe { libc::_exit(SAYS + says) };
 }

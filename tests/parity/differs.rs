@@ -789,3 +789,49 @@ fn differs_tcp_3_a_property_set_to_what_it_is_tells_nobody() {
         );
     });
 }
+
+/// SC-28: GIO's close has nothing left to do after a dispose, and the socket stays open.
+#[test]
+fn differs_f24_a_disposed_connection_does_not_keep_its_socket_open() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, _| {
+                let (under, mut peer) = side.connected();
+                let (gone, input) = (Gone::of(&under.socket()), under.input());
+                // SAFETY: the object is used afterwards as one that is closed.
+                unsafe { under.run_dispose() };
+                assert!(under.is_closed());
+                under.close(Cancellable::NONE).unwrap();
+                assert_fails(read(&input, 8), IOErrorEnum::Closed);
+                let is_open = !under.socket().is_closed();
+                drop((under, input));
+                assert!(gone.is_gone());
+                assert_eq!(read_to_end(&mut peer), b"");
+                is_open
+            },
+            true,
+            false,
+        );
+    });
+}
+
+/// SC-27: a dispose closes nothing under those who hold the socket.
+#[test]
+fn sc_28_a_disposed_connection_leaves_a_socket_open_that_others_hold() {
+    for side in [Side::Gio, Side::Ours] {
+        on_private_context(move |_| {
+            let (under, mut peer) = side.connected();
+            let socket = under.socket();
+            // SAFETY: the object is used afterwards as one that is closed.
+            unsafe { under.run_dispose() };
+            assert!(under.is_closed());
+            under.close(Cancellable::NONE).unwrap();
+            assert!(!socket.is_closed());
+            peer.write_all(b"still").unwrap();
+            let mut buffer = [0; 5];
+            socket.receive(&mut buffer, Cancellable::NONE).unwrap();
+            assert_eq!(buffer, *b"still");
+        });
+    }
+}

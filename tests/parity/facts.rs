@@ -41,7 +41,6 @@ on_both!(
     sc_24_a_close_ends_a_read_that_waits,
     sc_27_a_dropped_connection_leaves_a_socket_that_others_hold_open,
     sc_27_a_dropped_connection_closes_its_own_socket,
-    sc_28_a_disposed_connection_is_closed_and_its_socket_is_not,
     tcp_2_graceful_disconnect_is_off_and_told_when_it_changes,
     tcp_4_a_close_with_unread_data_resets_the_connection,
     tcp_5_a_graceful_close_waits_for_the_peer,
@@ -470,21 +469,6 @@ fn sc_27_a_dropped_connection_closes_its_own_socket(side: Side, _: &glib::MainCo
 }
 
 /// GIOStream's own dispose: a close that comes after it has nothing left to do.
-fn sc_28_a_disposed_connection_is_closed_and_its_socket_is_not(side: Side, _: &glib::MainContext) {
-    let (under, mut peer) = side.connected();
-    let (gone, input) = (Gone::of(&under.socket()), under.input());
-    // SAFETY: the object is used afterwards as one that is closed.
-    unsafe { under.run_dispose() };
-    assert!(under.is_closed());
-    assert!(!under.socket().is_closed());
-    under.close(Cancellable::NONE).unwrap();
-    assert!(!under.socket().is_closed());
-    assert_fails(read(&input, 8), IOErrorEnum::Closed);
-    drop((under, input));
-    assert!(gone.is_gone());
-    assert_eq!(read_to_end(&mut peer), b"");
-}
-
 fn tcp_2_graceful_disconnect_is_off_and_told_when_it_changes(side: Side, _: &glib::MainContext) {
     let (under, _peer) = side.connected();
     assert!(!under.property::<bool>("graceful-disconnect"));
