@@ -39,3 +39,5 @@ mod results;
 mod splice;
 #[path = "parity/tasks.rs"]
 mod tasks;
+#[path = "parity/states.rs"]
+mod states;

@@ -125,17 +125,25 @@ impl Under {
         cancellable: Option<&Cancellable>,
     ) -> Slot<Result<(), glib::Error>> {
         let slot = Slot::new();
-        let (put, address) = (slot.put(), gio_address(address));
+        self.start_connect_to(&gio_address(address), cancellable, slot.put());
+        slot
+    }
+
+    pub(crate) fn start_connect_to(
+        &self,
+        address: &impl IsA<gio::SocketAddress>,
+        cancellable: Option<&Cancellable>,
+        put: impl FnOnce(Result<(), glib::Error>) + 'static,
+    ) {
         match self.side {
-            Side::Gio => self.gio().connect_async(&address, cancellable, put),
+            Side::Gio => self.gio().connect_async(address, cancellable, put),
             Side::Ours => {
                 self.ours()
-                    .connect_async(&address, cancellable, move |connection, result| {
+                    .connect_async(address, cancellable, move |connection, result| {
                         put(connection.connect_finish(result))
                     })
             }
         }
-        slot
     }
 
     pub(crate) fn socket(&self) -> gio::Socket {
