@@ -41,3 +41,6 @@ mod splice;
 mod tasks;
 #[path = "parity/states.rs"]
 mod states;
+
+#[path = "parity/connection.rs"]
+mod connection;

@@ -1,9 +1,11 @@
 //! A connection of GIO's class or of ours, under the same hands.
 
 use std::{
+    cell::RefCell,
     fmt,
     net::{SocketAddr, TcpStream},
     ops::Deref,
+    sync::Once,
 };
 
 use gio::{Cancellable, IOErrorEnum, prelude::*};
@@ -82,6 +84,32 @@ impl Side {
 
     pub(crate) fn unconnected(self) -> Under {
         self.around(&ipv4_socket())
+    }
+
+    /// The class for sockets of any kind.
+    pub(crate) fn base(self) -> glib::Type {
+        match self {
+            Self::Gio => gio::SocketConnection::static_type(),
+            Self::Ours => SocketConnection::static_type(),
+        }
+    }
+
+    pub(crate) fn tcp(self) -> glib::Type {
+        match self {
+            Self::Gio => gio::TcpConnection::static_type(),
+            Self::Ours => gsock::TcpConnection::static_type(),
+        }
+    }
+
+    /// Of this class, or of one below it.
+    pub(crate) fn of_type(self, type_: glib::Type, socket: &gio::Socket) -> Under {
+        let stream = glib::Object::builder_with_type(type_)
+            .property("socket", socket)
+            .build();
+        Under {
+            side: self,
+            stream: stream.downcast().expect("a class of connections"),
+        }
     }
 }
 
@@ -221,6 +249,27 @@ impl Under {
             .close_async(DEFAULT, cancellable, move |result| put(result.into()));
         slot
     }
+}
+
+thread_local! {
+    static CRITICALS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The critical messages that `f` leaves in the log on this thread, in any domain.
+pub(crate) fn criticals<R>(f: impl FnOnce() -> R) -> (R, Vec<String>) {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        glib::log_set_default_handler(|domain, level, message| {
+            if level == glib::LogLevel::Critical {
+                CRITICALS.with_borrow_mut(|seen| seen.push(message.to_owned()));
+            } else {
+                glib::log_default_handler(domain, level, Some(message));
+            }
+        });
+    });
+    CRITICALS.take();
+    let result = f();
+    (result, CRITICALS.take())
 }
 
 /// How an operation ended, as far as it must be the same.
