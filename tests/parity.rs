@@ -44,3 +44,5 @@ mod states;
 
 #[path = "parity/connection.rs"]
 mod connection;
+#[path = "parity/tcp.rs"]
+mod tcp;

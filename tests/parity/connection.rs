@@ -608,6 +608,44 @@ fn differs_sc_17_of_two_connects_at_once_one_succeeds() {
     });
 }
 
+/// SC-17, SOCK-25: after a blocking connect that had to wait as well.
+#[test]
+fn differs_sc_17_a_second_connect_after_a_blocking_one_is_refused_at_once() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, _| {
+                let (_listener, address) = listener();
+                let under = side.unconnected();
+                under.connect(address, None).unwrap();
+                let second = Outcome::from(under.connect(address, None));
+                (second, Outcome::from(under.connect(address, None)))
+            },
+            (Done, Fails(IOErrorEnum::Failed)),
+            (Fails(IOErrorEnum::Failed), Fails(IOErrorEnum::Failed)),
+        );
+    });
+}
+
+/// SOCK-24.
+#[test]
+fn differs_sock_24_a_socket_that_was_refused_can_try_again_asynchronously() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, context| {
+                let under = side.unconnected();
+                let address = refused_address();
+                let first = under.start_connect(address, None).wait(context);
+                assert_fails(first, IOErrorEnum::ConnectionRefused);
+                Outcome::from(under.start_connect(address, None).wait(context))
+            },
+            Fails(IOErrorEnum::Failed),
+            Fails(IOErrorEnum::ConnectionRefused),
+        );
+    });
+}
+
 // --- Addresses -----------------------------------------------------------------------------------
 
 #[derive(Debug, PartialEq, Eq)]
