@@ -252,7 +252,8 @@ impl Under {
 }
 
 thread_local! {
-    static CRITICALS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// While somebody gathers them.
+    static CRITICALS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
 /// The critical messages that `f` leaves in the log on this thread, in any domain.
@@ -260,16 +261,20 @@ pub(crate) fn criticals<R>(f: impl FnOnce() -> R) -> (R, Vec<String>) {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         glib::log_set_default_handler(|domain, level, message| {
-            if level == glib::LogLevel::Critical {
-                CRITICALS.with_borrow_mut(|seen| seen.push(message.to_owned()));
-            } else {
+            let gathered = level == glib::LogLevel::Critical
+                && CRITICALS.with_borrow_mut(|seen| {
+                    seen.as_mut()
+                        .map(|seen| seen.push(message.to_owned()))
+                        .is_some()
+                });
+            if !gathered {
                 glib::log_default_handler(domain, level, Some(message));
             }
         });
     });
-    CRITICALS.take();
+    CRITICALS.set(Some(Vec::new()));
     let result = f();
-    (result, CRITICALS.take())
+    (result, CRITICALS.take().unwrap_or_default())
 }
 
 /// How an operation ended, as far as it must be the same.
