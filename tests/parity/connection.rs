@@ -36,6 +36,7 @@ on_both!(
     sc_11_what_is_known_at_once_is_answered_later,
     sc_11_a_connect_answers_with_default_priority,
     sc_14_a_blocking_connect_that_is_cancelled_before_does_not_connect,
+    sc_19_the_local_address_follows_the_socket,
     sc_23_a_close_closes_both_streams_and_the_socket,
     sc_25_an_asynchronous_close_has_closed_the_socket_when_it_returns,
     sc_25_an_overridden_close_is_called_by_either_close,
@@ -647,6 +648,22 @@ fn differs_sock_24_a_socket_that_was_refused_can_try_again_asynchronously() {
 }
 
 // --- Addresses -----------------------------------------------------------------------------------
+
+fn sc_19_the_local_address_follows_the_socket(side: Side, _: &glib::MainContext) {
+    let under = side.unconnected();
+    let socket = under.socket();
+    let port = || {
+        let local = under.local_address().unwrap();
+        local.downcast::<gio::InetSocketAddress>().unwrap().port()
+    };
+    assert_eq!(port(), 0);
+    let any = gio_address(([127, 0, 0, 1], 0).into());
+    socket.bind(&any, false).unwrap();
+    let bound = socket.local_address().unwrap();
+    let bound = bound.downcast::<gio::InetSocketAddress>().unwrap();
+    assert_ne!(bound.port(), 0);
+    assert_eq!(port(), bound.port());
+}
 
 #[derive(Debug, PartialEq, Eq)]
 enum Remote {
