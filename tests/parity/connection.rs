@@ -459,6 +459,31 @@ fn sc_14_a_blocking_connect_that_is_cancelled_before_does_not_connect(
     assert!(!under.socket().is_closed());
 }
 
+/// SC-14, VER-4: one that has nothing to wait for never looks at the cancellable, before 2.86.
+#[test]
+fn differs_ver_4_a_unix_connect_that_is_cancelled_before_does_not_connect() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, _| {
+                let directory = glib::mkdtemp(std::env::temp_dir().join("parity-XXXXXX")).unwrap();
+                let path = directory.join("socket");
+                let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+                let under = side.around(&unix_socket());
+                let cancelled = Cancellable::new();
+                cancelled.cancel();
+                let address = gio::UnixSocketAddress::new(&path);
+                let outcome = Outcome::from(under.connect_to(&address, Some(&cancelled)));
+                drop(listener);
+                std::fs::remove_dir_all(&directory).unwrap();
+                (outcome, under.is_connected())
+            },
+            (Done, true),
+            (Fails(IOErrorEnum::Cancelled), false),
+        );
+    });
+}
+
 type Kept = Rc<RefCell<Option<gio::AsyncResult>>>;
 
 /// A C callback that keeps the result; its data is an `Rc` of the place for it.

@@ -315,7 +315,7 @@ pub(crate) fn state<F: Fn(Side, &glib::MainContext) -> Scene>(
 }
 
 /// Of which family a connection is.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     Tcp,
     Unix,
@@ -324,17 +324,31 @@ pub(crate) enum Family {
 pub(crate) use Family::*;
 
 impl Family {
+    /// With an address where nobody listens.
     pub(crate) fn unconnected(self, side: Side) -> Scene {
         match self {
             Tcp => scene(side.unconnected(), None, refused_address()),
             Unix => {
-                let socket = gio::Socket::new(
-                    gio::SocketFamily::Unix,
-                    gio::SocketType::Stream,
-                    gio::SocketProtocol::Default,
-                )
-                .expect("a socket");
-                unix_scene(side.around(&socket), None)
+                let (_gone, address) = unix_listener();
+                unix_scene(side.around(&unix_socket()), None, address)
+            }
+        }
+    }
+
+    /// With somebody to connect to.
+    pub(crate) fn to_a_listener(self, side: Side) -> Scene {
+        match self {
+            Tcp => {
+                let (listener, address) = listener();
+                let mut scene = scene(side.unconnected(), None, address);
+                scene.kept.push(Box::new(listener));
+                scene
+            }
+            Unix => {
+                let (listener, address) = unix_listener();
+                let mut scene = unix_scene(side.around(&unix_socket()), None, address);
+                scene.kept.push(Box::new(listener));
+                scene
             }
         }
     }
@@ -349,7 +363,10 @@ impl Family {
                 let (ours, theirs) = UnixStream::pair().expect("two sockets");
                 let socket = gio::Socket::from_fd(OwnedFd::from(ours)).expect("a socket");
                 let peer = TcpStream::from(OwnedFd::from(theirs));
-                unix_scene(side.around(&socket), Some(peer))
+                let (listener, address) = unix_listener();
+                let mut scene = unix_scene(side.around(&socket), Some(peer), address);
+                scene.kept.push(Box::new(listener));
+                scene
             }
         }
     }
@@ -392,41 +409,33 @@ pub(crate) fn scene(
     }
 }
 
-pub(crate) fn unix_scene(under: Under, peer: Option<TcpStream>) -> Scene {
-    let nowhere = gio::UnixSocketAddress::new(std::path::Path::new("/nonexistent/socket"));
+fn unix_scene(under: Under, peer: Option<TcpStream>, address: gio::SocketAddress) -> Scene {
     Scene {
         under,
         peer,
-        address: nowhere.upcast(),
+        address,
         cancellable: None,
         kept: Vec::new(),
     }
 }
 
-/// Unconnected, with somebody to connect to.
-pub(crate) fn to_a_listener(side: Side) -> Scene {
-    let (listener, address) = listener();
-    let mut scene = scene(side.unconnected(), None, address);
-    scene.kept.push(Box::new(listener));
-    scene
-}
-
-/// Likewise, of Unix sockets.
-pub(crate) fn to_a_unix_listener(side: Side) -> Scene {
-    let listener = gio::Socket::new(
+fn unix_socket() -> gio::Socket {
+    gio::Socket::new(
         gio::SocketFamily::Unix,
         gio::SocketType::Stream,
         gio::SocketProtocol::Default,
     )
-    .expect("a socket");
+    .expect("a socket")
+}
+
+fn unix_listener() -> (gio::Socket, gio::SocketAddress) {
+    let listener = unix_socket();
     // Without a name of its own the kernel finds one.
     let any = gio::UnixSocketAddress::with_type(UnixSocketAddressPath::Anonymous);
     listener.bind(&any, false).expect("a free name");
     listener.listen().expect("bound");
-    let mut scene = Unix.unconnected(side);
-    scene.address = listener.local_address().expect("bound");
-    scene.kept.push(Box::new(listener));
-    scene
+    let address = listener.local_address().expect("bound");
+    (listener, address)
 }
 
 pub(crate) fn cancelled() -> Option<Cancellable> {
