@@ -42,6 +42,8 @@ mod tasks;
 #[path = "parity/states.rs"]
 mod states;
 
+#[path = "parity/connecting.rs"]
+mod connecting;
 #[path = "parity/connection.rs"]
 mod connection;
 #[path = "parity/tcp.rs"]
