@@ -39,7 +39,7 @@ on_both!(
     sc_26_closing_both_streams_asynchronously_closes_nothing_else,
     sc_29_the_streams_go_before_the_socket,
     sc_30_a_second_close_does_not_call_an_overridden_one,
-    sc_31_the_last_registration_wins,
+    sc_31_a_registration_is_for_its_key_and_for_every_thread,
     sc_31_a_type_that_is_no_connection_is_refused_with_a_critical,
     sc_32_internet_streams_are_tcp_connections,
     sc_32_what_is_not_registered_is_a_connection_of_the_base_class,
@@ -440,17 +440,59 @@ fn lookup(side: Side, key: (SocketFamily, SocketType, i32)) -> glib::Type {
 }
 
 /// Under a key that nobody else has: there is no way back.
-fn sc_31_the_last_registration_wins(side: Side, _: &glib::MainContext) {
+fn sc_31_a_registration_is_for_its_key_and_for_every_thread(side: Side, _: &glib::MainContext) {
     let key = (SocketFamily::Ipv4, SocketType::Seqpacket, 3001);
     assert_eq!(lookup(side, key), side.base());
-    for type_ in [with_counting_close(side.base()), side.tcp(), side.base()] {
-        let ((), logged) = criticals(|| register(side, type_, key));
-        assert_eq!(logged.len(), 0, "{logged:?}");
-        assert_eq!(lookup(side, key), type_);
-        // The same for whoever asks from elsewhere.
-        let found = thread::spawn(move || lookup(side, key)).join().unwrap();
-        assert_eq!(found, type_);
+    let type_ = with_counting_close(side.base());
+    let ((), logged) = criticals(|| register(side, type_, key));
+    assert_eq!(logged.len(), 0, "{logged:?}");
+    assert_eq!(lookup(side, key), type_);
+    let found = thread::spawn(move || lookup(side, key)).join().unwrap();
+    assert_eq!(found, type_);
+    for other in [
+        (SocketFamily::Ipv6, SocketType::Seqpacket, 3001),
+        (SocketFamily::Ipv4, SocketType::Datagram, 3001),
+        (SocketFamily::Ipv4, SocketType::Seqpacket, 3003),
+    ] {
+        assert_eq!(lookup(side, other), side.base());
     }
+}
+
+const REGISTERS_TWICE: &str = "GSOCK_PARITY_REGISTERS_TWICE";
+
+/// SC-31: GIO frees what it has just put into its table. Another process asks, in which whatever
+/// is freed is overwritten: else the right answer may still stand there.
+#[test]
+fn differs_sc_31_the_last_registration_wins() {
+    fn finds_the_last(side: Side) -> bool {
+        let key = (SocketFamily::Ipv4, SocketType::Seqpacket, 3004);
+        register(side, side.base(), key);
+        register(side, side.tcp(), key);
+        lookup(side, key) == side.tcp()
+    }
+    if let Some(side) = std::env::var_os(REGISTERS_TWICE) {
+        let side = [Side::Gio, Side::Ours][usize::from(side == "ours")];
+        std::process::exit(if finds_the_last(side) { 3 } else { 4 });
+    }
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, _| {
+                let side = ["gio", "ours"][usize::from(side == Side::Ours)];
+                let test = "connection::differs_sc_31_the_last_registration_wins";
+                let overwrites = "glibc.malloc.tcache_count=0:glibc.malloc.perturb=165";
+                let ended = Command::new(std::env::current_exe().unwrap())
+                    .args(["--exact", test])
+                    .env(REGISTERS_TWICE, side)
+                    .env("GLIBC_TUNABLES", overwrites)
+                    .output()
+                    .unwrap();
+                ended.status.code()
+            },
+            Some(4),
+            Some(3),
+        );
+    });
 }
 
 fn sc_31_a_type_that_is_no_connection_is_refused_with_a_critical(
