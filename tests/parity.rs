@@ -23,6 +23,10 @@ mod under;
 
 #[path = "parity/by_hand.rs"]
 mod by_hand;
+#[path = "parity/connecting.rs"]
+mod connecting;
+#[path = "parity/connection.rs"]
+mod connection;
 #[path = "parity/differs.rs"]
 mod differs;
 #[path = "parity/facts.rs"]
@@ -37,14 +41,9 @@ mod matrix;
 mod results;
 #[path = "parity/splice.rs"]
 mod splice;
-#[path = "parity/tasks.rs"]
-mod tasks;
 #[path = "parity/states.rs"]
 mod states;
-
-#[path = "parity/connecting.rs"]
-mod connecting;
-#[path = "parity/connection.rs"]
-mod connection;
+#[path = "parity/tasks.rs"]
+mod tasks;
 #[path = "parity/tcp.rs"]
 mod tcp;
