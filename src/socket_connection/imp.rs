@@ -22,7 +22,9 @@ use crate::{
         SocketConnectionClass, SocketConnectionImpl, SocketConnectionInstance,
         socket_connection as slots,
     },
-    transport::{ConnectionState, Kind, Occupation, Transport, Wire, hand_over, placeholder},
+    transport::{
+        ConnectionState, Kind, Loans, Occupation, Transport, Wire, hand_over, placeholder,
+    },
 };
 
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct SocketConnection {
     notifier: Arc<Notifier>,
     /// The socket of now, shared with both streams.
     wire: Arc<Wire>,
+    /// Sockets that C has borrowed.
+    loans: Loans,
     /// A bare descriptor that this object was made around, until it is constructed.
     handed: Mutex<Option<(OwnedFd, Kind)>>,
     /// The sockets that the instance's own class can carry; unset is all.
@@ -75,6 +79,7 @@ impl ObjectSubclass for SocketConnection {
         let notifier = Notifier::new();
         Self {
             wire: Wire::new(),
+            loans: Loans::new(notifier.clone()),
             // First of all that happens to a new instance: no other one can come between.
             handed: Mutex::new(hand_over::take()),
             carries: OnceCell::new(),
@@ -287,9 +292,15 @@ impl SocketConnection {
         self.check(&after)?;
         let changes = change::SOCKET | before.differences(&after);
         before.detach();
-        self.install(after);
+        self.loans.exchange(&self.wire, &before, after.clone());
+        after.attach();
         self.notifier.tell(changes);
         Ok(())
+    }
+
+    /// The socket of now, kept alive until this object is gone: C takes no reference to it.
+    pub(super) fn lend_socket(&self) -> gio::Socket {
+        self.loans.lend(&self.wire)
     }
 
     // --- The streams ---------------------------------------------------------------------------

@@ -4,7 +4,7 @@ pub(crate) mod imp;
 mod streams;
 
 use gio::prelude::*;
-use glib::subclass::prelude::*;
+use glib::{subclass::prelude::*, translate::ToGlibPtr};
 
 use crate::subclass::socket_connection::{
     UnitFuture, call_connect, call_connect_async, call_connect_finish, call_connect_future,
@@ -138,6 +138,15 @@ impl SocketConnection {
     /// [`factory_create_connection`](Self::factory_create_connection).
     pub fn new(socket: &gio::Socket) -> Self {
         glib::Object::builder().property("socket", socket).build()
+    }
+
+    /// The socket as C's `get_socket` hands it out, without a reference: it is good for as long as
+    /// this connection is, also after the connection has moved on to another socket. For the C face.
+    #[doc(hidden)]
+    pub fn lend_socket(&self) -> *mut gio::ffi::GSocket {
+        let imp = self.imp();
+        imp.catch_up();
+        imp.lend_socket().to_glib_none().0
     }
 }
 

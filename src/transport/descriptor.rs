@@ -52,7 +52,7 @@ impl SharedSocket {
     }
 
     /// Gives the reference up at `home`.
-    fn release(self, home: &Home) {
+    pub(super) fn release(self, home: &Home) {
         if home.thread == glib::thread_guard::thread_id() {
             return;
         }

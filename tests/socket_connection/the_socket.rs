@@ -484,3 +484,54 @@ fn the_same_socket_again_changes_nothing() {
         assert_eq!(outcome.take().expect("ended").expect("an end of file"), b"");
     });
 }
+
+/// C's `get_socket` takes no reference: what it has handed out stays until the connection is gone.
+#[test]
+fn a_borrowed_socket_lives_as_long_as_the_connection_that_has_moved_on() {
+    on_private_context(|_| {
+        let first = ipv4_socket();
+        let connection = SocketConnection::new(&first);
+        assert_eq!(connection.lend_socket(), first.as_ptr());
+        let weak = first.downgrade();
+        drop(first);
+
+        let second = ipv4_socket();
+        connection.set_socket(&second).expect("it is idle");
+        assert!(weak.upgrade().is_some(), "C may still use it");
+        // Asked for twice, lent once.
+        assert_eq!(connection.lend_socket(), second.as_ptr());
+        assert_eq!(connection.lend_socket(), second.as_ptr());
+        let weak_second = second.downgrade();
+        drop(second);
+        connection.set_socket(&ipv4_socket()).expect("it is idle");
+        assert!(weak_second.upgrade().is_some());
+
+        drop(connection);
+        assert!(weak.upgrade().is_none());
+        assert!(weak_second.upgrade().is_none());
+    });
+}
+
+#[test]
+fn a_socket_that_was_not_borrowed_goes_when_the_connection_moves_on() {
+    on_private_context(|_| {
+        let first = ipv4_socket();
+        let connection = SocketConnection::new(&first);
+        let weak = first.downgrade();
+        drop(first);
+        connection.set_socket(&ipv4_socket()).expect("it is idle");
+        assert!(weak.upgrade().is_none());
+    });
+}
+
+/// The one that is made for a bare descriptor too.
+#[test]
+fn the_borrowed_socket_of_a_bare_descriptor_is_the_one_that_socket_answers() {
+    on_private_context(|_| {
+        let (connection, _peer) = connected_bare();
+        let lent = connection.lend_socket();
+        assert_eq!(connection.socket().as_ptr(), lent);
+        connection.close(Cancellable::NONE).expect("it is open");
+        assert_eq!(connection.lend_socket(), lent);
+    });
+}
