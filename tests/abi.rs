@@ -13,7 +13,7 @@ use glib::{
     translate::{FromGlib, IntoGlib},
 };
 use gsock::{
-    ConnectionState, SocketConnection, TcpConnection,
+    ConnectionState, Liveness, SocketConnection, TcpConnection,
     subclass::{
         SocketConnectionClass, SocketConnectionInstance, TcpConnectionClass, TcpConnectionInstance,
     },
@@ -363,47 +363,67 @@ fn the_defaults_are_those_of_a_connection_that_nothing_has_happened_to() {
     });
 }
 
-// --- The enumeration -----------------------------------------------------------------------------
+// --- The enumerations ----------------------------------------------------------------------------
+
+/// Names and numbers of an enumeration's values, from 0 on.
+fn assert_enumeration<E>(name: &str, prefix: &str, expected: &[(E, &str)])
+where
+    E: StaticType + IntoGlib<GlibType = i32> + FromGlib<i32> + PartialEq + std::fmt::Debug + Copy,
+{
+    let type_ = E::static_type();
+    assert_eq!(type_.name(), name);
+    assert_eq!(type_.parent(), Some(glib::Type::ENUM));
+    let class = glib::EnumClass::with_type(type_).expect("an enumeration");
+    let found: Vec<_> = class
+        .values()
+        .iter()
+        .map(|value| {
+            (
+                value.value(),
+                value.name().to_owned(),
+                value.nick().to_owned(),
+            )
+        })
+        .collect();
+    assert_eq!(found.len(), expected.len());
+    for (number, (value, name)) in expected.iter().enumerate() {
+        let number = i32::try_from(number).expect("a few");
+        let full = format!("{prefix}_{name}");
+        assert_eq!(found[number as usize], (number, full, name.to_lowercase()));
+        assert_eq!(value.into_glib(), number);
+        // SAFETY: one of the numbers of the enumeration.
+        assert_eq!(unsafe { E::from_glib(number) }, *value);
+    }
+}
 
 #[test]
 fn the_states_are_an_enumeration_of_gobject() {
     on_private_context(|_| {
-        let type_ = ConnectionState::static_type();
-        assert_eq!(type_.name(), "GsockConnectionState");
-        assert_eq!(type_.parent(), Some(glib::Type::ENUM));
-        let class = glib::EnumClass::with_type(type_).expect("an enumeration");
-        let found: Vec<_> = class
-            .values()
-            .iter()
-            .map(|value| {
-                (
-                    value.value(),
-                    value.name().to_owned(),
-                    value.nick().to_owned(),
-                )
-            })
-            .collect();
-        let expected = [
-            (ConnectionState::Unconnected, "UNCONNECTED"),
-            (ConnectionState::Connecting, "CONNECTING"),
-            (ConnectionState::Connected, "CONNECTED"),
-            (ConnectionState::Disconnected, "DISCONNECTED"),
-            (ConnectionState::Closed, "CLOSED"),
-        ];
-        assert_eq!(found.len(), expected.len());
-        for (number, (state, name)) in expected.into_iter().enumerate() {
-            let number = i32::try_from(number).expect("five");
-            assert_eq!(
-                found[number as usize],
-                (
-                    number,
-                    format!("GSOCK_CONNECTION_STATE_{name}"),
-                    name.to_lowercase()
-                )
-            );
-            assert_eq!(state.into_glib(), number);
-            // SAFETY: one of the numbers of the enumeration.
-            assert_eq!(unsafe { ConnectionState::from_glib(number) }, state);
-        }
+        assert_enumeration(
+            "GsockConnectionState",
+            "GSOCK_CONNECTION_STATE",
+            &[
+                (ConnectionState::Unconnected, "UNCONNECTED"),
+                (ConnectionState::Connecting, "CONNECTING"),
+                (ConnectionState::Connected, "CONNECTED"),
+                (ConnectionState::Disconnected, "DISCONNECTED"),
+                (ConnectionState::Closed, "CLOSED"),
+            ],
+        );
+    });
+}
+
+#[test]
+fn the_degrees_of_liveness_are_an_enumeration_of_gobject() {
+    on_private_context(|_| {
+        assert_enumeration(
+            "GsockLiveness",
+            "GSOCK_LIVENESS",
+            &[
+                (Liveness::Off, "OFF"),
+                (Liveness::Background, "BACKGROUND"),
+                (Liveness::Interactive, "INTERACTIVE"),
+            ],
+        );
     });
 }

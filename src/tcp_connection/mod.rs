@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gio::prelude::*;
 use glib::subclass::prelude::*;
+use glib_macros::Enum;
 
 pub use crate::transport::KeepaliveParams;
 use crate::{SocketConnection, socket_connection::inherent_connect, transport::Transport};
@@ -51,15 +52,21 @@ impl TcpConnection {
 }
 
 /// How soon a connection whose peer went away without a word is noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[enum_type(name = "GsockLiveness")]
+#[doc(alias = "GsockLiveness")]
 #[non_exhaustive]
+#[repr(i32)]
 pub enum Liveness {
     /// The system's defaults: hours while idle, a quarter of an hour while sending.
-    Off,
+    #[enum_value(name = "GSOCK_LIVENESS_OFF", nick = "off")]
+    Off = 0,
     /// Within five minutes, at little cost for radio and battery.
-    Background,
+    #[enum_value(name = "GSOCK_LIVENESS_BACKGROUND", nick = "background")]
+    Background = 1,
     /// Within half a minute: somebody is looking at it.
-    Interactive,
+    #[enum_value(name = "GSOCK_LIVENESS_INTERACTIVE", nick = "interactive")]
+    Interactive = 2,
 }
 
 /// The methods of [`TcpConnection`] and every type that derives from it.
