@@ -44,5 +44,9 @@ ci: test check ## everything that must pass before a change goes in
 	@$(STEP) "licences, sources and versions of the dependencies" \
 		.ci/if-installed.sh cargo-deny cargo deny --locked check bans licenses sources
 
+# ---- the C library: capi, install, uninstall, test-capi
+include capi/Makefile.inc
+# ---- end of the C library
+
 clean: ## delete what was built
 	cargo clean

@@ -1,0 +1,14 @@
+/* gsock: GIO's socket connection layer, written in Rust.
+ *
+ * This is the header to include; the others are parts of it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef GSOCK_H
+#define GSOCK_H
+
+#include <gsock/gsock-version.h>
+#include <gsock/gsock-socket-connection.h>
+#include <gsock/gsock-tcp-connection.h>
+
+#endif /* GSOCK_H */

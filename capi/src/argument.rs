@@ -1,0 +1,206 @@
+//! What C passes, and what is made of it.
+
+use std::{
+    ffi::c_int,
+    os::fd::{FromRawFd, OwnedFd},
+};
+
+use glib::{
+    ffi::{GFALSE, GType, gboolean, gpointer},
+    prelude::*,
+    translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, from_glib},
+};
+use gsock::{Liveness, SocketConnection, TcpConnection};
+
+/// A parameter of an exported function.
+pub(crate) trait Argument {
+    /// As C passes it.
+    type C;
+    /// As the body sees it.
+    type Value;
+    /// How C spells the check that it must pass.
+    const CHECK: &'static str = "TRUE";
+
+    /// `None` where the check fails.
+    ///
+    /// # Safety
+    ///
+    /// A pointer is NULL or to something that outlives the value.
+    unsafe fn convert(c: Self::C) -> Option<Self::Value>;
+}
+
+/// # Safety
+///
+/// `pointer` is NULL or to a live instance of some type.
+unsafe fn is_a(pointer: gpointer, type_: glib::Type) -> bool {
+    // SAFETY: as the caller says; NULL is an instance of nothing.
+    unsafe {
+        glib::gobject_ffi::g_type_check_instance_is_a(pointer.cast(), type_.into_glib()) != GFALSE
+    }
+}
+
+macro_rules! objects {
+    ($($type:ty: $c:ty, $check:literal;)*) => {$(
+        impl Argument for $type {
+            type C = *mut $c;
+            type Value = Borrowed<Self>;
+            const CHECK: &'static str = $check;
+
+            unsafe fn convert(c: *mut $c) -> Option<Borrowed<Self>> {
+                // SAFETY: as the caller says.
+                if !unsafe { is_a(c.cast(), Self::static_type()) } {
+                    return None;
+                }
+                // SAFETY: a live instance of the type.
+                Some(unsafe { Self::from_glib_borrow(c) })
+            }
+        }
+    )*};
+}
+
+objects! {
+    SocketConnection: gsock::subclass::SocketConnectionInstance, "GSOCK_IS_SOCKET_CONNECTION";
+    TcpConnection: gsock::subclass::TcpConnectionInstance, "GSOCK_IS_TCP_CONNECTION";
+    gio::Socket: gio::ffi::GSocket, "G_IS_SOCKET";
+    gio::SocketAddress: gio::ffi::GSocketAddress, "G_IS_SOCKET_ADDRESS";
+}
+
+impl Argument for Option<gio::Cancellable> {
+    type C = *mut gio::ffi::GCancellable;
+    type Value = Borrowed<Self>;
+    const CHECK: &'static str = "NULL or G_IS_CANCELLABLE";
+
+    unsafe fn convert(c: Self::C) -> Option<Self::Value> {
+        // SAFETY: as the caller says.
+        if !c.is_null() && !unsafe { is_a(c.cast(), gio::Cancellable::static_type()) } {
+            return None;
+        }
+        // SAFETY: NULL or a live instance of the type.
+        Some(unsafe { Self::from_glib_borrow(c) })
+    }
+}
+
+/// NULL is the global default context, as everywhere in GLib.
+impl Argument for glib::MainContext {
+    type C = *mut glib::ffi::GMainContext;
+    type Value = Self;
+
+    unsafe fn convert(c: Self::C) -> Option<Self> {
+        if c.is_null() {
+            return Some(Self::default());
+        }
+        // SAFETY: as the caller says.
+        Some(unsafe { glib::translate::from_glib_none(c) })
+    }
+}
+
+impl Argument for bool {
+    type C = gboolean;
+    type Value = Self;
+
+    unsafe fn convert(c: gboolean) -> Option<Self> {
+        Some(c != GFALSE)
+    }
+}
+
+impl Argument for glib::Type {
+    type C = GType;
+    type Value = Self;
+
+    unsafe fn convert(c: GType) -> Option<Self> {
+        // SAFETY: only compared, which GObject does with any number that is a type or 0.
+        Some(unsafe { from_glib(c) })
+    }
+}
+
+/// An unknown number is a family, or type, for which nothing is registered.
+impl Argument for gio::SocketFamily {
+    type C = c_int;
+    type Value = Self;
+
+    unsafe fn convert(c: c_int) -> Option<Self> {
+        // SAFETY: any number will do.
+        Some(unsafe { Self::from_glib(c) })
+    }
+}
+
+impl Argument for gio::SocketType {
+    type C = c_int;
+    type Value = Self;
+
+    unsafe fn convert(c: c_int) -> Option<Self> {
+        // SAFETY: any number will do.
+        Some(unsafe { Self::from_glib(c) })
+    }
+}
+
+impl Argument for Liveness {
+    type C = c_int;
+    type Value = Self;
+    const CHECK: &'static str = "a GsockLiveness";
+
+    unsafe fn convert(c: c_int) -> Option<Self> {
+        [Self::Off, Self::Background, Self::Interactive]
+            .into_iter()
+            .find(|liveness| liveness.into_glib() == c)
+    }
+}
+
+/// A descriptor that changes hands.
+impl Argument for OwnedFd {
+    type C = c_int;
+    type Value = Self;
+    const CHECK: &'static str = "an open descriptor";
+
+    unsafe fn convert(c: c_int) -> Option<Self> {
+        // SAFETY: any number will do.
+        if unsafe { libc::fcntl(c, libc::F_GETFD) } < 0 {
+            return None;
+        }
+        // SAFETY: open, and the caller gives it away.
+        Some(unsafe { Self::from_raw_fd(c) })
+    }
+}
+
+macro_rules! as_they_are {
+    ($($type:ty),*) => {$(
+        impl Argument for $type {
+            type C = Self;
+            type Value = Self;
+
+            unsafe fn convert(c: Self) -> Option<Self> {
+                Some(c)
+            }
+        }
+    )*};
+}
+
+as_they_are!(
+    c_int,
+    u32,
+    gpointer,
+    gio::ffi::GAsyncReadyCallback,
+    *mut gio::ffi::GAsyncResult
+);
+
+/// Where C wants a result; NULL where it does not.
+#[derive(Debug)]
+pub(crate) struct Out<T>(*mut T);
+
+impl<T> Argument for Out<T> {
+    type C = *mut T;
+    type Value = Self;
+
+    unsafe fn convert(c: *mut T) -> Option<Self> {
+        Some(Self(c))
+    }
+}
+
+impl<T> Out<T> {
+    pub(crate) fn set(self, value: T) {
+        if !self.0.is_null() {
+            // SAFETY: a place of the caller's.
+            unsafe { self.0.write(value) };
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The C face of gsock: `libgsock-1.so`.
+//!
+//! No logic: each function checks its arguments, converts them and calls the library. The header is
+//! `include/gsock/gsock.h`, written by hand; `symbols.txt` lists what is exported.
+
+#![allow(unsafe_code, reason = "functions that C calls")]
+
+mod argument;
+mod enums;
+mod export;
+mod fence;
+mod socket_connection;
+mod tcp_connection;
