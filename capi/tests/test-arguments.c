@@ -1,0 +1,193 @@
+/* Wrong arguments: one critical message that names the function and the argument, and GIO's fallback. */
+
+#include "tools.h"
+
+static GSocket *wrong;
+static GsockSocketConnection *right;
+static GSocketAddress *address;
+
+/* A function whose result is compared with what GIO's gives. */
+#define REFUSED(function, argument, call, comparison) \
+  G_STMT_START { \
+    EXPECT_CRITICAL ("*" #function ":*(" argument ")*"); \
+    g_assert_true ((call) comparison); \
+    MET (); \
+  } G_STMT_END
+
+/* Likewise a function that returns nothing. */
+#define REFUSED_VOID(function, argument, call) \
+  REFUSED (function, argument, ((call), TRUE), == TRUE)
+
+/* Without an instance, and with one of another type. */
+#define REFUSED_INSTANCE(function, type, comparison, ...) \
+  G_STMT_START { \
+    GError *error = NULL, **out = &error; \
+    (void) out; \
+    REFUSED (function, "connection", function (NULL __VA_ARGS__), comparison); \
+    REFUSED (function, "connection", function ((type *) (gpointer) wrong __VA_ARGS__), comparison); \
+    g_assert_no_error (error); \
+  } G_STMT_END
+
+static void
+test_socket_connection (void)
+{
+  typedef GsockSocketConnection C;
+
+  REFUSED_INSTANCE (gsock_socket_connection_is_connected, C, == FALSE);
+  REFUSED_INSTANCE (gsock_socket_connection_connect, C, == FALSE, , address, NULL, out);
+  REFUSED_INSTANCE (gsock_socket_connection_connect_finish, C, == FALSE, , NULL, out);
+  REFUSED_INSTANCE (gsock_socket_connection_get_socket, C, == NULL);
+  REFUSED_INSTANCE (gsock_socket_connection_set_socket, C, == FALSE, , wrong, out);
+  REFUSED_INSTANCE (gsock_socket_connection_get_local_address, C, == NULL, , out);
+  REFUSED_INSTANCE (gsock_socket_connection_get_remote_address, C, == NULL, , out);
+  REFUSED_INSTANCE (gsock_socket_connection_get_state, C, == GSOCK_CONNECTION_STATE_UNCONNECTED);
+  REFUSED_INSTANCE (gsock_socket_connection_is_alive, C, == FALSE);
+  REFUSED_INSTANCE (gsock_socket_connection_get_last_error, C, == NULL);
+  REFUSED_INSTANCE (gsock_socket_connection_get_bytes_read, C, == 0);
+  REFUSED_INSTANCE (gsock_socket_connection_get_bytes_written, C, == 0);
+  REFUSED_VOID (gsock_socket_connection_set_home, "connection", gsock_socket_connection_set_home (NULL, NULL));
+}
+
+static void
+never_called (GObject      *source,
+              GAsyncResult *result,
+              gpointer      user_data)
+{
+  (void) source;
+  (void) result;
+  (void) user_data;
+  g_assert_not_reached ();
+}
+
+static void
+test_connect (void)
+{
+  GError *error = NULL;
+
+  REFUSED (gsock_socket_connection_connect, "address",
+           gsock_socket_connection_connect (right, NULL, NULL, &error), == FALSE);
+  REFUSED (gsock_socket_connection_connect, "address",
+           gsock_socket_connection_connect (right, (GSocketAddress *) (gpointer) wrong, NULL, &error), == FALSE);
+  REFUSED (gsock_socket_connection_connect, "cancellable",
+           gsock_socket_connection_connect (right, address, (GCancellable *) (gpointer) wrong, &error), == FALSE);
+  g_assert_no_error (error);
+  REFUSED_VOID (gsock_socket_connection_connect_async, "connection",
+                gsock_socket_connection_connect_async (NULL, address, NULL, never_called, NULL));
+  REFUSED_VOID (gsock_socket_connection_connect_async, "address",
+                gsock_socket_connection_connect_async (right, NULL, NULL, never_called, NULL));
+  REFUSED_VOID (gsock_socket_connection_connect_async, "cancellable",
+                gsock_socket_connection_connect_async (right, address, (GCancellable *) (gpointer) wrong,
+                                                       never_called, NULL));
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpint (gsock_socket_connection_get_state (right), ==, GSOCK_CONNECTION_STATE_UNCONNECTED);
+}
+
+static void
+test_sockets (void)
+{
+  GError *error = NULL;
+
+  REFUSED (gsock_socket_connection_set_socket, "socket",
+           gsock_socket_connection_set_socket (right, NULL, &error), == FALSE);
+  REFUSED (gsock_socket_connection_set_socket, "socket",
+           gsock_socket_connection_set_socket (right, (GSocket *) (gpointer) right, &error), == FALSE);
+  REFUSED (gsock_socket_connection_factory_create_connection, "socket",
+           gsock_socket_connection_factory_create_connection (NULL), == NULL);
+  REFUSED (gsock_socket_connection_factory_create_connection, "socket",
+           gsock_socket_connection_factory_create_connection ((GSocket *) (gpointer) right), == NULL);
+  REFUSED (gsock_socket_connection_factory_create_connection_from_fd, "fd",
+           gsock_socket_connection_factory_create_connection_from_fd (-1, &error), == NULL);
+  /* Not open: a number that no process has. */
+  REFUSED (gsock_socket_connection_factory_create_connection_from_fd, "fd",
+           gsock_socket_connection_factory_create_connection_from_fd (G_MAXINT, &error), == NULL);
+  g_assert_no_error (error);
+}
+
+static void
+test_register_type (void)
+{
+  const GType types[] = { G_TYPE_SOCKET_CONNECTION, G_TYPE_OBJECT, G_TYPE_INT, G_TYPE_INVALID };
+
+  for (guint i = 0; i < G_N_ELEMENTS (types); i++)
+    {
+      EXPECT_CRITICAL ("*does not derive from GsockSocketConnection*");
+      gsock_socket_connection_factory_register_type (types[i], G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, 0);
+      MET ();
+    }
+  g_assert_true (gsock_socket_connection_factory_lookup_type (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, 0) ==
+                 GSOCK_TYPE_TCP_CONNECTION);
+}
+
+static void
+test_tcp_connection (void)
+{
+  typedef GsockTcpConnection C;
+  GError *error = NULL;
+  GSocket *socket = tcp_socket ();
+  GsockSocketConnection *plain = g_object_new (GSOCK_TYPE_SOCKET_CONNECTION, "socket", socket, NULL);
+
+  REFUSED_VOID (gsock_tcp_connection_set_graceful_disconnect, "connection",
+                gsock_tcp_connection_set_graceful_disconnect (NULL, TRUE));
+  REFUSED_INSTANCE (gsock_tcp_connection_get_graceful_disconnect, C, == FALSE);
+  REFUSED_INSTANCE (gsock_tcp_connection_set_no_delay, C, == FALSE, , TRUE, out);
+  REFUSED_INSTANCE (gsock_tcp_connection_get_no_delay, C, == FALSE, , NULL, out);
+  REFUSED_INSTANCE (gsock_tcp_connection_set_keepalive_params, C, == FALSE, , 1, 1, 1, out);
+  REFUSED_INSTANCE (gsock_tcp_connection_get_keepalive_params, C, == FALSE, , NULL, NULL, NULL, NULL, out);
+  REFUSED_INSTANCE (gsock_tcp_connection_set_user_timeout, C, == FALSE, , 1, out);
+  REFUSED_INSTANCE (gsock_tcp_connection_get_user_timeout, C, == FALSE, , NULL, out);
+  REFUSED_INSTANCE (gsock_tcp_connection_set_linger_zero, C, == FALSE, , TRUE, out);
+  REFUSED_INSTANCE (gsock_tcp_connection_get_linger_zero, C, == FALSE, , NULL, out);
+  REFUSED_INSTANCE (gsock_tcp_connection_set_liveness, C, == FALSE, , GSOCK_LIVENESS_OFF, out);
+
+  /* The base class is not enough. */
+  REFUSED (gsock_tcp_connection_get_graceful_disconnect, "connection",
+           gsock_tcp_connection_get_graceful_disconnect ((C *) (gpointer) plain), == FALSE);
+  REFUSED (gsock_tcp_connection_set_liveness, "liveness",
+           gsock_tcp_connection_set_liveness (GSOCK_TCP_CONNECTION (right), (GsockLiveness) 77, &error), == FALSE);
+  g_assert_no_error (error);
+  drop_last (plain);
+  g_object_unref (socket);
+}
+
+/* A socket that the class cannot carry: as GObject tells its own refusals, by a message. */
+static void
+test_wrong_kind (void)
+{
+  GError *error = NULL;
+  GSocket *datagrams = g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_DATAGRAM, G_SOCKET_PROTOCOL_DEFAULT, &error);
+  GSocket *before = gsock_socket_connection_get_socket (right);
+
+  g_assert_no_error (error);
+  g_assert_false (gsock_socket_connection_set_socket (right, datagrams, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  EXPECT_CRITICAL ("*the socket was refused*");
+  g_object_set (right, "socket", datagrams, NULL);
+  MET ();
+  g_assert_true (gsock_socket_connection_get_socket (right) == before);
+  g_object_unref (datagrams);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  int code;
+
+  begin (&argc, &argv);
+  wrong = tcp_socket ();
+  right = gsock_socket_connection_factory_create_connection (wrong);
+  address = deserted_address ();
+  g_test_add_func ("/arguments/socket-connection", test_socket_connection);
+  g_test_add_func ("/arguments/connect", test_connect);
+  g_test_add_func ("/arguments/sockets", test_sockets);
+  g_test_add_func ("/arguments/register_type", test_register_type);
+  g_test_add_func ("/arguments/tcp-connection", test_tcp_connection);
+  g_test_add_func ("/arguments/wrong-kind", test_wrong_kind);
+  code = g_test_run ();
+  g_object_unref (right);
+  g_object_unref (wrong);
+  g_object_unref (address);
+  return code;
+}

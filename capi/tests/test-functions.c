@@ -1,0 +1,446 @@
+/* Every function of the library, called once and more as a C program calls it. */
+
+#include "tools.h"
+
+static void
+test_version (void)
+{
+  g_assert_true (GSOCK_CHECK_VERSION (GSOCK_MAJOR_VERSION, GSOCK_MINOR_VERSION, GSOCK_MICRO_VERSION));
+  g_assert_true (GSOCK_CHECK_VERSION (0, 0, 0));
+  g_assert_false (GSOCK_CHECK_VERSION (GSOCK_MAJOR_VERSION + 1, 0, 0));
+  g_assert_false (GSOCK_CHECK_VERSION (GSOCK_MAJOR_VERSION, GSOCK_MINOR_VERSION + 1, 0));
+  g_assert_false (GSOCK_CHECK_VERSION (GSOCK_MAJOR_VERSION, GSOCK_MINOR_VERSION, GSOCK_MICRO_VERSION + 1));
+}
+
+static void
+test_connect (void)
+{
+  GError *error = NULL;
+  GSocketAddress *address, *remote, *local;
+  GSocket *listener = tcp_listener (&address);
+  GSocket *socket = tcp_socket ();
+  GSocket *peer;
+  GsockSocketConnection *connection = gsock_socket_connection_factory_create_connection (socket);
+
+  g_assert_true (gsock_socket_connection_get_socket (connection) == socket);
+  g_object_unref (socket);
+  g_assert_false (gsock_socket_connection_is_connected (connection));
+  g_assert_false (gsock_socket_connection_is_alive (connection));
+  g_assert_cmpint (gsock_socket_connection_get_state (connection), ==, GSOCK_CONNECTION_STATE_UNCONNECTED);
+  g_assert_null (gsock_socket_connection_get_last_error (connection));
+  g_assert_null (gsock_socket_connection_get_remote_address (connection, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  g_clear_error (&error);
+  /* The place for an error may be missing. */
+  g_assert_null (gsock_socket_connection_get_remote_address (connection, NULL));
+
+  g_assert_true (gsock_socket_connection_connect (connection, address, NULL, &error));
+  g_assert_no_error (error);
+  peer = g_socket_accept (listener, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (gsock_socket_connection_is_connected (connection));
+  g_assert_true (gsock_socket_connection_is_alive (connection));
+  g_assert_cmpint (gsock_socket_connection_get_state (connection), ==, GSOCK_CONNECTION_STATE_CONNECTED);
+
+  write_text (connection, "ping");
+  assert_receives (peer, "ping");
+  send_all (peer, "pong!");
+  assert_reads (connection, "pong!");
+  g_assert_cmpuint (gsock_socket_connection_get_bytes_written (connection), ==, 4);
+  g_assert_cmpuint (gsock_socket_connection_get_bytes_read (connection), ==, 5);
+
+  remote = gsock_socket_connection_get_remote_address (connection, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (remote)), ==,
+                    g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (address)));
+  local = gsock_socket_connection_get_local_address (connection, &error);
+  g_assert_no_error (error);
+  g_assert_true (G_IS_INET_SOCKET_ADDRESS (local));
+  drop_last (local);
+  drop_last (remote);
+
+  close_stream (connection);
+  g_assert_false (gsock_socket_connection_is_connected (connection));
+  g_assert_cmpint (gsock_socket_connection_get_state (connection), ==, GSOCK_CONNECTION_STATE_CLOSED);
+  drop_last (connection);
+  g_object_unref (peer);
+  g_object_unref (address);
+  g_object_unref (listener);
+}
+
+static void
+test_connect_refused (void)
+{
+  GError *error = NULL, *last;
+  GSocketAddress *address = deserted_address ();
+  GSocket *socket = tcp_socket ();
+  GsockSocketConnection *connection = gsock_socket_connection_factory_create_connection (socket);
+
+  g_assert_false (gsock_socket_connection_connect (connection, address, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED);
+  g_clear_error (&error);
+  last = gsock_socket_connection_get_last_error (connection);
+  g_assert_error (last, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED);
+  g_clear_error (&last);
+  g_assert_false (gsock_socket_connection_connect (connection, address, NULL, NULL));
+  drop_last (connection);
+  g_object_unref (socket);
+  g_object_unref (address);
+}
+
+static void
+test_connect_cancelled (void)
+{
+  GError *error = NULL;
+  GSocketAddress *address;
+  GSocket *listener = tcp_listener (&address);
+  GSocket *socket = tcp_socket ();
+  GsockSocketConnection *connection = gsock_socket_connection_factory_create_connection (socket);
+  GCancellable *cancellable = g_cancellable_new ();
+
+  g_cancellable_cancel (cancellable);
+  g_assert_false (gsock_socket_connection_connect (connection, address, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  drop_last (connection);
+  drop_last (cancellable);
+  g_object_unref (socket);
+  g_object_unref (address);
+  g_object_unref (listener);
+}
+
+static void
+test_connect_async (void)
+{
+  GError *error = NULL;
+  GSocketAddress *address, *deserted = deserted_address ();
+  GSocket *listener = tcp_listener (&address);
+  GSocket *socket = tcp_socket ();
+  GsockSocketConnection *connection = gsock_socket_connection_factory_create_connection (socket);
+  GAsyncResult *result = NULL;
+
+  gsock_socket_connection_connect_async (connection, deserted, NULL, keep_result, &result);
+  g_assert_null (result);
+  ITERATE_UNTIL (result != NULL);
+  g_assert_true (g_async_result_get_source_object (result) == G_OBJECT (connection));
+  g_object_unref (connection);
+  g_assert_true (g_async_result_get_user_data (result) == &result);
+  g_assert_false (gsock_socket_connection_connect_finish (connection, result, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED);
+  g_clear_error (&error);
+  /* Once only. */
+  g_assert_false (gsock_socket_connection_connect_finish (connection, result, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  drop_last (g_steal_pointer (&result));
+
+  gsock_socket_connection_connect_async (connection, address, NULL, keep_result, &result);
+  g_assert_cmpint (gsock_socket_connection_get_state (connection), !=, GSOCK_CONNECTION_STATE_CLOSED);
+  ITERATE_UNTIL (result != NULL);
+  g_assert_true (gsock_socket_connection_connect_finish (connection, result, &error));
+  g_assert_no_error (error);
+  g_assert_false (g_socket_get_blocking (socket));
+  drop_last (g_steal_pointer (&result));
+  g_assert_true (gsock_socket_connection_is_alive (connection));
+  drop_last (connection);
+
+  /* Nobody need listen to the answer. */
+  g_object_unref (socket);
+  socket = tcp_socket ();
+  connection = gsock_socket_connection_factory_create_connection (socket);
+  gsock_socket_connection_connect_async (connection, address, NULL, NULL, NULL);
+  ITERATE_UNTIL (gsock_socket_connection_is_alive (connection));
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  drop_last (connection);
+  g_object_unref (socket);
+  g_object_unref (address);
+  g_object_unref (deserted);
+  g_object_unref (listener);
+}
+
+static void
+test_connect_finish_of_something_else (void)
+{
+  GError *error = NULL;
+  GSocket *socket = tcp_socket ();
+  GsockSocketConnection *connection = gsock_socket_connection_factory_create_connection (socket);
+  GTask *task = g_task_new (socket, NULL, NULL, NULL);
+
+  g_assert_false (gsock_socket_connection_connect_finish (connection, G_ASYNC_RESULT (task), &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  g_assert_false (gsock_socket_connection_connect_finish (connection, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  g_assert_false (gsock_socket_connection_connect_finish (connection, NULL, NULL));
+  g_task_return_boolean (task, TRUE);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_object_unref (task);
+  drop_last (connection);
+  g_object_unref (socket);
+}
+
+static void
+count_notify (GObject    *object,
+              GParamSpec *pspec,
+              gpointer    user_data)
+{
+  (void) object;
+  (void) pspec;
+  ++*(int *) user_data;
+}
+
+static void
+test_set_socket (void)
+{
+  GError *error = NULL;
+  int notified = 0;
+  GSocket *first = tcp_socket (), *second = tcp_socket (), *third, *peer, *got = NULL;
+  GSocket *borrowed;
+  GsockSocketConnection *connection = gsock_socket_connection_factory_create_connection (first);
+
+  borrowed = gsock_socket_connection_get_socket (connection);
+  g_object_unref (first);
+  g_signal_connect (connection, "notify::socket", G_CALLBACK (count_notify), &notified);
+  g_assert_true (gsock_socket_connection_set_socket (connection, second, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (notified, ==, 1);
+  g_assert_true (gsock_socket_connection_get_socket (connection) == second);
+  /* What was borrowed is still there. */
+  g_assert_true (G_IS_SOCKET (borrowed));
+  g_assert_false (g_socket_is_closed (borrowed));
+
+  tcp_pair (&third, &peer);
+  g_object_set (connection, "socket", third, NULL);
+  g_object_get (connection, "socket", &got, NULL);
+  g_assert_true (got == third);
+  g_object_unref (got);
+  g_assert_true (gsock_socket_connection_is_alive (connection));
+
+  close_stream (connection);
+  g_assert_false (gsock_socket_connection_set_socket (connection, second, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  g_clear_error (&error);
+  drop_last (connection);
+  g_object_unref (second);
+  g_object_unref (third);
+  g_object_unref (peer);
+}
+
+static void
+test_factory (void)
+{
+  GError *error = NULL;
+  GSocket *socket = tcp_socket (), *theirs, *ours;
+  GsockSocketConnection *connection;
+  int fds[2];
+
+  g_assert_true (gsock_socket_connection_factory_lookup_type (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, 0) ==
+                 GSOCK_TYPE_TCP_CONNECTION);
+  g_assert_true (gsock_socket_connection_factory_lookup_type (G_SOCKET_FAMILY_IPV6, G_SOCKET_TYPE_STREAM,
+                                                              G_SOCKET_PROTOCOL_TCP) == GSOCK_TYPE_TCP_CONNECTION);
+  g_assert_true (gsock_socket_connection_factory_lookup_type (G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_DATAGRAM, 0) ==
+                 GSOCK_TYPE_SOCKET_CONNECTION);
+  g_assert_true (gsock_socket_connection_factory_lookup_type ((GSocketFamily) 12345, (GSocketType) 9, -7) ==
+                 GSOCK_TYPE_SOCKET_CONNECTION);
+  gsock_socket_connection_factory_register_type (GSOCK_TYPE_SOCKET_CONNECTION, G_SOCKET_FAMILY_IPV4,
+                                                 G_SOCKET_TYPE_STREAM, 4321);
+  g_assert_true (gsock_socket_connection_factory_lookup_type (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, 4321) ==
+                 GSOCK_TYPE_SOCKET_CONNECTION);
+
+  connection = gsock_socket_connection_factory_create_connection (socket);
+  g_assert_true (G_OBJECT_TYPE (connection) == GSOCK_TYPE_TCP_CONNECTION);
+  drop_last (connection);
+  g_object_unref (socket);
+
+  tcp_pair (&ours, &theirs);
+  connection = gsock_socket_connection_factory_create_connection_from_fd (dup (g_socket_get_fd (ours)), &error);
+  g_assert_no_error (error);
+  g_object_unref (ours);
+  g_assert_true (GSOCK_IS_TCP_CONNECTION (connection));
+  g_assert_true (gsock_socket_connection_is_alive (connection));
+  write_text (connection, "bare");
+  assert_receives (theirs, "bare");
+  g_assert_true (G_IS_SOCKET (gsock_socket_connection_get_socket (connection)));
+  drop_last (connection);
+  g_object_unref (theirs);
+
+  g_assert_cmpint (pipe (fds), ==, 0);
+  g_assert_null (gsock_socket_connection_factory_create_connection_from_fd (fds[0], &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  g_assert_null (gsock_socket_connection_factory_create_connection_from_fd (fds[1], NULL));
+}
+
+static void
+test_set_home (void)
+{
+  int notified = 0;
+  GSocket *peer;
+  GsockSocketConnection *connection = connected (&peer);
+  GMainContext *context = g_main_context_new ();
+
+  g_signal_connect (connection, "notify::state", G_CALLBACK (count_notify), &notified);
+  gsock_socket_connection_set_home (connection, context);
+  g_socket_close (peer, NULL);
+  while (notified == 0)
+    g_main_context_iteration (context, TRUE);
+  g_assert_cmpint (gsock_socket_connection_get_state (connection), ==, GSOCK_CONNECTION_STATE_DISCONNECTED);
+  /* NULL is the global default context. */
+  gsock_socket_connection_set_home (connection, NULL);
+  close_stream (connection);
+  drop_last (connection);
+  g_main_context_unref (context);
+  g_object_unref (peer);
+}
+
+static void
+test_graceful_disconnect (void)
+{
+  int notified = 0;
+  gboolean graceful = FALSE;
+  GSocket *peer;
+  GsockTcpConnection *connection = GSOCK_TCP_CONNECTION (connected (&peer));
+
+  g_signal_connect (connection, "notify::graceful-disconnect", G_CALLBACK (count_notify), &notified);
+  g_assert_false (gsock_tcp_connection_get_graceful_disconnect (connection));
+  gsock_tcp_connection_set_graceful_disconnect (connection, TRUE);
+  g_assert_true (gsock_tcp_connection_get_graceful_disconnect (connection));
+  /* Any number but 0 is TRUE. */
+  gsock_tcp_connection_set_graceful_disconnect (connection, 2);
+  g_assert_true (gsock_tcp_connection_get_graceful_disconnect (connection) == TRUE);
+  g_assert_cmpint (notified, ==, 1);
+  g_object_get (connection, "graceful-disconnect", &graceful, NULL);
+  g_assert_true (graceful);
+  g_socket_close (peer, NULL);
+  close_stream (connection);
+  drop_last (connection);
+  g_object_unref (peer);
+}
+
+static void
+test_tcp_options (void)
+{
+  GError *error = NULL;
+  gboolean on = FALSE;
+  guint idle = 9, interval = 9, count = 9, timeout = 9;
+  GSocket *peer;
+  GsockTcpConnection *connection = GSOCK_TCP_CONNECTION (connected (&peer));
+
+  g_assert_true (gsock_tcp_connection_set_no_delay (connection, TRUE, &error));
+  g_assert_no_error (error);
+  g_assert_true (gsock_tcp_connection_get_no_delay (connection, &on, &error));
+  g_assert_true (on);
+
+  g_assert_true (gsock_tcp_connection_set_linger_zero (connection, TRUE, &error));
+  on = FALSE;
+  g_assert_true (gsock_tcp_connection_get_linger_zero (connection, &on, &error));
+  g_assert_true (on);
+  g_assert_true (gsock_tcp_connection_set_linger_zero (connection, FALSE, NULL));
+  g_assert_true (gsock_tcp_connection_get_linger_zero (connection, &on, NULL));
+  g_assert_false (on);
+
+  on = TRUE;
+  g_assert_true (gsock_tcp_connection_get_keepalive_params (connection, &on, &idle, &interval, &count, &error));
+  g_assert_false (on);
+  g_assert_cmpuint (idle + interval + count, ==, 0);
+  g_assert_true (gsock_tcp_connection_set_keepalive_params (connection, 30, 7, 3, &error));
+  g_assert_true (gsock_tcp_connection_get_keepalive_params (connection, &on, &idle, &interval, &count, &error));
+  g_assert_true (on);
+  g_assert_cmpuint (idle, ==, 30);
+  g_assert_cmpuint (interval, ==, 7);
+  g_assert_cmpuint (count, ==, 3);
+  /* Nobody need want to know. */
+  g_assert_true (gsock_tcp_connection_get_keepalive_params (connection, NULL, NULL, NULL, NULL, &error));
+  g_assert_true (gsock_tcp_connection_get_no_delay (connection, NULL, &error));
+  g_assert_false (gsock_tcp_connection_set_keepalive_params (connection, 0, 7, 3, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+
+  g_assert_true (gsock_tcp_connection_set_user_timeout (connection, 4321, &error));
+  g_assert_true (gsock_tcp_connection_get_user_timeout (connection, &timeout, &error));
+  g_assert_cmpuint (timeout, ==, 4321);
+  g_assert_false (gsock_tcp_connection_set_user_timeout (connection, G_MAXUINT, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+
+  g_assert_true (gsock_tcp_connection_set_liveness (connection, GSOCK_LIVENESS_INTERACTIVE, &error));
+  g_assert_true (gsock_tcp_connection_get_keepalive_params (connection, &on, &idle, NULL, NULL, &error));
+  g_assert_true (on);
+  g_assert_cmpuint (idle, <, 30);
+  g_assert_true (gsock_tcp_connection_set_liveness (connection, GSOCK_LIVENESS_BACKGROUND, &error));
+  g_assert_true (gsock_tcp_connection_get_keepalive_params (connection, &on, &idle, NULL, NULL, &error));
+  g_assert_true (on);
+  g_assert_cmpuint (idle, >, 30);
+  g_assert_true (gsock_tcp_connection_set_liveness (connection, GSOCK_LIVENESS_OFF, &error));
+  g_assert_true (gsock_tcp_connection_get_keepalive_params (connection, &on, NULL, NULL, NULL, &error));
+  g_assert_false (on);
+  g_assert_no_error (error);
+
+  close_stream (connection);
+  timeout = 9;
+  g_assert_false (gsock_tcp_connection_get_user_timeout (connection, &timeout, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  g_clear_error (&error);
+  /* Nothing is written where there is no answer. */
+  g_assert_cmpuint (timeout, ==, 9);
+  drop_last (connection);
+  g_object_unref (peer);
+}
+
+static void
+test_without_a_socket (void)
+{
+  GError *error = NULL;
+  GsockSocketConnection *connection;
+  GSocket *socket;
+
+  EXPECT_CRITICAL ("*without a socket*");
+  connection = g_object_new (GSOCK_TYPE_SOCKET_CONNECTION, NULL);
+  MET ();
+  g_assert_true (g_io_stream_is_closed (G_IO_STREAM (connection)));
+  g_assert_cmpint (gsock_socket_connection_get_state (connection), ==, GSOCK_CONNECTION_STATE_CLOSED);
+  socket = gsock_socket_connection_get_socket (connection);
+  g_assert_true (G_IS_SOCKET (socket));
+  g_assert_true (gsock_socket_connection_get_socket (connection) == socket);
+  g_assert_null (gsock_socket_connection_get_local_address (connection, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED);
+  g_clear_error (&error);
+  drop_last (connection);
+}
+
+/* GIO's own classes live in the same process, and know nothing of ours. */
+static void
+test_beside_gio (void)
+{
+  GSocket *socket = tcp_socket ();
+  GSocketConnection *theirs = g_socket_connection_factory_create_connection (socket);
+
+  g_assert_true (G_IS_TCP_CONNECTION (theirs));
+  g_assert_false (GSOCK_IS_SOCKET_CONNECTION (theirs));
+  g_object_unref (theirs);
+  g_object_unref (socket);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  begin (&argc, &argv);
+  g_test_add_func ("/functions/version", test_version);
+  g_test_add_func ("/functions/connect", test_connect);
+  g_test_add_func ("/functions/connect/refused", test_connect_refused);
+  g_test_add_func ("/functions/connect/cancelled", test_connect_cancelled);
+  g_test_add_func ("/functions/connect_async", test_connect_async);
+  g_test_add_func ("/functions/connect_finish/of-something-else", test_connect_finish_of_something_else);
+  g_test_add_func ("/functions/set_socket", test_set_socket);
+  g_test_add_func ("/functions/factory", test_factory);
+  g_test_add_func ("/functions/set_home", test_set_home);
+  g_test_add_func ("/functions/graceful_disconnect", test_graceful_disconnect);
+  g_test_add_func ("/functions/tcp-options", test_tcp_options);
+  g_test_add_func ("/functions/without-a-socket", test_without_a_socket);
+  g_test_add_func ("/functions/beside-gio", test_beside_gio);
+  return g_test_run ();
+}

@@ -1,0 +1,709 @@
+"""What the documentation of Gio.SocketConnection lists, done from Python on GIO's class and on gsock's.
+
+One body (`Scenario`) runs on both; `FACES` has what differs. What gsock adds is tested below. Which
+methods there are, and with which parameters, is compared by test_gir.py.
+"""
+
+import faulthandler
+import gc
+import os
+import socket
+import sys
+import threading
+import unittest
+
+import gi
+
+gi.require_version("Gsock", "1")
+from gi.repository import Gio, GLib, GObject, Gsock  # noqa: E402
+
+# A test that hangs is ended, and says where.
+LIMIT = 60
+faulthandler.dump_traceback_later(LIMIT, exit=True)
+
+
+class Face:
+    """One of the two sides, and what is different there."""
+
+    def __init__(self, module, prefix, create, **differences):
+        self.module = module
+        self.prefix = prefix
+        self.create = create
+        self.SocketConnection = module.SocketConnection
+        self.TcpConnection = module.TcpConnection
+        self.__dict__.update(differences)
+
+
+GIO = Face(
+    Gio,
+    "G",
+    # A method of the socket, in GIO's GIR.
+    lambda sock: sock.connection_factory_create_connection(),
+    # F-16: NULL without an error on this GLib, and nothing after a close.
+    keeps_addresses=False,
+    # SC-3.
+    socket_is_writable=False,
+    # F-10.
+    notifies_closed=False,
+)
+GSOCK = Face(
+    Gsock,
+    "Gsock",
+    Gsock.SocketConnection.factory_create_connection,
+    keeps_addresses=True,
+    socket_is_writable=True,
+    notifies_closed=True,
+)
+
+
+def tcp_socket(protocol=Gio.SocketProtocol.DEFAULT):
+    return Gio.Socket.new(Gio.SocketFamily.IPV4, Gio.SocketType.STREAM, protocol)
+
+
+class Peer:
+    """A listener on loopback that hands out what connects to it."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(LIMIT)
+        self.port = self.listener.getsockname()[1]
+        self.address = Gio.InetSocketAddress.new_from_string("127.0.0.1", self.port)
+
+    def accept(self):
+        accepted, _ = self.listener.accept()
+        accepted.settimeout(LIMIT)
+        return accepted
+
+    def close(self):
+        self.listener.close()
+
+
+def deserted_address():
+    peer = Peer()
+    peer.close()
+    return peer.address
+
+
+def call(start, *arguments):
+    """Starts an asynchronous operation and returns (source, result, user data) of its callback."""
+    answers = []
+    start(*arguments, lambda *answer: answers.append(answer))
+    assert not answers, "called back before the start has returned"
+    iterate_until(lambda: answers)
+    assert len(answers) == 1
+    return answers[0]
+
+
+def iterate_until(done):
+    context = GLib.MainContext.default()
+    while not done():
+        context.iteration(True)
+
+
+def iterate_all():
+    while GLib.MainContext.default().iteration(False):
+        pass
+
+
+def on_notify(connection, name, handler):
+    # `connect` of these classes hides GObject's.
+    return GObject.Object.connect(connection, "notify::" + name, handler)
+
+
+class Holder(GObject.Object):
+    """The target of bindings."""
+
+    socket = GObject.Property(type=Gio.Socket)
+    closed = GObject.Property(type=bool, default=False)
+    graceful = GObject.Property(type=bool, default=False)
+    state = GObject.Property(type=Gsock.ConnectionState, default=Gsock.ConnectionState.UNCONNECTED)
+    text = GObject.Property(type=str, default="")
+
+
+class Tools:
+    def setUp(self):
+        self.peer = Peer()
+        self.addCleanup(self.peer.close)
+
+    def unconnected(self, protocol=Gio.SocketProtocol.DEFAULT):
+        return self.face.create(tcp_socket(protocol))
+
+    def connected(self):
+        connection = self.unconnected()
+        self.assertIs(connection.connect(self.peer.address, None), True)
+        accepted = self.peer.accept()
+        self.addCleanup(accepted.close)
+        return connection, accepted
+
+    def assert_fails(self, code, function, *arguments):
+        with self.assertRaises(GLib.Error) as caught:
+            function(*arguments)
+        error = caught.exception
+        self.assertEqual(error.domain, "g-io-error-quark")
+        self.assertEqual(error.code, code)
+        self.assertTrue(error.matches(Gio.io_error_quark(), code))
+        self.assertTrue(error.message)
+
+
+class Scenario(Tools):
+    """The body that runs on both classes."""
+
+    # ---- The types
+
+    def test_the_types(self):
+        base, tcp = self.face.SocketConnection, self.face.TcpConnection
+        self.assertEqual(base.__gtype__.name, self.face.prefix + "SocketConnection")
+        self.assertEqual(tcp.__gtype__.name, self.face.prefix + "TcpConnection")
+        self.assertTrue(issubclass(base, Gio.IOStream))
+        self.assertTrue(issubclass(tcp, base))
+        self.assertEqual(base.__gtype__.parent, Gio.IOStream.__gtype__)
+        connection = self.unconnected()
+        self.assertIs(type(connection), tcp)
+
+    def test_built_with_a_socket(self):
+        sock = tcp_socket()
+        for connection in (
+            self.face.SocketConnection(socket=sock),
+            GObject.new(self.face.SocketConnection, socket=sock),
+        ):
+            self.assertIs(type(connection), self.face.SocketConnection)
+            self.assertIs(connection.get_socket(), sock)
+
+    # ---- connect, connect_async, connect_finish, is_connected
+
+    def test_connect(self):
+        connection = self.unconnected()
+        self.assertIs(connection.is_connected(), False)
+        self.assertIs(connection.connect(self.peer.address, None), True)
+        self.assertIs(connection.is_connected(), True)
+
+    def test_connect_with_named_and_left_out_arguments(self):
+        self.assertTrue(self.unconnected().connect(address=self.peer.address, cancellable=None))
+        self.assertTrue(self.unconnected().connect(self.peer.address))
+
+    def test_connect_refused(self):
+        self.assert_fails(
+            Gio.IOErrorEnum.CONNECTION_REFUSED,
+            self.unconnected().connect,
+            deserted_address(),
+            None,
+        )
+
+    def test_connect_cancelled(self):
+        cancellable = Gio.Cancellable()
+        cancellable.cancel()
+        connection = self.unconnected()
+        self.assert_fails(
+            Gio.IOErrorEnum.CANCELLED, connection.connect, self.peer.address, cancellable
+        )
+        self.assertIs(connection.is_connected(), False)
+
+    def test_connect_of_something_else(self):
+        connection = self.unconnected()
+        for address in (None, connection, "127.0.0.1"):
+            with self.assertRaises(TypeError):
+                connection.connect(address, None)
+
+    def test_connect_async(self):
+        connection = self.unconnected()
+        source, result = call(connection.connect_async, self.peer.address, None)
+        self.assertIs(source, connection)
+        self.assertIsInstance(result, Gio.AsyncResult)
+        self.assertIs(connection.connect_finish(result), True)
+        self.assertIs(connection.is_connected(), True)
+
+    def test_connect_async_with_user_data(self):
+        connection = self.unconnected()
+        answers = []
+        connection.connect_async(
+            self.peer.address, None, lambda *answer: answers.append(answer), "user", 7
+        )
+        iterate_until(lambda: answers)
+        ((source, result, *data),) = answers
+        self.assertEqual(data, ["user", 7])
+        self.assertTrue(source.connect_finish(result))
+
+    def test_connect_async_without_a_callback(self):
+        connection = self.unconnected()
+        connection.connect_async(self.peer.address, None, None)
+        iterate_until(connection.is_connected)
+
+    def test_connect_async_refused(self):
+        connection = self.unconnected()
+        _, result = call(connection.connect_async, deserted_address(), None)
+        self.assert_fails(
+            Gio.IOErrorEnum.CONNECTION_REFUSED, connection.connect_finish, result
+        )
+
+    def test_connect_async_cancelled(self):
+        cancellable = Gio.Cancellable()
+        cancellable.cancel()
+        connection = self.unconnected()
+        _, result = call(connection.connect_async, self.peer.address, cancellable)
+        self.assert_fails(Gio.IOErrorEnum.CANCELLED, connection.connect_finish, result)
+
+    # ---- get_local_address, get_remote_address, get_socket, the property socket
+
+    def test_the_addresses(self):
+        connection, accepted = self.connected()
+        local, remote = connection.get_local_address(), connection.get_remote_address()
+        self.assertEqual(remote.get_port(), self.peer.port)
+        self.assertEqual(
+            (local.get_address().to_string(), local.get_port()), accepted.getpeername()
+        )
+
+    def test_the_addresses_before_and_after(self):
+        connection = self.unconnected()
+        self.assertEqual(connection.get_local_address().get_port(), 0)
+        if self.face.keeps_addresses:
+            self.assert_fails(Gio.IOErrorEnum.NOT_CONNECTED, connection.get_remote_address)
+        else:
+            self.assertIsNone(connection.get_remote_address())
+
+        connection, accepted = self.connected()
+        ours = accepted.getpeername()[1]
+        connection.close(None)
+        if self.face.keeps_addresses:
+            self.assertEqual(connection.get_remote_address().get_port(), self.peer.port)
+            self.assertEqual(connection.get_local_address().get_port(), ours)
+        else:
+            self.assertIsNone(connection.get_remote_address())
+            self.assert_fails(Gio.IOErrorEnum.FAILED, connection.get_local_address)
+
+    def test_the_socket(self):
+        sock = tcp_socket()
+        connection = self.face.create(sock)
+        self.assertIs(connection.get_socket(), sock)
+        self.assertIs(connection.props.socket, sock)
+        self.assertIs(connection.get_property("socket"), sock)
+        spec = self.face.SocketConnection.find_property("socket")
+        self.assertEqual(spec.value_type, Gio.Socket.__gtype__)
+        self.assertTrue(spec.flags & GObject.ParamFlags.READABLE)
+        construct_only = bool(spec.flags & GObject.ParamFlags.CONSTRUCT_ONLY)
+        self.assertIs(construct_only, not self.face.socket_is_writable)
+
+    def test_a_binding_from_the_socket(self):
+        sock, holder = tcp_socket(), Holder()
+        connection = self.face.create(sock)
+        binding = connection.bind_property(
+            "socket", holder, "socket", GObject.BindingFlags.SYNC_CREATE
+        )
+        self.assertIs(holder.socket, sock)
+        self.assertIs(binding.props.source, connection)
+        binding.unbind()
+
+    # ---- factory_register_type, factory_lookup_type, and what makes connections
+
+    def test_the_factory(self):
+        base, tcp = self.face.SocketConnection, self.face.TcpConnection
+        lookup = base.factory_lookup_type
+        for family in (Gio.SocketFamily.IPV4, Gio.SocketFamily.IPV6):
+            for protocol in (Gio.SocketProtocol.DEFAULT, Gio.SocketProtocol.TCP):
+                self.assertEqual(lookup(family, Gio.SocketType.STREAM, protocol), tcp.__gtype__)
+        self.assertEqual(
+            lookup(Gio.SocketFamily.UNIX, Gio.SocketType.DATAGRAM, 0), base.__gtype__
+        )
+        self.assertEqual(
+            lookup(family=Gio.SocketFamily.IPV4, type=Gio.SocketType.STREAM, protocol_id=132),
+            base.__gtype__,
+        )
+
+    def test_a_class_of_ones_own(self):
+        base, prefix = self.face.TcpConnection, self.face.prefix
+        calls = []
+
+        class Mine(base):
+            __gtype_name__ = prefix + "Mine"
+            label = GObject.Property(type=str, default="new")
+
+            def do_close_fn(self, cancellable):
+                calls.append("close")
+                return base.do_close_fn(self, cancellable)
+
+            def do_get_input_stream(self):
+                # Once: C borrows it.
+                if not hasattr(self, "buffered"):
+                    calls.append("input")
+                    stream = base.do_get_input_stream(self)
+                    self.buffered = Gio.BufferedInputStream.new(stream)
+                return self.buffered
+
+        register = self.face.SocketConnection.factory_register_type
+        kind = (Gio.SocketFamily.IPV4, Gio.SocketType.STREAM, Gio.SocketProtocol.TCP)
+        # GIO breaks a registration that is made before its factory was first asked.
+        self.face.SocketConnection.factory_lookup_type(*kind)
+        register(Mine, *kind)
+        self.addCleanup(register, base, *kind)
+        self.assertEqual(
+            self.face.SocketConnection.factory_lookup_type(*kind), Mine.__gtype__
+        )
+        connection = self.unconnected(Gio.SocketProtocol.TCP)
+        self.assertIs(type(connection), Mine)
+        self.assertEqual(connection.label, "new")
+        connection.props.label = "used"
+        self.assertEqual(connection.get_property("label"), "used")
+
+        connection.connect(self.peer.address, None)
+        accepted = self.peer.accept()
+        self.addCleanup(accepted.close)
+        accepted.sendall(b"buffered")
+        stream = connection.get_input_stream()
+        self.assertIsInstance(stream, Gio.BufferedInputStream)
+        self.assertEqual(stream.read_bytes(8, None).get_data(), b"buffered")
+        self.assertTrue(connection.close(None))
+        self.assertEqual(calls, ["input", "close"])
+        self.assertEqual(accepted.recv(1), b"")
+
+    # ---- Inherited from IOStream
+
+    def test_the_streams(self):
+        connection, accepted = self.connected()
+        source, sink = connection.get_input_stream(), connection.get_output_stream()
+        self.assertIsInstance(source, Gio.PollableInputStream)
+        self.assertIsInstance(sink, Gio.PollableOutputStream)
+        self.assertIs(connection.get_input_stream(), source)
+        self.assertIs(connection.props.input_stream, source)
+        self.assertIs(connection.props.output_stream, sink)
+
+        done, written = sink.write_all(b"hello", None)
+        self.assertEqual((done, written), (True, 5))
+        self.assertEqual(accepted.recv(5, socket.MSG_WAITALL), b"hello")
+        accepted.sendall(b"answer")
+        self.assertEqual(source.read_bytes(6, None).get_data(), b"answer")
+
+    def test_the_streams_asynchronously(self):
+        connection, accepted = self.connected()
+        source, sink = connection.get_input_stream(), connection.get_output_stream()
+        _, result = call(
+            sink.write_bytes_async, GLib.Bytes.new(b"hello"), GLib.PRIORITY_DEFAULT, None
+        )
+        self.assertEqual(sink.write_bytes_finish(result), 5)
+        self.assertEqual(accepted.recv(5, socket.MSG_WAITALL), b"hello")
+        answers = []
+        source.read_bytes_async(
+            6, GLib.PRIORITY_DEFAULT, None, lambda *answer: answers.append(answer)
+        )
+        iterate_all()
+        self.assertEqual(answers, [])
+        accepted.sendall(b"answer")
+        iterate_until(lambda: answers)
+        ((_, result),) = answers
+        self.assertEqual(source.read_bytes_finish(result).get_data(), b"answer")
+
+    def test_close(self):
+        connection, accepted = self.connected()
+        self.assertIs(connection.is_closed(), False)
+        self.assertIs(connection.props.closed, False)
+        self.assertIs(connection.close(None), True)
+        self.assertIs(connection.is_closed(), True)
+        self.assertIs(connection.props.closed, True)
+        self.assertIs(connection.is_connected(), False)
+        self.assertEqual(accepted.recv(1), b"")
+        self.assertIs(connection.close(None), True)
+        self.assert_fails(
+            Gio.IOErrorEnum.CLOSED, connection.get_input_stream().read_bytes, 1, None
+        )
+        self.assert_fails(
+            Gio.IOErrorEnum.CLOSED, connection.connect, self.peer.address, None
+        )
+
+    def test_close_async(self):
+        connection, accepted = self.connected()
+        source, result = call(connection.close_async, GLib.PRIORITY_DEFAULT, None)
+        self.assertIs(source, connection)
+        self.assertIs(connection.close_finish(result), True)
+        self.assertIs(connection.is_closed(), True)
+        self.assertEqual(accepted.recv(1), b"")
+
+    def test_the_notification_of_closed(self):
+        connection, _ = self.connected()
+        seen = []
+        on_notify(connection, "closed", lambda of, spec: seen.append((spec.name, of.is_closed())))
+        connection.close(None)
+        iterate_all()
+        self.assertEqual(seen, [("closed", True)] if self.face.notifies_closed else [])
+
+    def test_pending(self):
+        connection, _ = self.connected()
+        self.assertIs(connection.has_pending(), False)
+        self.assertIs(connection.set_pending(), True)
+        self.assertIs(connection.has_pending(), True)
+        self.assert_fails(Gio.IOErrorEnum.PENDING, connection.set_pending)
+        self.assert_fails(Gio.IOErrorEnum.PENDING, connection.close, None)
+        connection.clear_pending()
+        self.assertIs(connection.has_pending(), False)
+        self.assertTrue(connection.close(None))
+        self.assert_fails(Gio.IOErrorEnum.CLOSED, connection.set_pending)
+
+    def test_splice(self):
+        (first, one), (second, other) = self.connected(), self.connected()
+        answers = []
+        first.splice_async(
+            second,
+            Gio.IOStreamSpliceFlags.CLOSE_STREAM1
+            | Gio.IOStreamSpliceFlags.CLOSE_STREAM2
+            | Gio.IOStreamSpliceFlags.WAIT_FOR_BOTH,
+            GLib.PRIORITY_DEFAULT,
+            None,
+            lambda *answer: answers.append(answer),
+        )
+        received = []
+
+        def talk():
+            one.sendall(b"there")
+            received.append(other.recv(5, socket.MSG_WAITALL))
+            other.sendall(b"back")
+            received.append(one.recv(4, socket.MSG_WAITALL))
+            one.close()
+            other.close()
+
+        talker = threading.Thread(target=talk)
+        talker.start()
+        iterate_until(lambda: answers)
+        talker.join()
+        self.assertIs(Gio.IOStream.splice_finish(answers[0][1]), True)
+        self.assertEqual(received, [b"there", b"back"])
+        self.assertTrue(first.is_closed() and second.is_closed())
+
+    # ---- Inherited from GObject
+
+    def test_signals_need_gobjects_connect(self):
+        connection = self.unconnected()
+        with self.assertRaises(TypeError):
+            connection.connect("notify::socket", print)
+        seen = []
+        handler = on_notify(connection, "socket", lambda of, spec: seen.append(spec.name))
+        connection.notify("socket")
+        self.assertEqual(seen, ["socket"])
+        connection.disconnect(handler)
+        connection.notify("socket")
+        self.assertEqual(seen, ["socket"])
+
+    def test_it_goes_with_its_last_reference(self):
+        connection, accepted = self.connected()
+        gone = []
+        connection.weak_ref(gone.append, "gone")
+        del connection
+        gc.collect()
+        iterate_all()
+        self.assertEqual(gone, ["gone"])
+        self.assertEqual(accepted.recv(1), b"")
+
+    # ---- TcpConnection
+
+    def test_graceful_disconnect(self):
+        connection, accepted = self.connected()
+        holder = Holder()
+        connection.bind_property("graceful-disconnect", holder, "graceful")
+        self.assertIs(connection.get_graceful_disconnect(), False)
+        connection.set_graceful_disconnect(True)
+        self.assertIs(connection.get_graceful_disconnect(), True)
+        self.assertIs(connection.props.graceful_disconnect, True)
+        self.assertIs(holder.graceful, True)
+        connection.props.graceful_disconnect = False
+        self.assertIs(connection.get_graceful_disconnect(), False)
+        self.assertIs(holder.graceful, False)
+
+        connection.set_graceful_disconnect(True)
+        order = []
+
+        def end():
+            order.append(accepted.recv(1))
+            accepted.close()
+
+        ender = threading.Thread(target=end)
+        ender.start()
+        connection.close(None)
+        # It has waited for the peer, who has seen our end.
+        self.assertEqual(order, [b""])
+        ender.join()
+
+
+class OnGio(Scenario, unittest.TestCase):
+    face = GIO
+
+
+class OnGsock(Scenario, unittest.TestCase):
+    face = GSOCK
+
+
+class Additions(Tools, unittest.TestCase):
+    """What gsock has beyond GIO."""
+
+    face = GSOCK
+
+    def test_the_version(self):
+        self.assertEqual(
+            (Gsock.MAJOR_VERSION, Gsock.MINOR_VERSION, Gsock.MICRO_VERSION),
+            tuple(int(number) for number in os.environ["GSOCK_VERSION"].split(".")),
+        )
+
+    def test_the_state(self):
+        state = Gsock.ConnectionState
+        connection, holder, seen = self.unconnected(), Holder(), []
+        connection.bind_property("state", holder, "state")
+        on_notify(connection, "state", lambda of, spec: seen.append(of.get_state()))
+        self.assertEqual(connection.get_state(), state.UNCONNECTED)
+        self.assertIs(connection.is_alive(), False)
+        connection.connect(self.peer.address, None)
+        self.assertEqual(connection.props.state, state.CONNECTED)
+        self.assertIs(connection.is_alive(), True)
+        self.assertIs(connection.props.alive, True)
+        self.assertEqual(holder.state, state.CONNECTED)
+        self.peer.accept().close()
+        iterate_until(lambda: connection.get_state() == state.DISCONNECTED)
+        self.assertEqual(holder.state, state.DISCONNECTED)
+        self.assertIs(connection.is_connected(), True)
+        connection.close(None)
+        self.assertEqual(connection.get_state(), state.CLOSED)
+        self.assertEqual(
+            [of for of in seen if of != state.CONNECTING],
+            [state.CONNECTED, state.DISCONNECTED, state.CLOSED],
+        )
+
+    def test_a_label_is_bound(self):
+        connection, holder = self.unconnected(), Holder()
+        connection.bind_property(
+            "state",
+            holder,
+            "text",
+            GObject.BindingFlags.SYNC_CREATE,
+            lambda _, state: state.value_nick,
+        )
+        self.assertEqual(holder.text, "unconnected")
+        connection.connect(self.peer.address, None)
+        self.assertEqual(holder.text, "connected")
+
+    def test_the_last_error(self):
+        connection = self.unconnected()
+        self.assertIsNone(connection.get_last_error())
+        self.assertIsNone(connection.props.last_error)
+        with self.assertRaises(GLib.Error):
+            connection.connect(deserted_address(), None)
+        error = connection.get_last_error()
+        self.assertIsInstance(error, GLib.Error)
+        self.assertTrue(
+            error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CONNECTION_REFUSED)
+        )
+        connection.connect(self.peer.address, None)
+        self.assertIsNone(connection.get_last_error())
+
+    def test_the_counters(self):
+        connection, accepted = self.connected()
+        connection.get_output_stream().write_all(b"12345", None)
+        accepted.sendall(b"123")
+        connection.get_input_stream().read_bytes(3, None)
+        self.assertEqual(connection.get_bytes_written(), 5)
+        self.assertEqual(connection.get_bytes_read(), 3)
+        self.assertEqual(connection.props.bytes_written, 5)
+        self.assertEqual(connection.props.bytes_read, 3)
+
+    def test_the_socket_is_writable(self):
+        connection, holder = self.unconnected(), Holder()
+        connection.bind_property("socket", holder, "socket", GObject.BindingFlags.BIDIRECTIONAL)
+        first, second, third = tcp_socket(), tcp_socket(), tcp_socket()
+        self.assertIs(connection.set_socket(first), True)
+        self.assertIs(holder.socket, first)
+        connection.props.socket = second
+        self.assertIs(holder.socket, second)
+        holder.socket = third
+        self.assertIs(connection.get_socket(), third)
+        connection.close(None)
+        self.assert_fails(Gio.IOErrorEnum.CLOSED, connection.set_socket, first)
+        self.assertIs(connection.get_socket(), third)
+
+    def test_set_home(self):
+        connections = []
+        maker = threading.Thread(target=lambda: connections.append(self.connected()))
+        maker.start()
+        maker.join()
+        ((connection, accepted),) = connections
+        connection.set_home(None)
+        seen = []
+        on_notify(connection, "state", lambda of, _: seen.append(threading.current_thread()))
+        accepted.close()
+        iterate_until(lambda: seen)
+        self.assertEqual(seen, [threading.current_thread()])
+
+    def test_a_connection_of_a_descriptor(self):
+        accepted = None
+        with socket.create_connection(("127.0.0.1", self.peer.port)) as ours:
+            accepted = self.peer.accept()
+            self.addCleanup(accepted.close)
+            connection = Gsock.SocketConnection.factory_create_connection_from_fd(ours.detach())
+        self.assertIsInstance(connection, Gsock.TcpConnection)
+        self.assertTrue(connection.is_alive())
+        connection.close(None)
+        self.assertEqual(accepted.recv(1), b"")
+        self.assert_fails(
+            Gio.IOErrorEnum.INVALID_ARGUMENT,
+            Gsock.SocketConnection.factory_create_connection_from_fd,
+            os.open("/dev/null", os.O_RDONLY),
+        )
+
+    def test_the_options_of_tcp(self):
+        connection, _ = self.connected()
+        self.assertIs(connection.set_no_delay(True), True)
+        self.assertEqual(tuple(connection.get_no_delay()), (True, True))
+        self.assertIs(connection.set_linger_zero(True), True)
+        self.assertEqual(tuple(connection.get_linger_zero()), (True, True))
+        self.assertEqual(tuple(connection.get_keepalive_params()), (True, False, 0, 0, 0))
+        self.assertIs(connection.set_keepalive_params(30, 7, 3), True)
+        self.assertEqual(tuple(connection.get_keepalive_params()), (True, True, 30, 7, 3))
+        self.assertIs(connection.set_user_timeout(1500), True)
+        self.assertEqual(tuple(connection.get_user_timeout()), (True, 1500))
+        self.assertIs(connection.set_liveness(Gsock.Liveness.INTERACTIVE), True)
+        self.assertGreater(connection.get_user_timeout()[1], 1500)
+        self.assert_fails(
+            Gio.IOErrorEnum.INVALID_ARGUMENT, connection.set_keepalive_params, 0, 7, 3
+        )
+
+    def test_connect_overridden(self):
+        calls = []
+
+        class Counting(Gsock.SocketConnection):
+            __gtype_name__ = "Counting"
+
+            def do_connect(self, address, cancellable):
+                calls.append(("connect", address.get_port()))
+                return Gsock.SocketConnection.do_connect(self, address, cancellable)
+
+            def do_connect_finish(self, result):
+                calls.append(("connect_finish",))
+                return Gsock.SocketConnection.do_connect_finish(self, result)
+
+        connection = Counting(socket=tcp_socket())
+        self.assertIs(connection.connect(self.peer.address, None), True)
+        self.assertEqual(calls, [("connect", self.peer.port)])
+        self.assert_fails(
+            Gio.IOErrorEnum.CONNECTION_REFUSED,
+            Counting(socket=tcp_socket()).connect,
+            deserted_address(),
+            None,
+        )
+        del calls[:]
+        connection = Counting(socket=tcp_socket())
+        _, result = call(connection.connect_async, self.peer.address, None)
+        self.assertIs(connection.connect_finish(result), True)
+        self.assertEqual(calls, [("connect_finish",)])
+
+    def test_a_close_from_another_thread_ends_a_blocking_read(self):
+        connection, _ = self.connected()
+        stream = connection.get_input_stream()
+        errors = []
+
+        def read():
+            try:
+                stream.read_bytes(1, None)
+            except GLib.Error as error:
+                errors.append(error)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        connection.close(None)
+        reader.join()
+        self.assertTrue(errors[0].matches(Gio.io_error_quark(), Gio.IOErrorEnum.CLOSED))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=int(os.environ.get("VERBOSITY", "1")), argv=sys.argv)
