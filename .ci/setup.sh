@@ -4,6 +4,8 @@
 #
 # Needed: cargo and rustc, a C linker (`cc`), pkg-config, and the development files of GLib.
 # How old they may be is written in Cargo.toml and read from there.
+#
+# `setup.sh capi`: and what the C library's description (GIR) and its tests need.
 
 set -u
 
@@ -16,6 +18,8 @@ oldest_glib=$(oldest_glib "$root")
 # As the build scripts of the bindings do: a cross build names its own pkg-config.
 pkg_config=${PKG_CONFIG:-pkg-config}
 glib_modules=(gobject-2.0 gio-2.0 gio-unix-2.0)
+
+purpose=${1:-}
 
 say() { printf 'setup: %s\n' "$*"; }
 found() { command -v "$1" >/dev/null 2>&1; }
@@ -42,6 +46,26 @@ look_for_rust() {
     fi
 }
 
+# The first python3 on PATH need not be the one that the system's packages are for.
+has_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3 /usr/bin/python3}; do
+        "$candidate" -c 'import gi' >/dev/null 2>&1 && return
+    done
+    return 1
+}
+
+look_for_capi() {
+    found gcc || missing+=("gcc")
+    found g++ || missing+=("g++")
+    if ! found g-ir-scanner || ! found g-ir-compiler ||
+        ! "$pkg_config" --exists gobject-introspection-1.0 >/dev/null 2>&1; then
+        missing+=("gir")
+    fi
+    has_python || missing+=("python")
+    found valgrind || missing+=("valgrind")
+}
+
 # What is missing: names of things, not of packages.
 missing=()
 glib_problem=""
@@ -51,6 +75,7 @@ look_for_packages() {
     missing=()
     glib_problem=""
     found cc || missing+=("cc")
+    [ "$purpose" != capi ] || look_for_capi
     if ! found "$pkg_config"; then
         missing+=("pkg-config" "glib")
         glib_problem="unknown without pkg-config"
@@ -86,6 +111,17 @@ packages() { # debian | fedora | arch | macos
             arch-glib) names+=("glib2") ;;
             macos-glib) names+=("glib") ;;
             macos-cc) ;; # not a package: see below
+            debian-g++) names+=("g++") ;;
+            fedora-g++) names+=("gcc-c++") ;;
+            debian-gir) names+=("gobject-introspection" "libgirepository1.0-dev") ;;
+            fedora-gir) names+=("gobject-introspection-devel") ;;
+            arch-gir | macos-gir) names+=("gobject-introspection") ;;
+            debian-python) names+=("python3-gi") ;;
+            fedora-python) names+=("python3-gobject") ;;
+            arch-python) names+=("python-gobject") ;;
+            macos-python) names+=("pygobject3") ;;
+            arch-g++) names+=("gcc") ;;
+            *-gcc | *-valgrind) names+=("$thing") ;;
         esac
     done
     echo "${names[*]}"
@@ -97,6 +133,10 @@ tell_what_is_missing() {
         case $thing in
             cc) say "missing: a C compiler to link with (cc)" ;;
             pkg-config) say "missing: pkg-config" ;;
+            gcc | valgrind) say "missing: $thing" ;;
+            g++) say "missing: a C++ compiler (g++)" ;;
+            gir) say "missing: GObject introspection (g-ir-scanner, g-ir-compiler and GIO's GIR)" ;;
+            python) say "missing: a python3 with gi (PyGObject)" ;;
             glib) say "missing: the development files of GLib $oldest_glib or newer ($glib_problem)" ;;
         esac
     done
@@ -192,4 +232,4 @@ if [ "${#missing[@]}" -gt 0 ]; then
     [ "${#missing[@]}" -eq 0 ] || tell_still_missing_and_stop
 fi
 
-say "nothing missing (rustc $rust_version, GLib $glib_version, cc, pkg-config)"
+say "nothing missing (rustc $rust_version, GLib $glib_version, cc, pkg-config${purpose:+, and for $purpose})"

@@ -233,6 +233,62 @@ expect "pacman -S glib2"
 expect "macOS:           brew install glib"
 expect_not "gcc"
 
+for_capi() {
+    # A Python of this machine's own, so that the real one is not seen.
+    run env -i PATH="$bin" HOME="$world/home" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" capi
+}
+
+capi_tools() {
+    local tool
+    for tool in gcc g++ g-ir-scanner g-ir-compiler valgrind python3; do
+        fake "$tool" 'exit 0'
+    done
+}
+
+machine "what only the tests of the C library need is not asked for otherwise"
+rust 1.70.0 && cc && glib 2.60.1
+setup
+expect_code 0
+expect_not "capi"
+
+machine "nothing is missing for the C library"
+rust 1.70.0 && cc && glib 2.60.1 && capi_tools
+for_capi
+expect_code 0
+expect "nothing missing (rustc 1.70.0, GLib 2.60.1, cc, pkg-config, and for capi)"
+expect_log ""
+
+machine "what the tests of the C library need is installed"
+rust 1.70.0 && cc && glib 2.60.1 && apt nothing
+for tool in gcc g++ g-ir-scanner g-ir-compiler valgrind python3; do
+    sed -i "2i if [ \"\$1\" = install ]; then printf '#!$bash\n' >$bin/$tool; $(command -v chmod) +x $bin/$tool; fi" "$bin/apt-get"
+done
+for_capi
+expect_code 0
+expect "missing: a C++ compiler (g++)"
+expect "missing: GObject introspection"
+expect "missing: a python3 with gi"
+expect "missing: valgrind"
+expect_log "apt-get update -q (frontend noninteractive)
+apt-get install -y -q --no-install-recommends gcc g++ gobject-introspection libgirepository1.0-dev python3-gi valgrind (frontend noninteractive)"
+
+machine "introspection without GIO's GIR is not enough"
+rust 1.70.0 && cc && capi_tools
+# shellcheck disable=SC2016 # the fake's own argument
+fake pkg-config '[ "$1" != --exists ] && echo 2.60.0'
+for_capi
+expect_code 1
+expect "missing: GObject introspection"
+expect "dnf install gobject-introspection-devel"
+expect_not "valgrind"
+
+machine "a Python without gi is not enough"
+rust 1.70.0 && cc && glib 2.60.1 && capi_tools
+fake python3 'exit 1'
+for_capi
+expect_code 1
+expect "pacman -S python-gobject"
+
 machine "no Rust: says where to get it and installs nothing"
 cc && apt 2.60.0
 setup
