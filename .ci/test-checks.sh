@@ -279,6 +279,15 @@ echo 'use crate::TcpConnection;' >>src/socket_connection/mod.rs
 check layers
 expect_failure "the base class and its streams do not know"
 
+plant "the C face may be unsafe, its build script not"
+mkdir -p capi/src
+echo 'unsafe extern "C" fn gsock_x() {}' >capi/src/lib.rs
+check layers
+expect_code 0
+echo 'fn main() { unsafe { x() } }' >capi/build.rs
+check layers
+expect_failure "capi/build.rs:1: unsafe outside the listed files"
+
 plant "unsafe outside the listed files"
 printf '// unsafe\n/* unsafe\n /* unsafe */ */ fn f() {\n unsafe { g() } }\n' >src/tcp_connection/imp.rs
 check layers

@@ -309,7 +309,7 @@ class Scenario(Tools):
         )
 
     def test_a_class_of_ones_own(self):
-        base, prefix = self.face.TcpConnection, self.face.prefix
+        base, prefix = self.face.SocketConnection, self.face.prefix
         calls = []
 
         class Mine(base):
@@ -328,31 +328,28 @@ class Scenario(Tools):
                     self.buffered = Gio.BufferedInputStream.new(stream)
                 return self.buffered
 
-        register = self.face.SocketConnection.factory_register_type
-        kind = (Gio.SocketFamily.IPV4, Gio.SocketType.STREAM, Gio.SocketProtocol.TCP)
-        # GIO breaks a registration that is made before its factory was first asked.
-        self.face.SocketConnection.factory_lookup_type(*kind)
-        register(Mine, *kind)
-        self.addCleanup(register, base, *kind)
-        self.assertEqual(
-            self.face.SocketConnection.factory_lookup_type(*kind), Mine.__gtype__
-        )
-        connection = self.unconnected(Gio.SocketProtocol.TCP)
+        # A kind for which nothing is registered: GIO frees the entry that a second registration makes
+        # while it is in use.
+        kind = (Gio.SocketFamily.UNIX, Gio.SocketType.SEQPACKET, Gio.SocketProtocol.DEFAULT)
+        self.assertEqual(base.factory_lookup_type(*kind), base.__gtype__)
+        base.factory_register_type(Mine, *kind)
+        self.assertEqual(base.factory_lookup_type(*kind), Mine.__gtype__)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.addCleanup(theirs.close)
+        theirs.settimeout(LIMIT)
+        connection = self.face.create(Gio.Socket.new_from_fd(ours.detach()))
         self.assertIs(type(connection), Mine)
         self.assertEqual(connection.label, "new")
         connection.props.label = "used"
         self.assertEqual(connection.get_property("label"), "used")
 
-        connection.connect(self.peer.address, None)
-        accepted = self.peer.accept()
-        self.addCleanup(accepted.close)
-        accepted.sendall(b"buffered")
+        theirs.sendall(b"buffered")
         stream = connection.get_input_stream()
         self.assertIsInstance(stream, Gio.BufferedInputStream)
         self.assertEqual(stream.read_bytes(8, None).get_data(), b"buffered")
         self.assertTrue(connection.close(None))
         self.assertEqual(calls, ["input", "close"])
-        self.assertEqual(accepted.recv(1), b"")
+        self.assertEqual(theirs.recv(1), b"")
 
     # ---- Inherited from IOStream
 
@@ -658,6 +655,17 @@ class Additions(Tools, unittest.TestCase):
             Gio.IOErrorEnum.INVALID_ARGUMENT, connection.set_keepalive_params, 0, 7, 3
         )
 
+    def test_a_class_in_the_place_of_a_built_in_one(self):
+        class Instead(Gsock.TcpConnection):
+            __gtype_name__ = "Instead"
+
+        register = Gsock.SocketConnection.factory_register_type
+        kind = (Gio.SocketFamily.IPV4, Gio.SocketType.STREAM, Gio.SocketProtocol.TCP)
+        register(Instead, *kind)
+        self.assertIs(type(self.unconnected(Gio.SocketProtocol.TCP)), Instead)
+        register(Gsock.TcpConnection, *kind)
+        self.assertIs(type(self.unconnected(Gio.SocketProtocol.TCP)), Gsock.TcpConnection)
+
     def test_connect_overridden(self):
         calls = []
 
@@ -686,6 +694,33 @@ class Additions(Tools, unittest.TestCase):
         _, result = call(connection.connect_async, self.peer.address, None)
         self.assertIs(connection.connect_finish(result), True)
         self.assertEqual(calls, [("connect_finish",)])
+
+    def test_connect_async_overridden(self):
+        class Answering(Gsock.SocketConnection):
+            __gtype_name__ = "Answering"
+            fails = False
+
+            # PyGObject cannot hand the callback to the parent's, of any class; a task can call it.
+            def do_connect_async(self, address, cancellable, callback, *data):
+                task = Gio.Task.new(self, cancellable, callback)
+                if self.fails:
+                    task.return_error(
+                        GLib.Error.new_literal(
+                            Gio.io_error_quark(), "not today", Gio.IOErrorEnum.BUSY
+                        )
+                    )
+                else:
+                    task.return_boolean(True)
+
+        connection = Answering(socket=tcp_socket())
+        _, result = call(connection.connect_async, self.peer.address, None)
+        self.assertIs(connection.connect_finish(result), True)
+        self.assert_fails(
+            Gio.IOErrorEnum.INVALID_ARGUMENT, connection.connect_finish, result
+        )
+        connection.fails = True
+        _, result = call(connection.connect_async, self.peer.address, None)
+        self.assert_fails(Gio.IOErrorEnum.BUSY, connection.connect_finish, result)
 
     def test_a_close_from_another_thread_ends_a_blocking_read(self):
         connection, _ = self.connected()

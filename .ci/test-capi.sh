@@ -1,0 +1,266 @@
+#!/usr/bin/env bash
+# Builds the C library, installs it into a folder of its own and tests it there: its symbols, its headers,
+# C programs (also under ASan and valgrind), Python, what its GIR says, and that each of these nets holds.
+#
+# PROFILE is cargo's; the default builds soonest. Nothing is left out: what is missing is named, and is a
+# failure. `.ci/setup.sh capi` installs it.
+
+set -u
+
+root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+cd "$root" || exit 1
+
+# Seconds for one test program, many times what it takes.
+limit=300
+# Rounds of the thread test where each costs more.
+rounds_asan=200
+rounds_valgrind=40
+tests=(functions types arguments threads)
+
+failures=0
+fail() {
+    printf 'test-capi: FAILED: %s\n' "$*"
+    failures=$((failures + 1))
+}
+say() { printf 'test-capi: %4s s: %s\n' "$SECONDS" "$*"; }
+die() {
+    fail "$@"
+    exit 1
+}
+
+# ---- What must be there
+
+missing=()
+for tool in cargo make gcc g++ pkg-config nm readelf g-ir-scanner g-ir-compiler valgrind timeout; do
+    command -v "$tool" >/dev/null 2>&1 || missing+=("$tool")
+done
+# The first python3 on PATH need not be the one that the system's packages are for.
+python=""
+for candidate in ${PYTHON:-python3 /usr/bin/python3}; do
+    if [ -z "$python" ] && "$candidate" -c 'import gi' >/dev/null 2>&1; then
+        python=$candidate
+    fi
+done
+[ -n "$python" ] || missing+=("python3 with gi (PyGObject)")
+gio_gir=$(pkg-config --variable=girdir gobject-introspection-1.0 2>/dev/null)/Gio-2.0.gir
+[ -f "$gio_gir" ] || missing+=("Gio-2.0.gir")
+glib_supp=$(pkg-config --variable=prefix glib-2.0 2>/dev/null)/share/glib-2.0/valgrind/glib.supp
+[ -f "$glib_supp" ] || missing+=("glib.supp")
+if [ "${#missing[@]}" -gt 0 ]; then
+    printf 'test-capi: missing: %s\n' "${missing[@]}"
+    die "not run; .ci/setup.sh capi installs what is missing"
+fi
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export PROFILE=${PROFILE:-dev}
+prefix=$scratch/prefix
+version=$(sed -n 's/^version *= *"\([0-9.]*\).*/\1/p' Cargo.toml | head -n 1)
+
+# ---- Build, install, uninstall
+
+make --no-print-directory -s install PREFIX="$prefix" || die "make install"
+say "installed into a folder of its own"
+
+# As a package would: staged, for the system's folders.
+staged="$scratch/stage"
+words=(PREFIX=/usr LIBDIR=/usr/lib/some-machine DESTDIR="$staged" VAPI=no)
+make --no-print-directory -s install "${words[@]}" >/dev/null || fail "make install with DESTDIR"
+for file in lib/some-machine/libgsock-1.so lib/some-machine/girepository-1.0/Gsock-1.typelib \
+    lib/some-machine/pkgconfig/gsock-1.pc include/gsock-1/gsock/gsock.h share/gir-1.0/Gsock-1.gir; do
+    [ -e "$staged/usr/$file" ] || fail "make install did not install $file"
+done
+! grep -rqI "$staged" "$staged" || fail "what is staged names the folder it is staged in"
+make --no-print-directory -s uninstall "${words[@]}" || fail "make uninstall"
+left=$(find "$staged" ! -type d)
+[ -z "$left" ] || fail "make uninstall leaves $left"
+
+# ---- Symbols, headers, versions
+
+lib=$prefix/lib/libgsock-1.so.0
+exported=$(nm -D --defined-only "$lib" | awk '{ print $3 }' | sort)
+same_symbols() { # list
+    diff "$1" - <<<"$exported"
+}
+same_symbols capi/symbols.txt || fail "the exported symbols are not those of capi/symbols.txt"
+declared=$(sed 's|/\*.*||; /^ \*/d' capi/include/gsock/*.h | grep -oE '\bgsock_[a-z0-9_]+ *\(void\)|\bgsock_[a-z0-9_]+ +\(' |
+    sed 's/ *(.*//' | sort -u)
+# Those of the two types are declared by G_DECLARE_DERIVABLE_TYPE.
+declared=$(printf '%s\ngsock_socket_connection_get_type\ngsock_tcp_connection_get_type\n' "$declared" | sort -u)
+diff <(printf '%s\n' "$declared") capi/symbols.txt || fail "the headers and capi/symbols.txt do not agree"
+while IFS= read -r symbol; do
+    case $symbol in *_get_type) continue ;; esac
+    for test in functions arguments; do
+        case $test-$symbol in
+            # Takes no pointer.
+            arguments-*_factory_lookup_type) continue ;;
+        esac
+        grep -q "$symbol\b" "capi/tests/test-$test.c" || fail "test-$test.c does not call $symbol"
+    done
+done <capi/symbols.txt
+readelf -d "$lib" | grep -q 'SONAME.*\[libgsock-1\.so\.0\]' || fail "the soname is not libgsock-1.so.0"
+readelf -d "$lib" | grep -q NODELETE || fail "the library can be unloaded"
+say "$(wc -l <capi/symbols.txt) symbols: exported, declared, listed and called"
+
+macros=$(sed -nE 's/^#define GSOCK_(MAJOR|MINOR|MICRO)_VERSION \(([0-9]+)\)$/\2/p' capi/include/gsock/gsock-version.h |
+    paste -s -d .)
+[ "$macros" = "$version" ] || fail "the header says $macros, Cargo.toml $version"
+
+# From here on everything is found through the prefix alone. Cargo must not see this: it would build anew.
+installed() { # command [argument…]
+    (
+        # shellcheck source=/dev/null
+        . "$prefix/share/gsock-1/env.sh"
+        exec "$@"
+    )
+}
+flags=$(installed pkg-config --cflags gsock-1) || die "pkg-config does not find gsock-1"
+libs=$(installed pkg-config --libs gsock-1)
+[ "$(installed pkg-config --modversion gsock-1)" = "$version" ] || fail "gsock-1.pc has another version"
+
+echo '#include <gsock/gsock.h>' >"$scratch/header.c"
+cp "$scratch/header.c" "$scratch/header.cpp"
+for standard in c99 c17 c++17; do
+    compiler=gcc source=header.c
+    case $standard in c++*) compiler=g++ source=header.cpp ;; esac
+    # shellcheck disable=SC2086 # words
+    "$compiler" -std="$standard" -Wall -Wextra -Wpedantic -Werror $flags -c "$scratch/$source" -o "$scratch/header.o" ||
+        fail "gsock.h as $standard"
+    # Each by itself too.
+    for header in capi/include/gsock/*.h; do
+        # shellcheck disable=SC2086 # words
+        "$compiler" -std="$standard" -Wall -Wextra -Wpedantic -Werror $flags -fsyntax-only \
+            -include "gsock/${header##*/}" "$scratch/$source" || fail "${header##*/} as $standard"
+    done
+done
+say "headers compile as C99, C17 and C++17"
+
+# ---- C
+
+compile() { # test, program, flag…
+    local test=$1 program=$2
+    shift 2
+    # shellcheck disable=SC2086 # words
+    gcc -std=c17 -g -O1 -Wall -Wextra -Werror "$@" $flags "capi/tests/test-$test.c" -o "$program" $libs
+}
+
+# Runs a test program; `passed` is the number of its tests that did.
+passed=0
+run() { # what, command…
+    local what=$1 output code
+    shift
+    output=$(G_SLICE=always-malloc installed timeout --kill-after=10 "$limit" "$@" 2>&1)
+    code=$?
+    passed=$(grep -c '^ok ' <<<"$output")
+    if [ "$code" -ne 0 ] || [ "$passed" -eq 0 ] || [ "$(grep -oE '^1\.\.[0-9]+' <<<"$output")" != "1..$passed" ]; then
+        printf '%s\n' "$output" | tail -n 60
+        fail "$what (exit code $code)"
+    fi
+}
+
+valgrind=(valgrind -q --leak-check=full --error-exitcode=9
+    "--show-leak-kinds=definite,indirect,possible" "--errors-for-leak-kinds=definite,indirect,possible"
+    --suppressions="$glib_supp" --suppressions=capi/tests/valgrind.supp)
+plain=0 asan=0 memcheck=0
+for test in "${tests[@]}"; do
+    program=$scratch/$test
+    compile "$test" "$program" || { fail "test-$test.c" && continue; }
+    run "$test" "$program"
+    plain=$((plain + passed))
+    run "$test under valgrind" env ROUNDS="$rounds_valgrind" "${valgrind[@]}" "$program"
+    memcheck=$((memcheck + passed))
+    compile "$test" "$program-asan" -fsanitize=address,undefined -fno-sanitize-recover=all ||
+        { fail "test-$test.c with ASan" && continue; }
+    run "$test under ASan and UBSan" env ROUNDS="$rounds_asan" ASAN_OPTIONS=detect_leaks=1 "$program-asan"
+    asan=$((asan + passed))
+done
+say "C: $plain tests; $memcheck under valgrind, $asan under ASan and UBSan"
+
+# ---- Rust: the fence
+
+if timeout --kill-after=10 "$limit" cargo test --locked --quiet --package gsock-capi >"$scratch/log" 2>&1; then
+    say "Rust: $(awk '/^test result: ok\./ { sum += $4 } END { print sum }' "$scratch/log") tests"
+else
+    tail -n 60 "$scratch/log"
+    fail "cargo test"
+fi
+
+# ---- Python, and what the GIR says
+
+gir=$prefix/share/gir-1.0/Gsock-1.gir
+run_python() { # file, argument…
+    GSOCK_VERSION=$version installed timeout --kill-after=10 "$limit" "$python" "$@" >"$scratch/log" 2>&1
+}
+for test in "test_python.py" "test_gir.py $gio_gir $gir"; do
+    # shellcheck disable=SC2086 # words
+    if run_python capi/tests/$test && ! grep -q skipped "$scratch/log"; then
+        say "Python: $(sed -nE 's/^Ran ([0-9]+) tests.*/\1/p' "$scratch/log") tests (${test%% *})"
+    else
+        tail -n 60 "$scratch/log"
+        fail "${test%% *}"
+    fi
+done
+
+# ---- That the nets hold: each of these must be caught
+
+caught=0
+control() { # what, command that must fail…
+    local what=$1
+    shift
+    if "$@" >/dev/null 2>&1; then
+        fail "not caught: $what"
+    else
+        caught=$((caught + 1))
+    fi
+}
+sed 1d capi/symbols.txt >"$scratch/symbols"
+control "a symbol more than listed" same_symbols "$scratch/symbols"
+mkdir -p "$scratch/spoilt/gsock"
+cp capi/include/gsock/*.h "$scratch/spoilt/gsock"
+sed -i 's/gpointer padding\[10\]/gpointer padding[9]/' "$scratch/spoilt/gsock/gsock-tcp-connection.h"
+flags_right=$flags
+flags="-I$scratch/spoilt $flags"
+compile types "$scratch/spoilt/types" || fail "the control of the sizes does not compile"
+control "a class struct that is too small" installed timeout "$limit" "$scratch/spoilt/types"
+flags=$flags_right
+sed 's/<method name="get_socket"/<method name="get_sockets"/' "$gir" >"$scratch/spoilt.gir"
+control "a method of another name" run_python capi/tests/test_gir.py "$gio_gir" "$scratch/spoilt.gir"
+sed 's/ nullable="1"//' "$gir" >"$scratch/spoilt.gir"
+control "an argument that may not be NULL" run_python capi/tests/test_gir.py "$gio_gir" "$scratch/spoilt.gir"
+cat >"$scratch/leak.c" <<'C'
+#include <gsock/gsock.h>
+int
+main (void)
+{
+  GSocket *socket = g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, NULL);
+  GSocket *borrowed;
+  GsockSocketConnection *connection = gsock_socket_connection_factory_create_connection (socket);
+  borrowed = gsock_socket_connection_get_socket (connection);
+  g_object_unref (socket);
+#ifdef LEAK
+  (void) borrowed;
+#else
+  /* Borrowed for as long as the connection is there, and no longer. */
+  g_object_unref (connection);
+  g_socket_get_fd (borrowed);
+#endif
+  return 0;
+}
+C
+for control in LEAK USE; do
+    # shellcheck disable=SC2086 # words
+    gcc "-D$control" $flags "$scratch/leak.c" -o "$scratch/$control" $libs ||
+        fail "the control $control of valgrind does not compile"
+done
+under_valgrind() { # program
+    G_SLICE=always-malloc installed timeout "$limit" "${valgrind[@]}" "$1"
+}
+control "a connection that is leaked" under_valgrind "$scratch/LEAK"
+control "a socket used after its connection" under_valgrind "$scratch/USE"
+say "controls: $caught caught"
+
+if [ "$failures" -gt 0 ]; then
+    say "$failures failures"
+    exit 1
+fi
+say "all passed"
