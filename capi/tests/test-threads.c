@@ -513,6 +513,69 @@ test_others_look_while_one_moves_on_and_closes (void)
     }
 }
 
+static void
+count_notify (GObject    *object,
+              GParamSpec *pspec,
+              gpointer    user_data)
+{
+  (void) object;
+  (void) pspec;
+  g_atomic_int_inc ((int *) user_data);
+}
+
+static gpointer
+move_on_and_on (gpointer data)
+{
+  Looker *looker = data;
+
+  start_together (looker->start);
+  for (int i = 0; i < rounds / 10; i++)
+    {
+      GSocket *socket = tcp_socket ();
+      GError *error = NULL;
+
+      /* Refused where the other one is just about it. */
+      if (!gsock_socket_connection_set_socket (looker->connection, socket, &error))
+        g_assert_error (error, G_IO_ERROR, G_IO_ERROR_PENDING);
+      g_clear_error (&error);
+      g_object_unref (socket);
+      g_assert_true (G_IS_SOCKET (gsock_socket_connection_get_socket (looker->connection)));
+    }
+  return NULL;
+}
+
+static void
+test_two_threads_move_on_at_once (void)
+{
+  Start start = { 2 };
+  int notified = 0;
+  GSocket *first = tcp_socket (), *last, *peer;
+  GsockSocketConnection *connection = gsock_socket_connection_factory_create_connection (first);
+  Looker looker = { &start, connection, NULL };
+  GThread *other = g_thread_new ("other", move_on_and_on, &looker);
+  GError *error = NULL;
+
+  move_on_and_on (&looker);
+  g_thread_join (other);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  /* It is a sound connection still, and tells of nothing but the socket that it has now. */
+  tcp_pair (&last, &peer);
+  g_assert_true (gsock_socket_connection_set_socket (connection, last, &error));
+  g_assert_no_error (error);
+  g_signal_connect (connection, "notify::state", G_CALLBACK (count_notify), &notified);
+  write_text (connection, "still sound");
+  assert_receives (peer, "still sound");
+  close_stream (connection);
+  g_assert_cmpint (notified, ==, 1);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  drop_last (connection);
+  g_object_unref (first);
+  g_object_unref (last);
+  g_object_unref (peer);
+}
+
 static gpointer
 use_the_factory (gpointer data)
 {
@@ -544,16 +607,6 @@ test_two_threads_use_the_factory (void)
 
   use_the_factory (&start);
   g_thread_join (other);
-}
-
-static void
-count_notify (GObject    *object,
-              GParamSpec *pspec,
-              gpointer    user_data)
-{
-  (void) object;
-  (void) pspec;
-  g_atomic_int_inc ((int *) user_data);
 }
 
 static gpointer
@@ -608,6 +661,7 @@ main (int    argc,
   g_test_add_func ("/threads/connect_async/owned-elsewhere", test_connect_async_where_another_thread_owns_the_context);
   g_test_add_func ("/threads/connect_async/foreign-object", test_connect_async_on_a_foreign_object);
   g_test_add_func ("/threads/look", test_others_look_while_one_moves_on_and_closes);
+  g_test_add_func ("/threads/set_socket", test_two_threads_move_on_at_once);
   g_test_add_func ("/threads/factory", test_two_threads_use_the_factory);
   g_test_add_func ("/threads/last-reference", test_the_last_reference_goes_on_another_thread);
   return g_test_run ();

@@ -283,16 +283,15 @@ impl SocketConnection {
             ));
         }
         if object.has_pending() || before.is_busy() || self.has_pending_stream() {
-            return Err(glib::Error::new(
-                gio::IOErrorEnum::Pending,
-                "The connection or one of its streams has an outstanding operation",
-            ));
+            return Err(busy());
         }
         let after = Transport::of_socket(socket, &self.notifier);
         self.check(&after)?;
         let changes = change::SOCKET | before.differences(&after);
+        if !self.loans.exchange(&self.wire, &before, &after) {
+            return Err(busy());
+        }
         before.detach();
-        self.loans.exchange(&self.wire, &before, after.clone());
         after.attach();
         self.notifier.tell(changes);
         Ok(())
@@ -404,4 +403,11 @@ impl SocketConnection {
             self.close_streams(&transport);
         }
     }
+}
+
+fn busy() -> glib::Error {
+    glib::Error::new(
+        gio::IOErrorEnum::Pending,
+        "The connection or one of its streams has an outstanding operation",
+    )
 }

@@ -56,13 +56,24 @@ impl Loans {
         socket
     }
 
-    /// Puts `after` in the place of `before`, which the caller holds.
-    pub(crate) fn exchange(&self, wire: &Wire, before: &Transport, after: Arc<Transport>) {
+    /// Puts `after` in the place of `before`, unless another thread has done so with its own: answers
+    /// whether it did.
+    pub(crate) fn exchange(
+        &self,
+        wire: &Wire,
+        before: &Arc<Transport>,
+        after: &Arc<Transport>,
+    ) -> bool {
         let mut loans = self.loans();
+        if !wire.get().is_some_and(|now| Arc::ptr_eq(&now, before)) {
+            return false;
+        }
         if std::mem::take(&mut loans.current) {
             loans.kept.push(SharedSocket::new(&before.socket()));
         }
-        wire.set(after);
+        // Not the last reference to what was there: the caller has one.
+        wire.set(after.clone());
+        true
     }
 }
 
