@@ -176,6 +176,12 @@ for test in "${tests[@]}"; do
 done
 say "C: $plain tests; $memcheck under valgrind, $asan under ASan and UBSan"
 
+# shellcheck disable=SC2016 # the backticks are Markdown's
+awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' capi/README.md >"$scratch/readme.c"
+# shellcheck disable=SC2086 # words
+grep -q gsock_ "$scratch/readme.c" && gcc -Wall -Wextra -Werror -Wno-unused-function $flags -c "$scratch/readme.c" -o "$scratch/readme.o" ||
+    fail "the example in capi/README.md does not compile"
+
 # ---- Rust: the fence
 
 if timeout --kill-after=10 "$limit" cargo test --locked --quiet --package gsock-capi >"$scratch/log" 2>&1; then

@@ -4,9 +4,13 @@ One body (`Scenario`) runs on both; `FACES` has what differs. What gsock adds is
 methods there are, and with which parameters, is compared by test_gir.py.
 """
 
+import contextlib
 import faulthandler
 import gc
+import io
 import os
+import pathlib
+import re
 import socket
 import sys
 import threading
@@ -534,6 +538,15 @@ class Additions(Tools, unittest.TestCase):
             (Gsock.MAJOR_VERSION, Gsock.MINOR_VERSION, Gsock.MICRO_VERSION),
             tuple(int(number) for number in os.environ["GSOCK_VERSION"].split(".")),
         )
+
+    def test_the_example_of_the_readme(self):
+        readme = pathlib.Path(__file__).parent.parent / "README.md"
+        (example,) = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+        self.assertIn("8000", example)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(example.replace("8000", str(self.peer.port)), {})
+        self.assertEqual(printed.getvalue().split()[-1], "connected")
 
     def test_the_state(self):
         state = Gsock.ConnectionState
