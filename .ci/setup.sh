@@ -6,6 +6,8 @@
 # How old they may be is written in Cargo.toml and read from there.
 #
 # `setup.sh capi`: and what the C library's description (GIR) and its tests need.
+# `setup.sh nets`: and, beyond that, what the nets need: a nightly toolchain, for the sanitizers, and
+# llvm-symbolizer.
 
 set -u
 
@@ -20,6 +22,7 @@ pkg_config=${PKG_CONFIG:-pkg-config}
 glib_modules=(gobject-2.0 gio-2.0 gio-unix-2.0)
 
 purpose=${1:-}
+case $purpose in "" | capi | nets) ;; *) printf 'setup: there is nothing called %s\n' "$purpose" && exit 1 ;; esac
 
 say() { printf 'setup: %s\n' "$*"; }
 found() { command -v "$1" >/dev/null 2>&1; }
@@ -66,6 +69,25 @@ look_for_capi() {
     found valgrind || missing+=("valgrind")
 }
 
+look_for_nets() {
+    look_for_capi
+    [ -n "$(compgen -c llvm-symbolizer)" ] || missing+=("symbolizer")
+}
+
+has_nightly() { cargo +nightly --version >/dev/null 2>&1; }
+
+get_nightly() {
+    if ! found rustup; then
+        say "missing: a nightly toolchain, for the sanitizers; with rustup: rustup toolchain install nightly"
+        exit 1
+    fi
+    say "installing a nightly toolchain"
+    rustup toolchain install nightly --profile minimal
+    has_nightly && return
+    say "rustup could not install a nightly toolchain"
+    exit 1
+}
+
 # What is missing: names of things, not of packages.
 missing=()
 glib_problem=""
@@ -75,7 +97,7 @@ look_for_packages() {
     missing=()
     glib_problem=""
     found cc || missing+=("cc")
-    [ "$purpose" != capi ] || look_for_capi
+    [ -z "$purpose" ] || "look_for_$purpose"
     if ! found "$pkg_config"; then
         missing+=("pkg-config" "glib")
         glib_problem="unknown without pkg-config"
@@ -121,7 +143,10 @@ packages() { # debian | fedora | arch | macos
             arch-python) names+=("python-gobject") ;;
             macos-python) names+=("pygobject3") ;;
             arch-g++) names+=("gcc") ;;
+            # Without the symbols of the C library it does not start.
+            debian-valgrind) names+=("valgrind" "libc6-dbg") ;;
             *-gcc | *-valgrind) names+=("$thing") ;;
+            *-symbolizer) names+=("llvm") ;;
         esac
     done
     echo "${names[*]}"
@@ -134,6 +159,7 @@ tell_what_is_missing() {
             cc) say "missing: a C compiler to link with (cc)" ;;
             pkg-config) say "missing: pkg-config" ;;
             gcc | valgrind) say "missing: $thing" ;;
+            symbolizer) say "missing: llvm-symbolizer" ;;
             g++) say "missing: a C++ compiler (g++)" ;;
             gir) say "missing: GObject introspection (g-ir-scanner, g-ir-compiler and GIO's GIR)" ;;
             python) say "missing: a python3 with gi (PyGObject)" ;;
@@ -231,5 +257,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
     look_for_packages
     [ "${#missing[@]}" -eq 0 ] || tell_still_missing_and_stop
 fi
+
+if [ "$purpose" = nets ] && ! has_nightly; then get_nightly; fi
 
 say "nothing missing (rustc $rust_version, GLib $glib_version, cc, pkg-config${purpose:+, and for $purpose})"

@@ -270,7 +270,7 @@ expect "missing: GObject introspection"
 expect "missing: a python3 with gi"
 expect "missing: valgrind"
 expect_log "apt-get update -q (frontend noninteractive)
-apt-get install -y -q --no-install-recommends gcc g++ gobject-introspection libgirepository1.0-dev python3-gi valgrind (frontend noninteractive)"
+apt-get install -y -q --no-install-recommends gcc g++ gobject-introspection libgirepository1.0-dev python3-gi valgrind libc6-dbg (frontend noninteractive)"
 
 machine "introspection without GIO's GIR is not enough"
 rust 1.70.0 && cc && capi_tools
@@ -288,6 +288,51 @@ fake python3 'exit 1'
 for_capi
 expect_code 1
 expect "pacman -S python-gobject"
+
+for_nets() {
+    run env -i PATH="$bin" HOME="$world/home" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" nets
+}
+
+machine "nothing is missing for the nets"
+rust 1.70.0 && cc && glib 2.60.1 && capi_tools
+fake llvm-symbolizer-14 'exit 0'
+for_nets
+expect_code 0
+expect "and for nets"
+expect_log ""
+
+machine "the nets need a nightly toolchain, and rustup brings it"
+rust 1.70.0 && cc && glib 2.60.1 && capi_tools
+fake llvm-symbolizer 'exit 0'
+# shellcheck disable=SC2016 # the fake's own argument
+fake cargo '[ "$1" != +nightly ]'
+fake rustup "echo \"rustup \$*\" >>$world/log; printf '#!$bash\n' >$bin/cargo"
+for_nets
+expect_code 0
+expect "installing a nightly toolchain"
+expect_log "rustup toolchain install nightly --profile minimal"
+
+machine "without rustup it says what is missing"
+rust 1.70.0 && cc && glib 2.60.1 && capi_tools
+fake llvm-symbolizer 'exit 0'
+# shellcheck disable=SC2016 # the fake's own argument
+fake cargo '[ "$1" != +nightly ]'
+for_nets
+expect_code 1
+expect "missing: a nightly toolchain"
+
+machine "a symbolizer is missing"
+rust 1.70.0 && cc && glib 2.60.1 && capi_tools
+for_nets
+expect_code 1
+expect "missing: llvm-symbolizer"
+expect "apt-get install llvm"
+
+machine "a purpose that there is not"
+rust 1.70.0 && cc && glib 2.60.1
+run env -i PATH="$bin" HOME="$world/home" "$bash" "$tree/.ci/setup.sh" everything
+expect_code 1
+expect "there is nothing called everything"
 
 machine "no Rust: says where to get it and installs nothing"
 cc && apt 2.60.0
