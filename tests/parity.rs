@@ -47,3 +47,5 @@ mod states;
 mod tasks;
 #[path = "parity/tcp.rs"]
 mod tcp;
+#[path = "parity/input.rs"]
+mod input;
