@@ -49,3 +49,7 @@ mod tasks;
 mod tcp;
 #[path = "parity/input.rs"]
 mod input;
+#[path = "parity/output.rs"]
+mod output;
+#[path = "parity/pollable.rs"]
+mod pollable;
