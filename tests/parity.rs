@@ -53,3 +53,5 @@ mod input;
 mod output;
 #[path = "parity/pollable.rs"]
 mod pollable;
+#[path = "parity/sockets.rs"]
+mod sockets;

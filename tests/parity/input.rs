@@ -371,23 +371,19 @@ fn st_21_a_read_that_waits_goes_on_waiting_until_there_is_something(
     context: &glib::MainContext,
 ) {
     let (under, mut peer) = side.connected();
-    let reading = start_read(&under.input(), 8, None);
-    iterate_for(context, Duration::from_millis(10));
-    // Of a higher priority: it takes the bytes in the iteration that they wake.
+    // In front of the read: it takes the bytes in the iteration that they wake both in.
     let (taken, taker) = (Slot::new(), under.clone());
     let mut put = Some(taken.put());
-    let source = pollable_input(&*under).create_source(
-        Cancellable::NONE,
-        None,
-        glib::Priority::HIGH,
-        move |_| {
+    let source =
+        pollable_input(&*under).create_source(Cancellable::NONE, None, DEFAULT, move |_| {
             if let Some(put) = put.take() {
                 put(read_now(&*taker, 8));
             }
             glib::ControlFlow::Break
-        },
-    );
+        });
     source.attach(Some(context));
+    let reading = start_read(&under.input(), 8, None);
+    iterate_for(context, Duration::from_millis(10));
     peer.write_all(b"first").unwrap();
     assert_eq!(taken.wait(context).unwrap(), b"first");
     settle(context, Duration::from_millis(20));
