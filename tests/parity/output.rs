@@ -10,7 +10,7 @@ use std::{
 use gio::{Cancellable, IOErrorEnum, OutputStreamSpliceFlags, prelude::*};
 use glib::translate::{ToGlibPtr, from_glib_full};
 
-use crate::{support::*, tools::*, under::*};
+use crate::{differs::differs, support::*, tools::*, under::*};
 
 on_both!(
     st_5_one_write_of_much_is_short,
@@ -593,4 +593,35 @@ fn st_42_a_write_cancelled_before_answers_an_iteration_later(
     assert_eq!(iterations(&start_read(&input, 8, None), context), 1);
     let writing = start_write(&output, b"w".to_vec(), None);
     assert_eq!(iterations(&writing, context), 1);
+}
+
+/// ST-40: the wait of GIO's write, and its answer, have the default priority.
+#[test]
+fn differs_f5_a_write_that_waits_has_its_priority() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, context| {
+                let (under, mut peer) = side.connected();
+                let filled = fill(&*under, &peer);
+                let log = Log::default();
+                let lines = log.clone();
+                let low = glib::Priority::LOW;
+                let output = under.output();
+                output.write_async(b"x".to_vec(), low, Cancellable::NONE, move |result| {
+                    assert_eq!(result.plain().unwrap().1, 1);
+                    lines.add("write");
+                });
+                iterate_for(context, Duration::from_millis(20));
+                let mut received = vec![0; filled];
+                peer.read_exact(&mut received).unwrap();
+                wait_until(|| pollable_output(&*under).is_writable());
+                log.add_when_idle(context, glib::Priority::DEFAULT_IDLE, "idle");
+                iterate_until(context, || log.lines().len() == 2);
+                log.lines()
+            },
+            vec!["write", "idle"],
+            vec!["idle", "write"],
+        );
+    });
 }

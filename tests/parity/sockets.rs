@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     io::{ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, UdpSocket},
-    os::fd::AsRawFd,
+    os::{fd::AsRawFd, unix::thread::JoinHandleExt},
     path::Path,
     rc::Rc,
     sync::{
@@ -22,6 +22,7 @@ use crate::{differs::differs, support::*, tools::*, under::*};
 
 on_both!(
     sock_5_a_timeout_comes_before_the_cancellable,
+    sock_10_a_signal_interrupts_no_operation,
     sock_11_a_blocking_wait_ends_with_its_cancellable_or_its_timeout,
     sock_11_a_wait_of_an_operation_ends_with_its_cancellable_or_its_timeout,
     sock_12_the_end_is_zero_and_so_is_our_own_shutdown,
@@ -119,6 +120,40 @@ fn differs_sock_5_a_connection_on_a_socket_that_was_never_opened_is_closed() {
             [const { Fails(IOErrorEnum::Closed) }; 5],
         );
     });
+}
+
+extern "C" fn nothing(_: libc::c_int) {}
+
+/// Sends a thread signals that interrupt its system calls.
+fn interrupt(worker: &thread::JoinHandle<Outcome>) {
+    // SAFETY: all zero is an action without flags; the handler does nothing.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
+        libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut());
+    }
+    for _ in 0..10 {
+        // SAFETY: a thread that has not been joined.
+        unsafe { libc::pthread_kill(worker.as_pthread_t(), libc::SIGUSR1) };
+        thread::sleep(Duration::from_millis(3));
+    }
+}
+
+fn sock_10_a_signal_interrupts_no_operation(side: Side, _: &glib::MainContext) {
+    let (under, mut peer) = side.connected();
+    let filled = fill(&*under, &peer);
+    let reader = on_thread(&under.input(), |input| Outcome::from(read(input, 8)));
+    let writer = on_thread(&under.output(), |output| Outcome::from(write(output, b"w")));
+    wait_until(|| under.input().has_pending() && under.output().has_pending());
+    a_moment();
+    interrupt(&reader);
+    interrupt(&writer);
+    assert!(!reader.is_finished());
+    assert!(!writer.is_finished());
+    peer.write_all(b"r").unwrap();
+    assert_eq!(reader.join().unwrap(), Bytes(b"r".to_vec()));
+    peer.read_exact(&mut vec![0; filled]).unwrap();
+    assert_eq!(writer.join().unwrap(), Count(1));
 }
 
 fn sock_11_a_blocking_wait_ends_with_its_cancellable_or_its_timeout(
@@ -266,28 +301,6 @@ fn sock_13_a_datagram_has_its_own_errors(side: Side, _: &glib::MainContext) {
     assert_eq!(write(&under.output(), b"gone?").unwrap(), 5);
     assert_fails(read(&under.input(), 8), IOErrorEnum::ConnectionRefused);
     assert_fails(read_now(&*under, 8), IOErrorEnum::WouldBlock);
-}
-
-/// EADDRNOTAVAIL, VER-5: this end of the connection is taken. GLib says so from 2.82 on.
-#[test]
-fn differs_ver_5_an_address_that_cannot_be_had_refuses_the_connection() {
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, _| {
-                let (_listener, address) = listener();
-                let any = gio_address(SocketAddr::from(([127, 0, 0, 1], 0)));
-                let (one, other) = (ipv4_socket(), ipv4_socket());
-                one.bind(&any, true).unwrap();
-                let taken = one.local_address().unwrap();
-                other.bind(&taken, true).unwrap();
-                side.around(&one).connect(address, None).unwrap();
-                Outcome::from(side.around(&other).connect(address, None))
-            },
-            Fails(IOErrorEnum::Failed),
-            Fails(IOErrorEnum::ConnectionRefused),
-        );
-    });
 }
 
 fn sock_15_a_peer_that_closes_with_unread_data_resets(side: Side, _: &glib::MainContext) {
