@@ -575,38 +575,31 @@ fn differs_f19_a_close_wakes_a_loop_that_another_thread_runs() {
                 let (under, mut peer) = side.connected();
                 let reading = start_read(&under.input(), 8, None);
                 settle(context, Duration::from_millis(5));
-                // Nothing else may wake the loop; GIO's needs something.
                 let woken = Arc::new(AtomicBool::new(false));
-                let flag = woken.clone();
-                let waker = glib::source::timeout_source_new(
-                    Duration::from_millis(match side {
-                        Side::Gio => 300,
-                        Side::Ours => 60_000,
-                    }),
-                    None,
-                    glib::Priority::HIGH,
-                    move || {
-                        flag.store(true, Ordering::SeqCst);
-                        glib::ControlFlow::Break
-                    },
-                );
-                waker.attach(Some(context));
+                let (flag, context_of_loop) = (woken.clone(), context.clone());
                 let closer = on_thread(&under, move |under| {
-                    a_moment();
+                    // Until the loop polls, which is all that it does.
+                    thread::sleep(Duration::from_millis(150));
                     under.close(Cancellable::NONE).unwrap();
-                    peer.set_read_timeout(Some(match side {
+                    // A while for what must not happen, and all the time there is for what must.
+                    let wait = match side {
                         Side::Gio => Duration::from_millis(100),
                         Side::Ours => LIMIT,
-                    }))
-                    .unwrap();
-                    // It goes last: its end would wake the loop.
-                    (matches!(peer.read(&mut [0]), Ok(0)), peer)
+                    };
+                    peer.set_read_timeout(Some(wait)).unwrap();
+                    let told = matches!(peer.read(&mut [0]), Ok(0));
+                    if !told {
+                        flag.store(true, Ordering::SeqCst);
+                        context_of_loop.wakeup();
+                    }
+                    // It goes last: its end would wake the loop too.
+                    (told, peer)
                 });
+                // Nothing else wakes it.
                 while !reading.is_set() && !woken.load(Ordering::SeqCst) {
                     context.iteration(true);
                 }
                 let by_itself = !woken.load(Ordering::SeqCst);
-                waker.destroy();
                 let (told, _peer) = closer.join().unwrap();
                 (by_itself, told, Outcome::from(reading.wait(context)))
             },
