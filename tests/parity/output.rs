@@ -475,9 +475,13 @@ fn st_44_empty_vectors_are_written_asynchronously(side: Side, context: &glib::Ma
     let (under, mut peer) = side.connected();
     let output = under.output();
     let written = Slot::new();
-    output.writev_all_async(["", ""], DEFAULT, Cancellable::NONE, written.put());
-    let (_, count, failure) = written.wait(context).plain().unwrap();
+    let (result, lines) = logged(|| {
+        output.writev_all_async(["", ""], DEFAULT, Cancellable::NONE, written.put());
+        written.wait(context)
+    });
+    let (_, count, failure) = result.plain().unwrap();
     assert_eq!((count, failure), (0, None));
+    assert_eq!(lines.len(), 1);
     let written = Slot::new();
     output.writev_all_async(["a", "", "b"], DEFAULT, Cancellable::NONE, written.put());
     let (_, count, failure) = written.wait(context).plain().unwrap();

@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    ffi::CStr,
     io::{ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, UdpSocket},
     os::{fd::AsRawFd, unix::thread::JoinHandleExt},
@@ -21,7 +22,9 @@ use glib::translate::{IntoGlib, from_glib_full};
 use crate::{differs::differs, support::*, tools::*, under::*};
 
 on_both!(
+    sock_2_the_descriptor_never_blocks_and_is_not_inherited,
     sock_5_a_timeout_comes_before_the_cancellable,
+    sock_6_the_socket_tells_only_of_changes,
     sock_10_a_signal_interrupts_no_operation,
     sock_11_a_blocking_wait_ends_with_its_cancellable_or_its_timeout,
     sock_11_a_wait_of_an_operation_ends_with_its_cancellable_or_its_timeout,
@@ -30,6 +33,8 @@ on_both!(
     sock_13_a_datagram_has_its_own_errors,
     sock_15_a_peer_that_closes_with_unread_data_resets,
     sock_15_a_reset_is_told_once_and_breaks_the_pipe,
+    sock_16_the_message_of_a_transfer_says_what_was_tried,
+    sock_22_a_connect_that_fails_leaves_the_socket_open,
     sock_31_a_source_fires_for_errors_and_ends_too,
     sock_32_a_source_fires_when_its_cancellable_is_cancelled,
     sock_32_a_source_fires_when_its_connection_is_closed,
@@ -62,6 +67,21 @@ fn cancelled() -> Cancellable {
     let cancellable = Cancellable::new();
     cancellable.cancel();
     cancellable
+}
+
+/// Whatever its flag says, which is the library's own.
+fn sock_2_the_descriptor_never_blocks_and_is_not_inherited(side: Side, _: &glib::MainContext) {
+    let (under, _peer) = side.connected();
+    let socket = under.socket();
+    let get = |what| {
+        // SAFETY: an open descriptor, and no pointers.
+        unsafe { libc::fcntl(socket.as_raw_fd(), what) }
+    };
+    for blocking in [true, false] {
+        socket.set_blocking(blocking);
+        assert_eq!(get(libc::F_GETFL) & libc::O_NONBLOCK, libc::O_NONBLOCK);
+        assert_eq!(get(libc::F_GETFD), libc::FD_CLOEXEC);
+    }
 }
 
 /// SOCK-33: a source that ran out of time left it behind.
@@ -120,6 +140,22 @@ fn differs_sock_5_a_connection_on_a_socket_that_was_never_opened_is_closed() {
             [const { Fails(IOErrorEnum::Closed) }; 5],
         );
     });
+}
+
+fn sock_6_the_socket_tells_only_of_changes(side: Side, _: &glib::MainContext) {
+    let (under, _peer) = side.connected();
+    let socket = under.socket();
+    let told = notifications(&socket);
+    socket.set_blocking(true);
+    socket.set_timeout(0);
+    socket.set_keepalive(false);
+    assert!(told.borrow().is_empty());
+    socket.set_blocking(false);
+    socket.set_timeout(7);
+    socket.set_keepalive(true);
+    assert_eq!(*told.borrow(), ["blocking", "timeout", "keepalive"]);
+    // In whole seconds.
+    assert_eq!(socket.property::<u32>("timeout"), 7);
 }
 
 extern "C" fn nothing(_: libc::c_int) {}
@@ -325,6 +361,39 @@ fn sock_15_a_reset_is_told_once_and_breaks_the_pipe(side: Side, _: &glib::MainCo
     assert_eq!(read(&under.input(), 8).unwrap(), b"");
     assert_fails(write(&under.output(), b"no"), IOErrorEnum::BrokenPipe);
     assert_fails(write(&under.output(), b"no"), IOErrorEnum::BrokenPipe);
+}
+
+fn sock_16_the_message_of_a_transfer_says_what_was_tried(side: Side, _: &glib::MainContext) {
+    let text = |errno| {
+        // SAFETY: a string of GLib's, which stays.
+        let text = unsafe { CStr::from_ptr(glib::ffi::g_strerror(errno)) };
+        text.to_str().unwrap()
+    };
+    let under = side.unconnected();
+    let read = read(&under.input(), 8).unwrap_err();
+    let (not_connected, broken) = (text(libc::ENOTCONN), text(libc::EPIPE));
+    assert!(read.message().ends_with(not_connected));
+    assert_ne!(read.message(), not_connected);
+    let written = write(&under.output(), b"no").unwrap_err();
+    assert!(written.message().ends_with(broken));
+    assert_ne!(written.message(), broken);
+    let refused = under.connect(refused_address(), None).unwrap_err();
+    assert_eq!(refused.message(), text(libc::ECONNREFUSED));
+}
+
+fn sock_22_a_connect_that_fails_leaves_the_socket_open(side: Side, context: &glib::MainContext) {
+    let (deaf, cancellable) = (deaf_listener(), Cancellable::new());
+    let under = side.unconnected();
+    let refused = under.connect(refused_address(), None);
+    assert_fails(refused, IOErrorEnum::ConnectionRefused);
+    assert!(!under.socket().is_closed());
+    let under = side.unconnected();
+    let connecting = under.start_connect(deaf.address, Some(&cancellable));
+    iterate_for(context, Duration::from_millis(10));
+    cancellable.cancel();
+    assert_fails(connecting.wait(context), IOErrorEnum::Cancelled);
+    assert!(!under.socket().is_closed());
+    assert!(!under.is_closed());
 }
 
 fn sock_31_a_source_fires_for_errors_and_ends_too(side: Side, context: &glib::MainContext) {
