@@ -33,12 +33,20 @@ mod differs;
 mod facts;
 #[path = "parity/flaws.rs"]
 mod flaws;
+#[path = "parity/input.rs"]
+mod input;
 #[path = "parity/io_stream.rs"]
 mod io_stream;
 #[path = "parity/matrix.rs"]
 mod matrix;
+#[path = "parity/output.rs"]
+mod output;
+#[path = "parity/pollable.rs"]
+mod pollable;
 #[path = "parity/results.rs"]
 mod results;
+#[path = "parity/sockets.rs"]
+mod sockets;
 #[path = "parity/splice.rs"]
 mod splice;
 #[path = "parity/states.rs"]
@@ -47,11 +55,3 @@ mod states;
 mod tasks;
 #[path = "parity/tcp.rs"]
 mod tcp;
-#[path = "parity/input.rs"]
-mod input;
-#[path = "parity/output.rs"]
-mod output;
-#[path = "parity/pollable.rs"]
-mod pollable;
-#[path = "parity/sockets.rs"]
-mod sockets;
