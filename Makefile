@@ -34,6 +34,8 @@ check: setup ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "check the layers" .ci/check-layers.sh
 	@$(STEP) "check the versions" .ci/check-versions.sh
 	@$(STEP) "check the documents" .ci/check-docs.sh
+	@$(STEP) "check the facts" .ci/check-facts.sh
+	@$(STEP) "check the tests" .ci/check-tests.sh
 	@$(STEP) "test the checks" .ci/test-checks.sh
 	@$(STEP) "test the setup" .ci/test-setup.sh
 	@$(STEP) "shellcheck" .ci/if-installed.sh shellcheck shellcheck -x .ci/run .ci/step .ci/*.sh
