@@ -18,6 +18,7 @@ without_context="
 abi.rs:the_class_structs_are_laid_out_as_documented numbers of the compiler
 abi.rs:the_instance_structs_are_their_parents numbers of the compiler
 examples.rs other processes
+introspection.rs:a_difference_that_is_not_listed_is_found_and_so_is_one_that_is_none of the comparison itself
 first_use.rs other processes, and no context before them
 harness.rs:what_does_not_go_through_a_context_cannot_log_unseen as it says
 harness.rs:a_limit_ends_a_test_and_a_panic_goes_through runs support itself

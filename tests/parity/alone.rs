@@ -5,7 +5,6 @@ use std::{
     fs::File,
     os::{fd::AsRawFd, unix::thread::JoinHandleExt},
     process::Command,
-    sync::atomic::{AtomicI32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -211,16 +210,6 @@ fn differs_f27_sigpipe_stays_as_the_process_has_it() {
     );
 }
 
-static CRITICALS: AtomicI32 = AtomicI32::new(0);
-
-fn count_criticals() {
-    glib::log_set_default_handler(|_, level, _| {
-        if level == glib::LogLevel::Critical {
-            CRITICALS.fetch_add(1, Ordering::SeqCst);
-        }
-    });
-}
-
 /// Of ours: what a child does to the connection of its parent, who knows nothing of it.
 #[test]
 fn differs_after_a_fork_a_child_leaves_its_parents_connection_alone() {
@@ -264,7 +253,6 @@ fn differs_async_16_a_wrong_result_is_an_error_and_no_critical() {
     differs_alone(
         "differs_async_16_a_wrong_result_is_an_error_and_no_critical",
         |side, _| {
-            count_criticals();
             let task = unsafe {
                 // SAFETY: a task of nobody's.
                 gio::LocalTask::<bool>::new(None::<&glib::Object>, Cancellable::NONE, |_, _| {})
@@ -294,7 +282,7 @@ fn differs_async_16_a_wrong_result_is_an_error_and_no_critical() {
                     true
                 }
             };
-            i32::from(failed) + 2 * CRITICALS.load(Ordering::SeqCst)
+            i32::from(failed) + 2 * logged_so_far()
         },
         Says(2),
         Says(1),
@@ -306,7 +294,6 @@ fn differs_async_16_a_wrong_result_is_an_error_and_no_critical() {
 fn async_16_a_running_task_without_a_tag_is_a_critical_of_glibs() {
     const TEST: &str = "async_16_a_running_task_without_a_tag_is_a_critical_of_glibs";
     run_if_asked(|part, _| {
-        count_criticals();
         let side = if part == "gio" { Side::Gio } else { Side::Ours };
         let under = side.unconnected();
         // SAFETY: live arguments; nobody answers the task.
@@ -334,7 +321,7 @@ fn async_16_a_running_task_without_a_tag_is_a_critical_of_glibs() {
                 connection.connect_finish(&task).is_err()
             }
         };
-        i32::from(failed) + 2 * CRITICALS.load(Ordering::SeqCst)
+        i32::from(failed) + 2 * logged_so_far()
     });
     assert_gio(alone(TEST, "gio"), Says(3));
     assert_eq!(alone(TEST, "ours"), Says(3));
@@ -345,7 +332,6 @@ fn async_16_a_running_task_without_a_tag_is_a_critical_of_glibs() {
 fn ver_8_a_write_of_nothing_from_null_is_a_critical() {
     const TEST: &str = "ver_8_a_write_of_nothing_from_null_is_a_critical";
     run_if_asked(|part, _| {
-        count_criticals();
         let side = if part == "gio" { Side::Gio } else { Side::Ours };
         let (under, _peer) = side.connected();
         // SAFETY: a live stream; no byte is asked for.
@@ -360,7 +346,7 @@ fn ver_8_a_write_of_nothing_from_null_is_a_critical() {
         };
         // The right way in Rust.
         assert_eq!(write(&under.output(), &[]).unwrap(), 0);
-        i32::from(written < 0) + 2 * CRITICALS.load(Ordering::SeqCst)
+        i32::from(written < 0) + 2 * logged_so_far()
     });
     assert_gio(alone(TEST, "gio"), Says(2));
     assert_gio(alone(TEST, "ours"), Says(2));

@@ -315,6 +315,8 @@ impl Task {
 /// How many signals a type declares itself.
 pub(crate) fn signals_of(type_: glib::Type) -> u32 {
     let mut count = 0;
+    // A class that was never used has its signals not listed.
+    let _class = glib::Class::<glib::Object>::from_type(type_);
     // SAFETY: a registered type, and room for the count; the list is freed.
     unsafe {
         let ids = gobject_ffi::g_signal_list_ids(type_.into_glib(), &raw mut count);

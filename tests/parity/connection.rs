@@ -20,6 +20,7 @@ use glib::{
 use gsock::SocketConnection;
 
 use crate::{
+    by_hand::signals_of,
     connecting::{keep, kept},
     differs::differs,
     support::*,
@@ -48,15 +49,6 @@ on_both!(
 );
 
 // --- The class -----------------------------------------------------------------------------------
-
-pub(crate) fn signals_of(type_: glib::Type) -> usize {
-    let mut count = 0;
-    // SAFETY: a registered type, and room for the number; the list is freed.
-    unsafe {
-        glib::ffi::g_free(gobject_ffi::g_signal_list_ids(type_.into_glib(), &raw mut count).cast())
-    };
-    count as usize
-}
 
 /// The slots of `GIOStream` that a class has: of the two streams, then of closing.
 pub(crate) fn slots_of(type_: glib::Type) -> [usize; 5] {
@@ -177,7 +169,7 @@ fn differs_sc_3_without_a_socket_the_process_goes_on() {
     let by_a_signal = std::os::unix::process::ExitStatusExt::signal(&ended.status);
     assert_gio(by_a_signal, Some(libc::SIGABRT));
     on_private_context(move |_| {
-        let ((), logged) = criticals(|| build(Side::Ours));
+        let ((), logged) = logged(|| build(Side::Ours));
         assert_eq!(logged.len(), 1, "{logged:?}");
     });
 }
@@ -444,7 +436,7 @@ fn sc_31_a_registration_is_for_its_key_and_for_every_thread(side: Side, _: &glib
     let key = (SocketFamily::Ipv4, SocketType::Seqpacket, 3001);
     assert_eq!(lookup(side, key), side.base());
     let type_ = with_counting_close(side.base());
-    let ((), logged) = criticals(|| register(side, type_, key));
+    let ((), logged) = logged(|| register(side, type_, key));
     assert_eq!(logged.len(), 0, "{logged:?}");
     assert_eq!(lookup(side, key), type_);
     let found = thread::spawn(move || lookup(side, key)).join().unwrap();
@@ -505,7 +497,7 @@ fn sc_31_a_type_that_is_no_connection_is_refused_with_a_critical(
     let key = (SocketFamily::Ipv4, SocketType::Seqpacket, 3002);
     register(side, side.tcp(), key);
     for stranger in [gio::IOStream::static_type(), gio::Socket::static_type()] {
-        let ((), logged) = criticals(|| register(side, stranger, key));
+        let ((), logged) = logged(|| register(side, stranger, key));
         assert_eq!(logged.len(), 1, "{logged:?}");
         assert_eq!(lookup(side, key), side.tcp());
     }

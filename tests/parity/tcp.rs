@@ -11,7 +11,8 @@ use gio::{Cancellable, IOErrorEnum, prelude::*};
 use glib::ParamFlags;
 
 use crate::{
-    connection::{closes, signals_of, slots_of, with_counting_close},
+    by_hand::signals_of,
+    connection::{closes, slots_of, with_counting_close},
     differs::differs,
     support::*,
     tools::*,

@@ -1,11 +1,9 @@
 //! A connection of GIO's class or of ours, under the same hands.
 
 use std::{
-    cell::RefCell,
     fmt,
     net::{SocketAddr, TcpStream},
     ops::Deref,
-    sync::Once,
 };
 
 use gio::{Cancellable, IOErrorEnum, prelude::*};
@@ -249,32 +247,6 @@ impl Under {
             .close_async(DEFAULT, cancellable, move |result| put(result.into()));
         slot
     }
-}
-
-thread_local! {
-    /// While somebody gathers them.
-    static CRITICALS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
-}
-
-/// The critical messages that `f` leaves in the log on this thread, in any domain.
-pub(crate) fn criticals<R>(f: impl FnOnce() -> R) -> (R, Vec<String>) {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        glib::log_set_default_handler(|domain, level, message| {
-            let gathered = level == glib::LogLevel::Critical
-                && CRITICALS.with_borrow_mut(|seen| {
-                    seen.as_mut()
-                        .map(|seen| seen.push(message.to_owned()))
-                        .is_some()
-                });
-            if !gathered {
-                glib::log_default_handler(domain, level, Some(message));
-            }
-        });
-    });
-    CRITICALS.set(Some(Vec::new()));
-    let result = f();
-    (result, CRITICALS.take().unwrap_or_default())
 }
 
 /// How an operation ended, as far as it must be the same.

@@ -36,6 +36,11 @@ pub fn logged<R>(f: impl FnOnce() -> R) -> (R, Vec<String>) {
     (result, lines.expect("pushed above"))
 }
 
+/// How many messages the innermost [`logged`] of this thread has seen.
+pub fn logged_so_far() -> i32 {
+    EXPECTING.with_borrow(|scopes| scopes.last().map_or(0, |lines| lines.len() as i32))
+}
+
 /// Runs `f`, which must log exactly one message, in this crate's domain.
 #[track_caller]
 pub fn with_one_critical<R>(f: impl FnOnce() -> R) -> R {

@@ -32,7 +32,7 @@ use std::{
 use gio::prelude::*;
 use gsock::SocketConnection;
 
-pub use log::{logged, with_one_critical};
+pub use log::{logged, logged_so_far, with_one_critical};
 
 /// No wait in a test is longer than this, times [`slowness`].
 pub const LIMIT: Duration = Duration::from_secs(10);
