@@ -1,0 +1,373 @@
+/* Makes system calls fail on demand: a library for LD_PRELOAD.
+ *
+ * Only calls inside of a window count and can fail. A program opens and closes it with fault_window(), which
+ * it finds by dlsym(); a thread that plays the peer keeps out of it with fault_exempt().
+ *
+ *   FAULT_CALL    the call, as it is named in the counts: "recv"; on what is no socket: "read.other"
+ *   FAULT_ERRNO   the errno that it fails with, a number
+ *   FAULT_NTH     which occurrence fails, from 1
+ *   FAULT_EVERY   or: every how many
+ *   FAULT_SHORT   no transfer moves more bytes than this (all calls, or FAULT_CALL only)
+ *   FAULT_COUNTS  a file that gets a line "call count" for each call, at exit and at fault_report()
+ *
+ * A close(2) that is to fail does close: so does Linux. A connect(2) that is to be interrupted or in progress
+ * does begin. All other calls do nothing when they fail.
+ */
+
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CALLS(X)                                                                                              \
+    X(socket) X(socketpair) X(connect) X(accept) X(accept4) X(shutdown)                                       \
+    X(recv) X(recvfrom) X(recvmsg) X(recvmmsg) X(send) X(sendto) X(sendmsg) X(sendmmsg)                       \
+    X(read) X(readv) X(write) X(writev) X(close) X(fcntl) X(ioctl) X(dup) X(dup2) X(dup3)                     \
+    X(read_other) X(readv_other) X(write_other) X(writev_other) X(close_other) X(fcntl_other) X(ioctl_other)  \
+    X(getsockopt) X(setsockopt) X(getsockname) X(getpeername)                                                 \
+    X(poll) X(ppoll) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd) X(pipe2)
+
+enum call {
+#define X(name) CALL_##name,
+    CALLS(X)
+#undef X
+    CALL_COUNT
+};
+
+static const char *const names[] = {
+#define X(name) #name,
+    CALLS(X)
+#undef X
+};
+
+static atomic_int window;
+static atomic_uint counts[CALL_COUNT];
+static atomic_uint injected;
+static atomic_uint stale_closes;
+static _Thread_local int exempt;
+
+static int target = -1;
+static int fault;
+static unsigned nth, every, most;
+
+/* "read_other" is written "read.other" outside. */
+static int is_name(const char *wanted, const char *name)
+{
+    for (; *wanted && *name; wanted++, name++)
+        if (*wanted != *name && !(*wanted == '.' && *name == '_'))
+            return 0;
+    return *wanted == *name;
+}
+
+static unsigned number(const char *name)
+{
+    const char *text = getenv(name);
+    return text ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    const char *wanted = getenv("FAULT_CALL");
+    for (int i = 0; wanted && i < CALL_COUNT; i++)
+        if (is_name(wanted, names[i]))
+            target = i;
+    fault = (int)number("FAULT_ERRNO");
+    nth = number("FAULT_NTH");
+    every = number("FAULT_EVERY");
+    most = number("FAULT_SHORT");
+    if (wanted && target < 0) {
+        fprintf(stderr, "shim: no such call: %s\n", wanted);
+        _exit(2);
+    }
+}
+
+void fault_window(int open)
+{
+    atomic_store(&window, open);
+}
+
+void fault_exempt(int on)
+{
+    exempt = on;
+}
+
+/* How many calls were made to fail, or cut short. */
+unsigned fault_count(void)
+{
+    return atomic_load(&injected);
+}
+
+/* How often a number was closed that was not open. */
+unsigned fault_stale_closes(void)
+{
+    return atomic_load(&stale_closes);
+}
+
+void fault_report(void)
+{
+    const char *path = getenv("FAULT_COUNTS");
+    FILE *file = path ? fopen(path, "w") : NULL;
+    if (!file)
+        return;
+    for (int i = 0; i < CALL_COUNT; i++) {
+        unsigned count = atomic_load(&counts[i]);
+        if (!count)
+            continue;
+        for (const char *c = names[i]; *c; c++)
+            fputc(*c == '_' && !strcmp(c, "_other") ? '.' : *c, file);
+        fprintf(file, " %u\n", count);
+    }
+    fclose(file);
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    atomic_store(&window, 0);
+    fault_report();
+}
+
+static int counts_here(void)
+{
+    return atomic_load(&window) && !exempt;
+}
+
+/* Whether this call is to fail; errno is set then. */
+static int fails(enum call call)
+{
+    if (!counts_here())
+        return 0;
+    unsigned now = atomic_fetch_add(&counts[call], 1) + 1;
+    if ((int)call != target || !fault)
+        return 0;
+    if (!(nth ? now == nth : every && now % every == 0))
+        return 0;
+    atomic_fetch_add(&injected, 1);
+    errno = fault;
+    return 1;
+}
+
+static size_t cut(enum call call, size_t size)
+{
+    if (!most || size <= most || !counts_here() || (target >= 0 && (int)call != target))
+        return size;
+    atomic_fetch_add(&injected, 1);
+    return most;
+}
+
+static int is_socket(int fd)
+{
+    struct stat status;
+    int before = errno;
+    int is = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+    errno = before;
+    return is;
+}
+
+#define KIND(name, fd) (counts_here() && !is_socket(fd) ? CALL_##name##_other : CALL_##name)
+
+/* The C library's own function. */
+#define REAL(name)                                                                                            \
+    static __typeof__(&name) real;                                                                            \
+    if (!real)                                                                                                \
+        real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+
+#define PLAIN(type, name, parameters, arguments)                                                              \
+    type name parameters                                                                                      \
+    {                                                                                                         \
+        REAL(name);                                                                                           \
+        return fails(CALL_##name) ? -1 : real arguments;                                                      \
+    }
+
+#define OF_ANY_FILE(type, name, parameters, arguments)                                                        \
+    type name parameters                                                                                      \
+    {                                                                                                         \
+        REAL(name);                                                                                           \
+        return fails(KIND(name, fd)) ? -1 : real arguments;                                                   \
+    }
+
+#define TRANSFER(name, parameters, arguments)                                                                 \
+    ssize_t name parameters                                                                                   \
+    {                                                                                                         \
+        REAL(name);                                                                                           \
+        if (fails(CALL_##name))                                                                               \
+            return -1;                                                                                        \
+        size = cut(CALL_##name, size);                                                                        \
+        return real arguments;                                                                                \
+    }
+
+PLAIN(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
+PLAIN(int, socketpair, (int domain, int type, int protocol, int fds[2]), (domain, type, protocol, fds))
+PLAIN(int, accept, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
+PLAIN(int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags), (fd, address, size, flags))
+PLAIN(int, shutdown, (int fd, int how), (fd, how))
+PLAIN(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size), (fd, level, name, value, size))
+PLAIN(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t size),
+      (fd, level, name, value, size))
+PLAIN(int, getsockname, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
+PLAIN(int, getpeername, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
+PLAIN(int, poll, (struct pollfd *polled, nfds_t count, int timeout), (polled, count, timeout))
+PLAIN(int, ppoll, (struct pollfd *polled, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
+      (polled, count, timeout, mask))
+PLAIN(int, epoll_create1, (int flags), (flags))
+PLAIN(int, epoll_ctl, (int epoll, int what, int fd, struct epoll_event *event), (epoll, what, fd, event))
+PLAIN(int, epoll_wait, (int epoll, struct epoll_event *events, int count, int timeout),
+      (epoll, events, count, timeout))
+PLAIN(int, eventfd, (unsigned int value, int flags), (value, flags))
+PLAIN(int, pipe2, (int fds[2], int flags), (fds, flags))
+PLAIN(int, dup, (int fd), (fd))
+PLAIN(int, dup2, (int fd, int other), (fd, other))
+PLAIN(int, dup3, (int fd, int other, int flags), (fd, other, flags))
+PLAIN(int, recvmmsg, (int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout),
+      (fd, messages, count, flags, timeout))
+OF_ANY_FILE(ssize_t, readv, (int fd, const struct iovec *vectors, int count), (fd, vectors, count))
+OF_ANY_FILE(ssize_t, writev, (int fd, const struct iovec *vectors, int count), (fd, vectors, count))
+TRANSFER(recv, (int fd, void *bytes, size_t size, int flags), (fd, bytes, size, flags))
+TRANSFER(recvfrom,
+         (int fd, void *bytes, size_t size, int flags, struct sockaddr *address, socklen_t *length),
+         (fd, bytes, size, flags, address, length))
+TRANSFER(send, (int fd, const void *bytes, size_t size, int flags), (fd, bytes, size, flags))
+TRANSFER(sendto,
+         (int fd, const void *bytes, size_t size, int flags, const struct sockaddr *address, socklen_t length),
+         (fd, bytes, size, flags, address, length))
+
+ssize_t read(int fd, void *bytes, size_t size)
+{
+    REAL(read);
+    enum call call = KIND(read, fd);
+    if (fails(call))
+        return -1;
+    return real(fd, bytes, call == CALL_read ? cut(call, size) : size);
+}
+
+ssize_t write(int fd, const void *bytes, size_t size)
+{
+    REAL(write);
+    enum call call = KIND(write, fd);
+    if (fails(call))
+        return -1;
+    return real(fd, bytes, call == CALL_write ? cut(call, size) : size);
+}
+
+/* A message of the first bytes only. */
+static struct msghdr shorter(const struct msghdr *message, enum call call, struct iovec *room)
+{
+    struct msghdr part = *message;
+    size_t size = 0;
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        size += message->msg_iov[i].iov_len;
+    size_t left = cut(call, size);
+    if (left == size)
+        return part;
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        if (!message->msg_iov[i].iov_len)
+            continue;
+        *room = message->msg_iov[i];
+        room->iov_len = room->iov_len < left ? room->iov_len : left;
+        part.msg_iov = room;
+        part.msg_iovlen = 1;
+        break;
+    }
+    return part;
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    REAL(recvmsg);
+    if (fails(CALL_recvmsg))
+        return -1;
+    struct iovec room;
+    struct msghdr part = shorter(message, CALL_recvmsg, &room);
+    ssize_t moved = real(fd, &part, flags);
+    message->msg_namelen = part.msg_namelen;
+    message->msg_controllen = part.msg_controllen;
+    message->msg_flags = part.msg_flags;
+    return moved;
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    REAL(sendmsg);
+    if (fails(CALL_sendmsg))
+        return -1;
+    struct iovec room;
+    struct msghdr part = shorter(message, CALL_sendmsg, &room);
+    return real(fd, &part, flags);
+}
+
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
+{
+    REAL(sendmmsg);
+    return fails(CALL_sendmmsg) ? -1 : real(fd, messages, most ? 1 : count, flags);
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    REAL(connect);
+    if (!fails(CALL_connect))
+        return real(fd, address, size);
+    if (fault == EINTR || fault == EINPROGRESS) {
+        real(fd, address, size);
+        errno = fault;
+    }
+    return -1;
+}
+
+int close(int fd)
+{
+    REAL(close);
+    int failing = fails(KIND(close, fd));
+    int before = errno;
+    int result = real(fd);
+    if (result != 0 && errno == EBADF && counts_here())
+        atomic_fetch_add(&stale_closes, 1);
+    if (failing) {
+        errno = before;
+        return -1;
+    }
+    return result;
+}
+
+int fcntl(int fd, int command, ...)
+{
+    REAL(fcntl);
+    va_list rest;
+    va_start(rest, command);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    return fails(KIND(fcntl, fd)) ? -1 : real(fd, command, argument);
+}
+
+int fcntl64(int fd, int command, ...)
+{
+    REAL(fcntl64);
+    va_list rest;
+    va_start(rest, command);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    return fails(KIND(fcntl, fd)) ? -1 : real(fd, command, argument);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    REAL(ioctl);
+    va_list rest;
+    va_start(rest, request);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    return fails(KIND(ioctl, fd)) ? -1 : real(fd, request, argument);
+}

@@ -1,0 +1,73 @@
+//! Connecting while system calls fail.
+
+use gio::prelude::*;
+use gsock::{ConnectionState, SocketConnection, prelude::*};
+
+use crate::{
+    ends::{Kind, Listener, assert_talks, each_kind, unconnected},
+    scene::{Own, Scene, drive},
+    started,
+};
+
+type Form = fn(&Scene<'_>, &SocketConnection, &gio::SocketAddress) -> Result<(), glib::Error>;
+
+fn blocking(
+    _: &Scene<'_>,
+    connection: &SocketConnection,
+    address: &gio::SocketAddress,
+) -> Result<(), glib::Error> {
+    connection.connect(address, gio::Cancellable::NONE)
+}
+
+fn asynchronous(
+    scene: &Scene<'_>,
+    connection: &SocketConnection,
+    address: &gio::SocketAddress,
+) -> Result<(), glib::Error> {
+    let connecting = started::connect(connection, address);
+    connecting.wait(scene.context).map(drop)
+}
+
+fn future(
+    scene: &Scene<'_>,
+    connection: &SocketConnection,
+    address: &gio::SocketAddress,
+) -> Result<(), glib::Error> {
+    scene.context.block_on(connection.connect_future(address))
+}
+
+/// SC-13, SOCK-25: a connect that failed leaves the socket unconnected, and fit for another try.
+fn connects(kind: Kind, form: Form) {
+    let own = Own {
+        calls: &["connect"],
+        // A listener whose queue is full, which is waited out.
+        again: match kind.unix {
+            true => &[("connect", libc::EAGAIN)],
+            false => &[],
+        },
+    };
+    drive(own, move |scene| {
+        let (listener, address) = Listener::new(kind);
+        let connection = unconnected(scene, kind);
+        let outcome = scene.under_faults(|| form(scene, &connection, &address));
+        if outcome.is_err() {
+            assert_eq!(connection.state(), ConnectionState::Unconnected);
+            assert!(!connection.is_connected());
+            assert!(connection.last_error().is_some());
+            let again = SocketConnection::connect(&connection, &address, gio::Cancellable::NONE);
+            again.expect("nothing fails any more");
+        }
+        assert_eq!(connection.state(), ConnectionState::Connected);
+        assert!(connection.last_error().is_none());
+        let mut peer = listener.accept(&connection);
+        assert_talks(&connection, &mut peer);
+        connection.close(gio::Cancellable::NONE).expect("open");
+        outcome
+    });
+}
+
+each_kind! {
+    connect_blocking: |kind| connects(kind, blocking);
+    connect_async: |kind| connects(kind, asynchronous);
+    connect_future: |kind| connects(kind, future);
+}

@@ -1,0 +1,80 @@
+//! Making connections, and asking them, while system calls fail.
+
+use gio::prelude::*;
+use gsock::{SocketConnection, prelude::*};
+
+use crate::{
+    ends::{Kind, assert_talks, connected, each_kind, pair},
+    scene::{Own, drive},
+};
+
+const OWN: Own = Own {
+    calls: &[],
+    again: &[],
+};
+
+/// A connection that was made works; one that was not has closed the descriptor.
+fn makes(kind: Kind) {
+    drive(OWN, move |scene| {
+        let (mut peer, fd) = pair(kind);
+        let socket = (!kind.bare).then(|| gio::Socket::from_fd(fd.try_clone().expect("room")));
+        let outcome = match socket {
+            Some(socket) => {
+                drop(fd);
+                let socket = socket.expect("a socket");
+                scene.note("socket", &socket);
+                scene.under_faults(|| Ok(SocketConnection::factory_create_connection(&socket)))
+            }
+            None => {
+                scene.under_faults(|| SocketConnection::factory_create_connection_from_fd(fd))
+            }
+        };
+        if let Ok(connection) = &outcome {
+            scene.note("connection", connection);
+            assert_talks(connection, &mut peer);
+            connection.close(gio::Cancellable::NONE).expect("open");
+        }
+        outcome.map(drop)
+    });
+}
+
+/// The socket of a bare descriptor is made when somebody asks; the connection works on in any case.
+fn asks_for_the_socket(kind: Kind) {
+    drive(OWN, move |scene| {
+        let (connection, mut peer) = connected(scene, kind);
+        let socket = scene.under_faults(|| connection.socket());
+        scene.note("socket", &socket);
+        assert_talks(&connection, &mut peer);
+        connection.close(gio::Cancellable::NONE).expect("open");
+        Ok(())
+    });
+}
+
+/// Asking never changes anything.
+fn asks_for_the_rest(kind: Kind) {
+    drive(OWN, move |scene| {
+        let (connection, mut peer) = connected(scene, kind);
+        let (input, output) = crate::ends::streams(scene, &connection);
+        let outcome = scene.under_faults(|| {
+            let local = connection.local_address();
+            let remote = connection.remote_address();
+            let readable = input.dynamic_cast_ref::<gio::PollableInputStream>();
+            let writable = output.dynamic_cast_ref::<gio::PollableOutputStream>();
+            assert!(!readable.expect("pollable").is_readable());
+            // No answer is "no".
+            let _ = writable.expect("pollable").is_writable();
+            assert!(connection.is_connected());
+            assert!(connection.is_alive());
+            local.and(remote).map(drop)
+        });
+        assert_talks(&connection, &mut peer);
+        connection.close(gio::Cancellable::NONE).expect("open");
+        outcome
+    });
+}
+
+each_kind! {
+    make: |kind| makes(kind);
+    ask_for_the_socket: |kind| asks_for_the_socket(kind);
+    ask_for_the_rest: |kind| asks_for_the_rest(kind);
+}

@@ -1,0 +1,273 @@
+//! Running an operation with its system calls failing, and what must be true of every one.
+
+use std::{
+    cell::RefCell,
+    ffi::CStr,
+    panic,
+    sync::{
+        Mutex, Once, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use gio::{IOErrorEnum as E, prelude::*};
+
+use crate::support::*;
+
+/// The shim that was loaded before the C library, if one was.
+#[derive(Clone, Copy)]
+struct Shim {
+    window: unsafe extern "C" fn(i32),
+    exempt: unsafe extern "C" fn(i32),
+    count: unsafe extern "C" fn() -> u32,
+    stale_closes: unsafe extern "C" fn() -> u32,
+}
+
+fn symbol(name: &CStr) -> Option<*mut libc::c_void> {
+    // SAFETY: a name that ends with NUL.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}
+
+fn shim() -> Option<Shim> {
+    // SAFETY: these are the types of the functions in shim.c.
+    unsafe {
+        Some(Shim {
+            window: std::mem::transmute::<*mut libc::c_void, unsafe extern "C" fn(i32)>(symbol(
+                c"fault_window",
+            )?),
+            exempt: std::mem::transmute::<*mut libc::c_void, unsafe extern "C" fn(i32)>(symbol(
+                c"fault_exempt",
+            )?),
+            count: std::mem::transmute::<*mut libc::c_void, unsafe extern "C" fn() -> u32>(symbol(
+                c"fault_count",
+            )?),
+            stale_closes: std::mem::transmute::<*mut libc::c_void, unsafe extern "C" fn() -> u32>(
+                symbol(c"fault_stale_closes")?,
+            ),
+        })
+    }
+}
+
+/// The system calls of this thread are the peer's from here on: they do not count and do not fail.
+pub(crate) fn play_the_peer() {
+    if let Some(shim) = shim() {
+        // SAFETY: a plain function.
+        unsafe { (shim.exempt)(1) };
+    }
+}
+
+/// The fault that this process is to suffer.
+pub(crate) struct Fault {
+    pub(crate) call: String,
+    errno: i32,
+}
+
+pub(crate) fn fault() -> Option<Fault> {
+    shim()?;
+    let call = std::env::var("FAULT_CALL").ok()?;
+    let errno = std::env::var("FAULT_ERRNO").ok()?.parse().ok()?;
+    Some(Fault { call, errno })
+}
+
+impl Fault {
+    /// The code that the errno has, from GIO's own table but for what newer versions of it changed.
+    pub(crate) fn code(&self) -> E {
+        match self.errno {
+            libc::EADDRNOTAVAIL => E::ConnectionRefused,
+            libc::EDESTADDRREQ => E::Failed,
+            // SAFETY: a pure function.
+            errno => unsafe {
+                glib::translate::from_glib(gio::ffi::g_io_error_from_errno(errno))
+            },
+        }
+    }
+
+    /// Not an outcome: the call is to be made again, at once or once the descriptor is ready.
+    fn passes(&self, own: &Own) -> bool {
+        let again = match self.call.as_str() {
+            "connect" => matches!(
+                self.errno,
+                libc::EINTR | libc::EINPROGRESS | libc::EALREADY
+            ),
+            "recv" | "send" | "sendmsg" | "poll" => {
+                matches!(self.errno, libc::EINTR | libc::EAGAIN)
+            }
+            _ => false,
+        };
+        again || own.again.contains(&(self.call.as_str(), self.errno))
+    }
+
+    /// Either outcome is right: a second connect(2) learns so that the first succeeded; and what close(2)
+    /// says is about bytes that were promised before, which only somebody who waits can be told.
+    fn may_pass(&self) -> bool {
+        self.call == "close" || (self.call.as_str(), self.errno) == ("connect", libc::EISCONN)
+    }
+}
+
+/// Which calls do an operation's work: when one of these fails for good, so must the operation, with the
+/// errno's code.
+#[derive(Clone, Copy)]
+pub(crate) struct Own {
+    pub(crate) calls: &'static [&'static str],
+    /// Beyond the usual ones: errors after which the call is to be made again.
+    pub(crate) again: &'static [(&'static str, i32)],
+}
+
+/// What a driver works in: once to warm up, once with the window open around the operation.
+pub(crate) struct Scene<'a> {
+    pub(crate) context: &'a glib::MainContext,
+    armed: bool,
+    made: RefCell<Vec<(&'static str, Gone)>>,
+}
+
+impl Scene<'_> {
+    /// Runs `work` with its system calls counted, and failing if they are to.
+    pub(crate) fn under_faults<R>(&self, work: impl FnOnce() -> R) -> R {
+        let shim = shim().filter(|_| self.armed);
+        if let Some(shim) = shim {
+            // SAFETY: a plain function.
+            unsafe { (shim.window)(1) };
+        }
+        let result = work();
+        if let Some(shim) = shim {
+            // SAFETY: likewise.
+            unsafe { (shim.window)(0) };
+        }
+        result
+    }
+
+    /// Must be gone when all is over.
+    pub(crate) fn note(&self, name: &'static str, object: &impl IsA<glib::Object>) {
+        self.made.borrow_mut().push((name, Gone::of(object)));
+    }
+}
+
+/// Descriptors are the whole process': one test at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+static PANICS: AtomicU32 = AtomicU32::new(0);
+
+/// `scenario` answers how the operation ended, after having looked at the bytes.
+pub(crate) fn drive(
+    own: Own,
+    scenario: impl Fn(&Scene<'_>) -> Result<(), glib::Error> + Sync + Send + 'static,
+) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        glib::log_set_always_fatal(glib::LogLevels::LEVEL_CRITICAL | glib::LogLevels::LEVEL_ERROR);
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            PANICS.fetch_add(1, Ordering::SeqCst);
+            before(panic);
+        }));
+    });
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let panics = PANICS.load(Ordering::SeqCst);
+    let outcome = within(LIMIT, move || {
+        thread::scope(|scope| {
+            // A thread each, so that nothing of the first is there to be used by the second.
+            let scenario = &scenario;
+            let run = |armed| {
+                scope
+                    .spawn(move || play(armed, scenario))
+                    .join()
+                    .unwrap_or_else(|panic| panic::resume_unwind(panic))
+            };
+            run(false).expect("nothing fails yet");
+            let before = open_files();
+            let outcome = run(true);
+            assert_eq!(open_files(), before, "what is open");
+            outcome
+        })
+    });
+    assert_eq!(PANICS.load(Ordering::SeqCst), panics, "panics");
+    judge(own, outcome);
+}
+
+fn play(
+    armed: bool,
+    scenario: &(impl Fn(&Scene<'_>) -> Result<(), glib::Error> + Sync),
+) -> Result<(), glib::Error> {
+    let context = glib::MainContext::new();
+    context
+        .with_thread_default(|| {
+            let scene = Scene {
+                context: &context,
+                armed,
+                made: RefCell::default(),
+            };
+            let outcome = scenario(&scene);
+            let rest = (0..10_000).position(|_| !context.iteration(false));
+            assert!(rest.is_some(), "something runs without end");
+            for (name, gone) in scene.made.take() {
+                assert!(gone.is_gone(), "a {name} is left over");
+            }
+            outcome
+        })
+        .expect("a new context has no owner")
+}
+
+fn judge(own: Own, outcome: Result<(), glib::Error>) {
+    // SAFETY: plain functions.
+    let (suffered, stale) = shim().map_or((0, 0), |shim| unsafe {
+        ((shim.count)(), (shim.stale_closes)())
+    });
+    println!(
+        "driver: faults {suffered}, outcome {}",
+        match &outcome {
+            Ok(()) => "ok".to_owned(),
+            Err(failure) => format!("{:?}", failure.kind::<E>()),
+        }
+    );
+    assert_eq!(stale, 0, "a number was closed that was not open");
+    let Some(fault) = fault().filter(|_| suffered > 0) else {
+        // Nothing failed, though something may have been cut short.
+        return outcome.expect("nothing failed");
+    };
+    let is_own = own.calls.contains(&fault.call.as_str());
+    match outcome {
+        Ok(()) => assert!(
+            !is_own || fault.passes(&own) || fault.may_pass(),
+            "it was swallowed"
+        ),
+        Err(failure) => {
+            assert!(!failure.message().is_empty());
+            assert!(
+                !fault.passes(&own),
+                "it was to be tried again: {failure}"
+            );
+            assert_eq!(code(&failure), fault.code(), "{failure}");
+        }
+    }
+}
+
+/// What each descriptor of this process is, sorted; without the number of the socket.
+fn open_files() -> Vec<String> {
+    let entries = std::fs::read_dir("/proc/self/fd").expect("a directory");
+    let mut files: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| !name.ends_with("/fd"))
+        .map(|name| match name.split_once(":[") {
+            Some(("socket", _)) => "socket".to_owned(),
+            _ => name,
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Iterates until `done`; what waits for ever runs into the limit of the test.
+pub(crate) fn iterate_while(context: &glib::MainContext, mut more: impl FnMut() -> bool) {
+    while more() {
+        context.iteration(true);
+    }
+}
+
+/// Time for others to have gone on.
+pub(crate) fn pause() {
+    thread::sleep(Duration::from_millis(1));
+}
