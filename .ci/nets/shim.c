@@ -55,7 +55,7 @@ static const char *const names[] = {
 #undef X
 };
 
-static atomic_int window;
+static atomic_int window, opened;
 static atomic_uint counts[CALL_COUNT];
 static atomic_uint injected;
 static atomic_uint stale_closes;
@@ -99,6 +99,8 @@ __attribute__((constructor)) static void begin(void)
 void fault_window(int open)
 {
     atomic_store(&window, open);
+    if (open)
+        atomic_store(&opened, 1);
 }
 
 void fault_exempt(int on)
@@ -138,7 +140,9 @@ void fault_report(void)
 __attribute__((destructor)) static void end(void)
 {
     atomic_store(&window, 0);
-    fault_report();
+    /* Not for a program that was only on the way here. */
+    if (atomic_load(&opened))
+        fault_report();
 }
 
 static int counts_here(void)

@@ -29,10 +29,13 @@ fn future(scene: &Scene<'_>, connection: &SocketConnection) -> Result<(), glib::
     scene.context.block_on(closing)
 }
 
-const OWN: Own = Own {
-    calls: &["close"],
-    again: &[],
-};
+fn own(kind: Kind) -> Own {
+    Own {
+        calls: &["close"],
+        again: &[],
+        by_gio: !kind.bare,
+    }
+}
 
 fn assert_closed(connection: &SocketConnection) {
     assert!(connection.is_closed());
@@ -42,7 +45,7 @@ fn assert_closed(connection: &SocketConnection) {
 
 /// Whatever a close says, the connection is closed afterwards, and the peer knows.
 fn closes(kind: Kind, form: Form) {
-    drive(OWN, move |scene| {
+    drive(own(kind), move |scene| {
         let (connection, mut peer) = connected(scene, kind);
         streams(scene, &connection);
         let outcome = scene.under_faults(|| form(scene, &connection));
@@ -55,7 +58,7 @@ fn closes(kind: Kind, form: Form) {
 
 /// A reader that waits ends too.
 fn closes_under_a_reader(kind: Kind, form: Form) {
-    drive(OWN, move |scene| {
+    drive(own(kind), move |scene| {
         let (connection, mut peer) = connected(scene, kind);
         let (input, _) = streams(scene, &connection);
         let reading = started::read(&input, 8);
@@ -77,6 +80,7 @@ fn closes_gracefully(bare: bool, form: Form) {
     let own = Own {
         calls: &["shutdown", "recv", "close"],
         again: &[],
+        by_gio: !bare,
     };
     drive(own, move |scene| {
         let kind = Kind { unix: false, bare };
@@ -105,7 +109,7 @@ fn closes_gracefully(bare: bool, form: Form) {
 
 /// SC-27: the last reference closes; there is nobody to tell.
 fn drops(kind: Kind, with_streams: bool) {
-    drive(OWN, move |scene| {
+    drive(own(kind), move |scene| {
         let (connection, mut peer) = connected(scene, kind);
         if with_streams {
             streams(scene, &connection);

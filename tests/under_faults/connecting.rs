@@ -45,6 +45,7 @@ fn connects(kind: Kind, form: Form) {
             true => &[("connect", libc::EAGAIN)],
             false => &[],
         },
+        by_gio: false,
     };
     drive(own, move |scene| {
         let (listener, address) = Listener::new(kind);

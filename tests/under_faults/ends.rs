@@ -85,13 +85,6 @@ impl Write for Peer {
 }
 
 impl Peer {
-    /// So that a few writes fill it.
-    pub(crate) fn narrow(&self) {
-        if let Self::Tcp(stream) = self {
-            set_buffer(stream, libc::SO_RCVBUF);
-        }
-    }
-
     pub(crate) fn shutdown(&self, how: Shutdown) {
         // Fails for a connection that is gone.
         let _ = match self {
@@ -101,14 +94,15 @@ impl Peer {
     }
 }
 
-pub(crate) fn set_buffer(socket: &impl AsRawFd, option: i32) {
-    let size = 4096_i32;
+/// So that a few writes fill it.
+pub(crate) fn narrow(socket: &impl AsRawFd) {
+    let size = 16 * 1024_i32;
     // SAFETY: the value is as long as said.
     let set = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             libc::SOL_SOCKET,
-            option,
+            libc::SO_SNDBUF,
             (&raw const size).cast(),
             size_of::<i32>() as libc::socklen_t,
         )

@@ -1,16 +1,20 @@
 //! Making connections, and asking them, while system calls fail.
 
-use gio::prelude::*;
-use gsock::{SocketConnection, prelude::*};
+use std::io::Read;
+
+use gio::{IOErrorEnum as E, prelude::*};
+use gsock::{ConnectionState, SocketConnection, prelude::*};
 
 use crate::{
-    ends::{Kind, assert_talks, connected, each_kind, pair},
+    ends::{Kind, assert_talks, connected, each_kind, pair, streams},
     scene::{Own, drive},
+    support::assert_fails,
 };
 
 const OWN: Own = Own {
     calls: &[],
     again: &[],
+    by_gio: false,
 };
 
 /// A connection that was made works; one that was not has closed the descriptor.
@@ -25,9 +29,7 @@ fn makes(kind: Kind) {
                 scene.note("socket", &socket);
                 scene.under_faults(|| Ok(SocketConnection::factory_create_connection(&socket)))
             }
-            None => {
-                scene.under_faults(|| SocketConnection::factory_create_connection_from_fd(fd))
-            }
+            None => scene.under_faults(|| SocketConnection::factory_create_connection_from_fd(fd)),
         };
         if let Ok(connection) = &outcome {
             scene.note("connection", connection);
@@ -38,12 +40,20 @@ fn makes(kind: Kind) {
     });
 }
 
-/// The socket of a bare descriptor is made when somebody asks; the connection works on in any case.
+/// The socket of a bare descriptor is made when somebody asks. GIO may close the descriptor when it cannot: the
+/// connection is closed then, and no number is used that may be somebody else's.
 fn asks_for_the_socket(kind: Kind) {
     drive(OWN, move |scene| {
         let (connection, mut peer) = connected(scene, kind);
         let socket = scene.under_faults(|| connection.socket());
         scene.note("socket", &socket);
+        if scene.suffered() && connection.state() == ConnectionState::Closed {
+            let input = connection.input_stream();
+            assert_fails(input.read([0; 4], gio::Cancellable::NONE), E::Closed);
+            let mut rest = Vec::new();
+            peer.read_to_end(&mut rest).expect("an end of file");
+            return Ok(());
+        }
         assert_talks(&connection, &mut peer);
         connection.close(gio::Cancellable::NONE).expect("open");
         Ok(())
@@ -54,7 +64,7 @@ fn asks_for_the_socket(kind: Kind) {
 fn asks_for_the_rest(kind: Kind) {
     drive(OWN, move |scene| {
         let (connection, mut peer) = connected(scene, kind);
-        let (input, output) = crate::ends::streams(scene, &connection);
+        let (input, output) = streams(scene, &connection);
         let outcome = scene.under_faults(|| {
             let local = connection.local_address();
             let remote = connection.remote_address();

@@ -60,7 +60,12 @@ fn polled(
 }
 
 /// Reads on until the end of file.
-fn rest(scene: &Scene<'_>, input: &gio::InputStream, form: Form, all: &mut Vec<u8>) -> Result<(), glib::Error> {
+fn rest(
+    scene: &Scene<'_>,
+    input: &gio::InputStream,
+    form: Form,
+    all: &mut Vec<u8>,
+) -> Result<(), glib::Error> {
     let mut buffer = [0; 8];
     loop {
         match form(scene, input, &mut buffer)? {
@@ -75,6 +80,7 @@ fn reads(kind: Kind, form: Form) {
     let own = Own {
         calls: &["recv"],
         again: &[],
+        by_gio: false,
     };
     drive(own, move |scene| {
         let data = pattern(24);

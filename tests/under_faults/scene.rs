@@ -79,19 +79,14 @@ impl Fault {
             libc::EADDRNOTAVAIL => E::ConnectionRefused,
             libc::EDESTADDRREQ => E::Failed,
             // SAFETY: a pure function.
-            errno => unsafe {
-                glib::translate::from_glib(gio::ffi::g_io_error_from_errno(errno))
-            },
+            errno => unsafe { glib::translate::from_glib(gio::ffi::g_io_error_from_errno(errno)) },
         }
     }
 
     /// Not an outcome: the call is to be made again, at once or once the descriptor is ready.
     fn passes(&self, own: &Own) -> bool {
         let again = match self.call.as_str() {
-            "connect" => matches!(
-                self.errno,
-                libc::EINTR | libc::EINPROGRESS | libc::EALREADY
-            ),
+            "connect" => matches!(self.errno, libc::EINTR | libc::EINPROGRESS | libc::EALREADY),
             "recv" | "send" | "sendmsg" | "poll" => {
                 matches!(self.errno, libc::EINTR | libc::EAGAIN)
             }
@@ -114,6 +109,9 @@ pub(crate) struct Own {
     pub(crate) calls: &'static [&'static str],
     /// Beyond the usual ones: errors after which the call is to be made again.
     pub(crate) again: &'static [(&'static str, i32)],
+    /// A `GSocket` closes its descriptor again when `close(2)` has failed, although the number is free by then.
+    /// GLib's own code; Linux closes sockets without an error.
+    pub(crate) by_gio: bool,
 }
 
 /// What a driver works in: once to warm up, once with the window open around the operation.
@@ -137,6 +135,12 @@ impl Scene<'_> {
             unsafe { (shim.window)(0) };
         }
         result
+    }
+
+    /// Whether something has failed by now.
+    pub(crate) fn suffered(&self) -> bool {
+        // SAFETY: a plain function.
+        self.armed && shim().is_some_and(|shim| unsafe { (shim.count)() } > 0)
     }
 
     /// Must be gone when all is over.
@@ -221,8 +225,15 @@ fn judge(own: Own, outcome: Result<(), glib::Error>) {
             Err(failure) => format!("{:?}", failure.kind::<E>()),
         }
     );
-    assert_eq!(stale, 0, "a number was closed that was not open");
-    let Some(fault) = fault().filter(|_| suffered > 0) else {
+    let suffering = fault().filter(|_| suffered > 0);
+    if !(own.by_gio
+        && suffering
+            .as_ref()
+            .is_some_and(|fault| fault.call == "close"))
+    {
+        assert_eq!(stale, 0, "a number was closed that was not open");
+    }
+    let Some(fault) = suffering else {
         // Nothing failed, though something may have been cut short.
         return outcome.expect("nothing failed");
     };
@@ -234,10 +245,7 @@ fn judge(own: Own, outcome: Result<(), glib::Error>) {
         ),
         Err(failure) => {
             assert!(!failure.message().is_empty());
-            assert!(
-                !fault.passes(&own),
-                "it was to be tried again: {failure}"
-            );
+            assert!(!fault.passes(&own), "it was to be tried again: {failure}");
             assert_eq!(code(&failure), fault.code(), "{failure}");
         }
     }

@@ -100,10 +100,7 @@ fn class_of(connection: *mut glib::gobject_ffi::GObject) -> &'static SocketConne
     unsafe { &**connection.cast::<*const SocketConnectionClass>() }
 }
 
-pub(crate) fn connect(
-    connection: &SocketConnection,
-    address: &gio::SocketAddress,
-) -> Rc<Started> {
+pub(crate) fn connect(connection: &SocketConnection, address: &gio::SocketAddress) -> Rc<Started> {
     let started = Started::new(
         |source, result| {
             let mut failure = ptr::null_mut();
@@ -187,7 +184,10 @@ pub(crate) fn write(stream: &gio::OutputStream, bytes: Vec<u8>) -> Rc<Started> {
 }
 
 /// Writes `bytes` as vectors, of which the caller keeps the list.
-pub(crate) fn writev(stream: &gio::OutputStream, vectors: &mut [gio::ffi::GOutputVector]) -> Rc<Started> {
+pub(crate) fn writev(
+    stream: &gio::OutputStream,
+    vectors: &mut [gio::ffi::GOutputVector],
+) -> Rc<Started> {
     let started = Started::new(
         |source, result| {
             let (mut failure, mut count) = (ptr::null_mut(), 0);

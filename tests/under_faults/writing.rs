@@ -6,7 +6,7 @@ use gio::{IOErrorEnum as E, PollableReturn, prelude::*};
 use gsock::prelude::*;
 
 use crate::{
-    ends::{Kind, connected, each_kind, pattern, set_buffer, streams},
+    ends::{Kind, around, each_kind, narrow, pair, pattern, streams},
     scene::{Own, Scene, drive, iterate_while, pause, play_the_peer},
     started,
     support::code,
@@ -18,11 +18,7 @@ type Form = fn(&Scene<'_>, &gio::OutputStream, &[u8]) -> Result<usize, glib::Err
 const PIECE: usize = 16 * 1024;
 const ALL: usize = 8 * PIECE;
 
-fn blocking(
-    _: &Scene<'_>,
-    output: &gio::OutputStream,
-    bytes: &[u8],
-) -> Result<usize, glib::Error> {
+fn blocking(_: &Scene<'_>, output: &gio::OutputStream, bytes: &[u8]) -> Result<usize, glib::Error> {
     let written = output.write(bytes, gio::Cancellable::NONE)?;
     Ok(written.unsigned_abs())
 }
@@ -126,14 +122,15 @@ fn writes(kind: Kind, form: Form) {
     let own = Own {
         calls: &["send", "sendmsg"],
         again: &[],
+        by_gio: false,
     };
     drive(own, move |scene| {
         let short = std::env::var_os("FAULT_SHORT").is_some();
         let data = pattern(if short { ALL / 64 } else { ALL });
-        let (connection, mut peer) = connected(scene, kind);
+        let (mut peer, fd) = pair(kind);
+        narrow(&fd);
+        let connection = around(scene, kind, fd);
         let (_, output) = streams(scene, &connection);
-        set_buffer(&connection.socket(), libc::SO_SNDBUF);
-        peer.narrow();
         let peer = thread::spawn(move || {
             play_the_peer();
             pause();

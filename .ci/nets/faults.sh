@@ -1,0 +1,207 @@
+#!/usr/bin/env bash
+# Makes each system call of connecting, reading, writing and closing fail, one at a time, and looks whether
+# the library survives: faults.sh [--all] [--shallow N] [--seed S] [--only REGEX]
+#
+# The drivers are the tests of tests/under_faults.rs. Each runs once to count its calls; then once for each call,
+# each errno of that call (errnos.txt) and the first, the middle and the last occurrence, in a process of its
+# own with shim.c loaded. After that come storms, where every second and third call is interrupted or would
+# block, and transfers of one byte at a time.
+#
+#   --all          every occurrence of every call
+#   --shallow N    N cases only, chosen by the seed
+#   --seed S       a number; printed, and by default the day's
+#   --only REGEX   cases whose line "test call errno how n" matches
+#
+# Prints a line for each case that was not survived, with the command that plays it again, and a table.
+# Exit code: 0 all survived, 1 some did not, 2 the net could not do its work.
+
+set -u
+
+here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+root=${here%/.ci/nets}
+cd "$root" || exit 2
+
+broken() {
+    printf 'faults: %s\n' "$*" >&2
+    exit 2
+}
+
+all=no shallow=0 seed=$(date +%Y%m%d) only=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --all) all=yes ;;
+        --shallow | --seed | --only)
+            [ $# -gt 1 ] || broken "$1 wants a value"
+            case $1 in
+                --shallow) shallow=$2 ;;
+                --seed) seed=$2 ;;
+                --only) only=$2 ;;
+            esac
+            shift
+            ;;
+        *) broken "unknown argument $1" ;;
+    esac
+    shift
+done
+
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+
+# --- Build -----------------------------------------------------------------------------------------------
+
+target=${CARGO_TARGET_DIR:-$root/target}
+case $target in /*) ;; *) target=$root/$target ;; esac
+mkdir -p "$target/nets"
+# Stays, for the commands that play a case again.
+shim=$target/nets/shim.so
+${CC:-cc} -O1 -g -fPIC -shared -Wall -Wextra -Werror -o "$shim.new" "$here/shim.c" -ldl || broken "the shim does not build"
+mv "$shim.new" "$shim"
+cargo test --locked --no-run --test under_faults >"$work/build" 2>&1 || {
+    cat "$work/build" >&2
+    broken "the drivers do not build"
+}
+driver=$(sed -n 's/^ *Executable .*(\(.*\))$/\1/p' "$work/build" | tail -n 1)
+case $driver in /*) ;; *) driver=$root/$driver ;; esac
+[ -x "$driver" ] || broken "the drivers are not where cargo says they are: $driver"
+
+# --- What there is to try --------------------------------------------------------------------------------
+
+# play: variables as VAR=value…, then the test. After `timeout`, whose own calls are none of ours.
+play() {
+    local test=${!#}
+    timeout -k 2 30 env LD_PRELOAD="$shim" G_DEBUG=fatal-criticals "${@:1:$#-1}" \
+        "$driver" --exact "$test" --nocapture --test-threads=1 2>&1
+}
+
+"$driver" --list 2>/dev/null | sed -n 's/: test$//p' >"$work/tests"
+[ -s "$work/tests" ] || broken "there are no drivers"
+while IFS= read -r test; do
+    rm -f "$work/counted"
+    play FAULT_COUNTS="$work/counted" "$test" >"$work/out" || {
+        cat "$work/out" >&2
+        broken "$test fails without a fault"
+    }
+    [ -e "$work/counted" ] || broken "$test does not open the shim's window"
+    sed "s/^/$test /" "$work/counted" >>"$work/counts"
+done <"$work/tests"
+
+# Names and numbers of the errnos, as this system has them.
+grep -v '^#' "$here/errnos.txt" | tr -s ' ' '\n' | grep '^E' | sort -u >"$work/names"
+{
+    echo '#include <errno.h>'
+    sed 's/.*/"&" &/' "$work/names"
+} | ${CC:-cc} -E -P -x c - | sed -n 's/^"\(E[A-Z0-9]*\)" \([0-9]*\)$/\1 \2/p' >"$work/numbers"
+[ "$(wc -l <"$work/names")" -eq "$(wc -l <"$work/numbers")" ] || broken "an errno of errnos.txt has no number here"
+
+# A case is a line "test call errno number how n".
+perl -we '
+    use strict;
+    my ($table, $numbers, $all) = @ARGV;
+    my (%number, %errnos);
+    open my $in, "<", $numbers or die; /^(\S+) (\d+)$/ and $number{$1} = $2 while <$in>;
+    open $in, "<", $table or die;
+    while (<$in>) { next if /^#/; my ($call, @names) = split; push @{ $errnos{$call} }, @names if $call }
+    my %storm = map { $_ => 1 } qw(connect recv send sendmsg recvmsg read write poll ppoll read.other write.other);
+    my %moves = map { $_ => 1 } qw(recv send sendmsg recvmsg read write);
+    while (<STDIN>) {
+        my ($test, $call, $count) = split;
+        $errnos{$call} or die "errnos.txt has no line for $call, which $test calls\n";
+        my %seen;
+        my @nth = $all eq "yes" ? 1 .. $count : grep { !$seen{$_}++ } 1, int(($count + 1) / 2), $count;
+        for my $errno (@{ $errnos{$call} }) {
+            print "$test $call $errno $number{$errno} NTH $_\n" for @nth;
+        }
+        if ($storm{$call} && $count > 1) {
+            for my $errno (grep { /^(EINTR|EAGAIN)$/ } @{ $errnos{$call} }) {
+                # No storm of what is no passing weather.
+                next if $call eq "connect" && $errno eq "EAGAIN";
+                print "$test $call $errno $number{$errno} EVERY $_\n" for 2, 3;
+            }
+        }
+        print "$test $call - 0 SHORT 1\n" if $moves{$call};
+    }
+' "$here/errnos.txt" "$work/numbers" "$all" <"$work/counts" >"$work/cases" || broken "no list of cases"
+if [ -n "$only" ]; then
+    grep -E -e "$only" "$work/cases" >"$work/chosen"
+    mv "$work/chosen" "$work/cases"
+fi
+if [ "$shallow" -gt 0 ]; then
+    perl -we 'use strict; use List::Util "shuffle"; srand(shift); my $n = shift;
+        my @all = shuffle(<STDIN>); $n = @all if $n > @all; print sort @all[0 .. $n - 1]' \
+        "$seed" "$shallow" <"$work/cases" >"$work/chosen"
+    mv "$work/chosen" "$work/cases"
+fi
+cases=$(wc -l <"$work/cases")
+[ "$cases" -gt 0 ] || broken "no case is left"
+echo "faults: $(wc -l <"$work/tests") drivers, $cases cases$([ "$shallow" -eq 0 ] || echo " (seed $seed)")"
+
+# --- Try -------------------------------------------------------------------------------------------------
+
+# Each case becomes a line "verdict call how outcome" in the worker's file.
+try_cases() { # worker's number
+    local test call errno number how n out code said
+    local -a fault
+    while read -r test call errno number how n; do
+        fault=("FAULT_CALL=$call" "FAULT_$how=$n")
+        [ "$how" = SHORT ] || fault+=("FAULT_ERRNO=$number")
+        out=$(play "${fault[@]}" "$test")
+        code=$?
+        said=$(sed -n 's/.*driver: faults \([0-9]*\), outcome \(.*\)$/\1 \2/p' <<<"$out")
+        if [ "$code" -ne 0 ] || [ -z "$said" ]; then
+            echo "failed $call $how -" >>"$work/results.$1"
+            printf 'FAILED %s: %s %s %s %s: %s\n  %s\n' "$test" "$call" "$errno" "$how" "$n" \
+                "$(why "$code" <<<"$out")" \
+                "LD_PRELOAD=$shim G_DEBUG=fatal-criticals ${fault[*]} $driver --exact $test --nocapture"
+        elif [ "${said%% *}" = 0 ]; then
+            echo "unreached $call $how -" >>"$work/results.$1"
+        else
+            echo "survived $call $how ${said#* }" >>"$work/results.$1"
+        fi
+    done <"$work/cases.$1"
+}
+
+why() { # exit code; the output on standard input
+    local line
+    line=$(grep -m 1 -A 1 -E 'panicked at' | tr -s '\n ' ' ' | sed 's/^.*panicked at //' | cut -c 1-200)
+    case $1 in
+        124 | 137) echo "no end after 30 s" ;;
+        134 | 133 | 139) echo "died of a signal (exit code $1)${line:+: $line}" ;;
+        *) echo "${line:-exit code $1}" ;;
+    esac
+}
+
+workers=$(nproc 2>/dev/null || echo 2)
+for ((i = 0; i < workers; i++)); do
+    awk -v n="$workers" -v i="$i" 'NR % n == i' "$work/cases" >"$work/cases.$i"
+    : >"$work/results.$i"
+    try_cases "$i" &
+done
+wait
+
+# --- Report ----------------------------------------------------------------------------------------------
+
+cat "$work"/results.* | awk '
+    {
+        key = ($3 == "NTH") ? $2 : ($3 == "EVERY" ? $2 " (storm)" : $2 " (1 byte)")
+        keys[key]; if ($1 != "unreached") tried[key]++; count[key, $1]++
+        if ($1 == "survived") ($4 == "ok") ? fine[key]++ : error[key]++
+    }
+    END {
+        printf "%-22s %7s %9s %10s %10s %12s\n", "call", "tried", "survived", "succeeded", "with error", "not reached"
+        for (key in keys) {
+            printf "%-22s %7d %9d %10d %10d %12d\n", key, tried[key], count[key, "survived"], fine[key], error[key], count[key, "unreached"] | "sort"
+            t += tried[key]; s += count[key, "survived"]; f += fine[key]; e += error[key]; u += count[key, "unreached"]
+        }
+        close("sort")
+        printf "%-22s %7d %9d %10d %10d %12d\n", "all", t, s, f, e, u
+    }'
+results=$(cat "$work"/results.* | wc -l)
+[ "$results" -eq "$cases" ] || broken "$results of $cases cases have a result"
+if grep -q '^failed' "$work"/results.*; then
+    echo "faults: NOT SURVIVED"
+    exit 1
+fi
+# Occurrences come and go by chance, but not many.
+unreached=$(cat "$work"/results.* | grep -c '^unreached')
+[ $((unreached * 5)) -le "$cases" ] || broken "$unreached of $cases cases met no fault: too few were tried"
+echo "faults: all survived"
