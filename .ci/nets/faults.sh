@@ -73,14 +73,28 @@ play() {
         "$driver" --exact "$test" --nocapture --test-threads=1 2>&1
 }
 
+why() { # exit code; the output on standard input
+    local line
+    line=$(grep -m 1 -A 1 -E 'panicked at' | tr -s '\n ' ' ' | sed 's/^.*panicked at //' | cut -c 1-200)
+    case $1 in
+        124 | 137) echo "no end after 30 s" ;;
+        134 | 133 | 139) echo "died of a signal (exit code $1)${line:+: $line}" ;;
+        *) echo "${line:-exit code $1}" ;;
+    esac
+}
+
 "$driver" --list 2>/dev/null | sed -n 's/: test$//p' >"$work/tests"
 [ -s "$work/tests" ] || broken "there are no drivers"
+failed=no
 while IFS= read -r test; do
     rm -f "$work/counted"
-    play FAULT_COUNTS="$work/counted" "$test" >"$work/out" || {
-        cat "$work/out" >&2
-        broken "$test fails without a fault"
-    }
+    play FAULT_COUNTS="$work/counted" "$test" >"$work/out"
+    code=$?
+    if [ "$code" -ne 0 ]; then
+        echo "FAILED $test: without any fault: $(why "$code" <"$work/out")"
+        failed=yes
+        continue
+    fi
     [ -e "$work/counted" ] || broken "$test does not open the shim's window"
     sed "s/^/$test /" "$work/counted" >>"$work/counts"
 done <"$work/tests"
@@ -132,7 +146,7 @@ if [ "$shallow" -gt 0 ]; then
     mv "$work/chosen" "$work/cases"
 fi
 cases=$(wc -l <"$work/cases")
-[ "$cases" -gt 0 ] || broken "no case is left"
+[ "$cases" -gt 0 ] || [ "$failed" = yes ] || broken "no case is left"
 echo "faults: $(wc -l <"$work/tests") drivers, $cases cases$([ "$shallow" -eq 0 ] || echo " (seed $seed)")"
 
 # --- Try -------------------------------------------------------------------------------------------------
@@ -160,16 +174,6 @@ try_cases() { # worker's number
     done <"$work/cases.$1"
 }
 
-why() { # exit code; the output on standard input
-    local line
-    line=$(grep -m 1 -A 1 -E 'panicked at' | tr -s '\n ' ' ' | sed 's/^.*panicked at //' | cut -c 1-200)
-    case $1 in
-        124 | 137) echo "no end after 30 s" ;;
-        134 | 133 | 139) echo "died of a signal (exit code $1)${line:+: $line}" ;;
-        *) echo "${line:-exit code $1}" ;;
-    esac
-}
-
 workers=$(nproc 2>/dev/null || echo 2)
 for ((i = 0; i < workers; i++)); do
     awk -v n="$workers" -v i="$i" 'NR % n == i' "$work/cases" >"$work/cases.$i"
@@ -187,7 +191,9 @@ cat "$work"/results.* | awk '
         if ($1 == "survived") ($4 == "ok") ? fine[key]++ : error[key]++
     }
     END {
+        # Before what sort prints.
         printf "%-22s %7s %9s %10s %10s %12s\n", "call", "tried", "survived", "succeeded", "with error", "not reached"
+        fflush()
         for (key in keys) {
             printf "%-22s %7d %9d %10d %10d %12d\n", key, tried[key], count[key, "survived"], fine[key], error[key], count[key, "unreached"] | "sort"
             t += tried[key]; s += count[key, "survived"]; f += fine[key]; e += error[key]; u += count[key, "unreached"]
@@ -197,7 +203,7 @@ cat "$work"/results.* | awk '
     }'
 results=$(cat "$work"/results.* | wc -l)
 [ "$results" -eq "$cases" ] || broken "$results of $cases cases have a result"
-if grep -q '^failed' "$work"/results.*; then
+if [ "$failed" = yes ] || grep -q '^failed' "$work"/results.*; then
     echo "faults: NOT SURVIVED"
     exit 1
 fi

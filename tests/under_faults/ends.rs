@@ -178,6 +178,33 @@ impl Listener {
         (Self::Unix(listener), address)
     }
 
+    /// A Unix listener whose queue is full, and those who fill it.
+    pub(crate) fn full() -> (UnixListener, gio::SocketAddress, Vec<gio::Socket>) {
+        let kind = Kind {
+            unix: true,
+            bare: true,
+        };
+        let (Self::Unix(listener), address) = Self::new(kind) else {
+            unreachable!("a Unix listener");
+        };
+        // SAFETY: no pointers involved.
+        assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+        let mut fillers = Vec::new();
+        loop {
+            let filler = gio::Socket::new(
+                gio::SocketFamily::Unix,
+                gio::SocketType::Stream,
+                gio::SocketProtocol::Default,
+            )
+            .expect("room");
+            filler.set_blocking(false);
+            if SocketExt::connect(&filler, &address, gio::Cancellable::NONE).is_err() {
+                return (listener, address, fillers);
+            }
+            fillers.push(filler);
+        }
+    }
+
     /// The end that `connection` is connected to; others may have called, and gone.
     pub(crate) fn accept(&self, connection: &SocketConnection) -> Peer {
         let listener = match self {

@@ -84,7 +84,7 @@ fn asks_for_the_rest(kind: Kind) {
 }
 
 each_kind! {
-    make: |kind| makes(kind);
-    ask_for_the_socket: |kind| asks_for_the_socket(kind);
-    ask_for_the_rest: |kind| asks_for_the_rest(kind);
+    make: makes;
+    ask_for_the_socket: asks_for_the_socket;
+    ask_for_the_rest: asks_for_the_rest;
 }
