@@ -160,26 +160,6 @@ impl Under {
                 }),
         }
     }
-
-    pub(crate) fn finish_connect(&self, result: &gio::AsyncResult) -> Boolean {
-        match self.side() {
-            Side::Gio => boolean(|failure| {
-                // SAFETY: live arguments.
-                unsafe {
-                    gio_ffi::g_socket_connection_connect_finish(
-                        self.gio().to_glib_none().0,
-                        result.to_glib_none().0,
-                        failure,
-                    )
-                }
-            }),
-            Side::Ours => self
-                .ours()
-                .connect_finish(result)
-                .map(|()| true)
-                .map_err(|failure| code(&failure)),
-        }
-    }
 }
 
 /// A `GTask`, as C makes one.

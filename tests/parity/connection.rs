@@ -528,19 +528,6 @@ fn sc_32_what_is_not_registered_is_a_connection_of_the_base_class(
     }
 }
 
-/// F-28.
-#[test]
-fn differs_f28_multipath_tcp_is_tcp() {
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, _| lookup(side, (SocketFamily::Ipv4, SocketType::Stream, 262)) == side.tcp(),
-            false,
-            true,
-        );
-    });
-}
-
 /// SC-32. Our class for them comes later.
 #[test]
 fn differs_sc_32_unix_streams_have_no_class_of_ours_yet() {

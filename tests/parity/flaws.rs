@@ -11,10 +11,7 @@ use std::{
 };
 
 use gio::{Cancellable, IOErrorEnum, SocketFamily, SocketType, prelude::*};
-use glib::{
-    ffi::gpointer,
-    translate::{IntoGlib, ToGlibPtr, from_glib_full},
-};
+use glib::translate::ToGlibPtr;
 use gsock::{SocketConnection, prelude::*};
 
 use crate::{differs::differs, support::*, tools::*, under::*};
@@ -35,74 +32,6 @@ fn turns(context: &glib::MainContext, done: impl Fn() -> bool) -> usize {
 }
 
 // --- Connecting ---------------------------------------------------------------------------------
-
-/// ASYNC-8: connected, and said to be cancelled.
-#[test]
-fn differs_f8_a_connect_cancelled_before_its_finish_has_connected() {
-    type Put = Box<dyn FnOnce(Result<(), glib::Error>)>;
-    unsafe extern "C" fn called(
-        source: *mut glib::gobject_ffi::GObject,
-        result: *mut gio::ffi::GAsyncResult,
-        data: gpointer,
-    ) {
-        // SAFETY: the box made below, called back once.
-        let (cancellable, put) = *unsafe { Box::from_raw(data.cast::<(Cancellable, Put)>()) };
-        cancellable.cancel();
-        let mut failure = std::ptr::null_mut();
-        // SAFETY: GTask passes its own objects; a set error is ours.
-        put(unsafe {
-            gio::ffi::g_socket_connection_connect_finish(source.cast(), result, &raw mut failure);
-            if failure.is_null() {
-                Ok(())
-            } else {
-                Err(from_glib_full(failure))
-            }
-        });
-    }
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, context| {
-                let (_listener, address) = listener();
-                let address = gio_address(address);
-                let (socket, cancellable, slot) = (ipv4_socket(), Cancellable::new(), Slot::new());
-                match side {
-                    Side::Gio => {
-                        let connection = socket.connection_factory_create_connection();
-                        let put: Put = Box::new(slot.put());
-                        let data = Box::new((cancellable.clone(), put));
-                        // SAFETY: live arguments; the callback and its data belong together.
-                        unsafe {
-                            gio::ffi::g_socket_connection_connect_async(
-                                connection.to_glib_none().0,
-                                address.upcast_ref::<gio::SocketAddress>().to_glib_none().0,
-                                cancellable.to_glib_none().0,
-                                Some(called),
-                                Box::into_raw(data).cast(),
-                            );
-                        }
-                    }
-                    Side::Ours => {
-                        let (put, with) = (slot.put(), cancellable.clone());
-                        SocketConnection::new(&socket).connect_async(
-                            &address,
-                            Some(&cancellable),
-                            move |connection, result| {
-                                with.cancel();
-                                put(connection.connect_finish(result));
-                            },
-                        );
-                    }
-                }
-                let outcome = Outcome::from(slot.wait(context));
-                assert!(socket.is_connected());
-                outcome
-            },
-            Fails(IOErrorEnum::Cancelled),
-            Done,
-        );
-    });
-}
 
 /// SOCK-13, VER-5: two sockets at one address cannot have one peer.
 #[test]
@@ -330,7 +259,6 @@ on_both!(
     f28_the_factory_matches_exactly_or_not_at_all,
     f31_what_is_ready_at_once_answers_in_the_next_iteration,
     f31_an_answer_of_low_priority_waits_for_ever_behind_one_that_never_rests,
-    ios_30_the_priority_of_a_splice_of_connections_counts_for_nothing,
     sock_26_asking_for_the_outcome_of_a_connect_makes_a_socket_connected,
     st_45_the_priority_of_a_splice_counts_for_nothing,
 );
@@ -468,39 +396,6 @@ fn sock_26_asking_for_the_outcome_of_a_connect_makes_a_socket_connected(
     }
     under.close(Cancellable::NONE).unwrap();
     assert_fails(connecting.wait(context), IOErrorEnum::Closed);
-}
-
-/// IOS-30, GLib's own: likewise.
-fn ios_30_the_priority_of_a_splice_of_connections_counts_for_nothing(
-    side: Side,
-    context: &glib::MainContext,
-) {
-    let ((one, mut first), (other, mut second)) = (side.connected(), side.connected());
-    first.write_all(b"at once").unwrap();
-    for peer in [&first, &second] {
-        peer.shutdown(Shutdown::Write).unwrap();
-    }
-    // Nothing of lower priority gets a turn.
-    let busy = never_rests(context, glib::Priority::from(100));
-    // SAFETY: live streams, and nobody to call back.
-    unsafe {
-        gio::ffi::g_io_stream_splice_async(
-            (*one).to_glib_none().0,
-            (*other).to_glib_none().0,
-            gio::ffi::G_IO_STREAM_SPLICE_WAIT_FOR_BOTH
-                | gio::ffi::G_IO_STREAM_SPLICE_CLOSE_STREAM1
-                | gio::ffi::G_IO_STREAM_SPLICE_CLOSE_STREAM2,
-            glib::Priority::LOW.into_glib(),
-            std::ptr::null_mut(),
-            None,
-            std::ptr::null_mut(),
-        );
-    }
-    iterate_until(context, || one.is_closed() && other.is_closed());
-    busy.destroy();
-    let mut received = [0; 7];
-    second.read_exact(&mut received).unwrap();
-    assert_eq!(received, *b"at once");
 }
 
 /// SOCK-6, kept: the timeout is a property of `GSocket`, which counts in whole seconds.

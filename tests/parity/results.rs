@@ -11,7 +11,7 @@ use std::{
 
 use gio::{Cancellable, IOErrorEnum, prelude::*};
 
-use crate::{by_hand::*, differs::differs, support::*, tools::*, under::*};
+use crate::{by_hand::*, support::*, tools::*, under::*};
 
 on_both!(
     async_0_every_result_is_a_task,
@@ -268,26 +268,4 @@ fn async_16_a_result_belongs_to_its_source(side: Side, context: &glib::MainConte
     let without = Task::without_callback(None, None);
     assert!(without.is_of(None));
     assert!(!without.is_of(Some(&under)));
-}
-
-/// ASYNC-8, ASYNC-9: it is connected whatever it says.
-#[test]
-fn differs_f8_a_connect_cancelled_before_its_finish_says_that_it_is_connected() {
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, context| {
-                let (_listener, address) = listener();
-                let (under, cancellable) = (side.unconnected(), Cancellable::new());
-                let connected = Slot::new();
-                let with = Some(&cancellable);
-                under.connect_by_hand(&gio_address(address), with, connected.put());
-                let result = connected.wait(context);
-                cancellable.cancel();
-                (under.finish_connect(&result), under.is_connected())
-            },
-            (Err(IOErrorEnum::Cancelled), true),
-            (Ok(true), true),
-        );
-    });
 }
