@@ -178,8 +178,9 @@ say "C: $plain tests; $memcheck under valgrind, $asan under ASan and UBSan"
 
 # shellcheck disable=SC2016 # the backticks are Markdown's
 awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' capi/README.md >"$scratch/readme.c"
+grep -q gsock_ "$scratch/readme.c" || fail "capi/README.md has no example in C"
 # shellcheck disable=SC2086 # words
-grep -q gsock_ "$scratch/readme.c" && gcc -Wall -Wextra -Werror -Wno-unused-function $flags -c "$scratch/readme.c" -o "$scratch/readme.o" ||
+gcc -Wall -Wextra -Werror -Wno-unused-function $flags -c "$scratch/readme.c" -o "$scratch/readme.o" ||
     fail "the example in capi/README.md does not compile"
 
 # ---- Rust: the fence

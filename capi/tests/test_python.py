@@ -355,6 +355,45 @@ class Scenario(Tools):
         self.assertEqual(calls, ["input", "close"])
         self.assertEqual(theirs.recv(1), b"")
 
+    def test_the_other_virtual_functions(self):
+        base = self.face.TcpConnection
+        calls = []
+
+        class Other(base):
+            __gtype_name__ = self.face.prefix + "Other"
+
+            def do_get_output_stream(self):
+                if not hasattr(self, "buffered"):
+                    calls.append("output")
+                    stream = base.do_get_output_stream(self)
+                    self.buffered = Gio.BufferedOutputStream.new(stream)
+                return self.buffered
+
+            # PyGObject cannot hand the callback to the parent's, of any class; a task can call it.
+            def do_close_async(self, priority, cancellable, callback, *data):
+                calls.append(("close_async", priority))
+                Gio.Task.new(self, cancellable, callback).return_boolean(True)
+
+            def do_close_finish(self, result):
+                calls.append("close_finish")
+                return result.propagate_boolean()
+
+        connection = Other(socket=tcp_socket())
+        connection.connect(self.peer.address, None)
+        accepted = self.peer.accept()
+        self.addCleanup(accepted.close)
+        stream = connection.get_output_stream()
+        self.assertIsInstance(stream, Gio.BufferedOutputStream)
+        stream.write_all(b"buffered", None)
+        self.assertTrue(stream.flush(None))
+        self.assertEqual(accepted.recv(8, socket.MSG_WAITALL), b"buffered")
+        _, result = call(connection.close_async, GLib.PRIORITY_HIGH, None)
+        self.assertIs(connection.close_finish(result), True)
+        self.assertEqual(
+            calls, ["output", ("close_async", GLib.PRIORITY_HIGH), "close_finish"]
+        )
+        self.assertIs(connection.is_closed(), True)
+
     # ---- Inherited from IOStream
 
     def test_the_streams(self):
@@ -543,10 +582,11 @@ class Additions(Tools, unittest.TestCase):
         readme = pathlib.Path(__file__).parent.parent / "README.md"
         (example,) = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
         self.assertIn("8000", example)
-        printed = io.StringIO()
+        printed, names = io.StringIO(), {}
         with contextlib.redirect_stdout(printed):
-            exec(example.replace("8000", str(self.peer.port)), {})
-        self.assertEqual(printed.getvalue().split()[-1], "connected")
+            exec(example.replace("8000", str(self.peer.port)), names)
+            names["connection"].close(None)
+        self.assertEqual(printed.getvalue().split()[-2:], ["connected", "closed"])
 
     def test_the_state(self):
         state = Gsock.ConnectionState
