@@ -176,6 +176,25 @@ for test in "${tests[@]}"; do
 done
 say "C: $plain tests; $memcheck under valgrind, $asan under ASan and UBSan"
 
+# One program for GIO, as it is and renamed: it must do the same.
+sed -E -e 's/\bg_(socket|tcp)_connection_/gsock_\1_connection_/g' \
+    -e 's/\bG(Socket|Tcp)Connection/Gsock\1Connection/g' \
+    -e 's/\bG_((TYPE_|IS_)?(SOCKET|TCP)_CONNECTION)\b/GSOCK_\1/g' \
+    -e 's|<gio/gio.h>|<gsock/gsock.h>|' capi/tests/renamed.c >"$scratch/renamed.c"
+for side in gio gsock; do
+    source=capi/tests/renamed.c options=$(pkg-config --cflags --libs gio-2.0)
+    [ "$side" = gio ] || source=$scratch/renamed.c options="$flags $libs"
+    # shellcheck disable=SC2086 # words
+    gcc -std=c17 -Wall -Wextra -Werror "$source" -o "$scratch/renamed-$side" $options || fail "renamed.c for $side"
+    installed timeout --kill-after=10 "$limit" "$scratch/renamed-$side" >"$scratch/renamed-$side.out" ||
+        fail "renamed.c for $side does not end as it should"
+done
+if [ "$(tail -n 1 "$scratch/renamed-gio.out")" = end ] && diff "$scratch/renamed-gio.out" "$scratch/renamed-gsock.out"; then
+    say "a program for GIO, renamed, prints the same $(wc -l <"$scratch/renamed-gio.out") lines"
+else
+    fail "a program for GIO does something else when it is renamed"
+fi
+
 # shellcheck disable=SC2016 # the backticks are Markdown's
 awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' capi/README.md >"$scratch/readme.c"
 grep -q gsock_ "$scratch/readme.c" || fail "capi/README.md has no example in C"

@@ -1,0 +1,188 @@
+/* A program for GIO, without a word of gsock: it is built as it is, and once more with g_ renamed to gsock_ in
+ * what belongs to the classes. Both must print the same. */
+
+#include <gio/gio.h>
+
+#include <string.h>
+#include <unistd.h>
+
+typedef struct
+{
+  GTcpConnection parent_instance;
+  int closes;
+} Shop;
+
+typedef struct
+{
+  GTcpConnectionClass parent_class;
+} ShopClass;
+
+GType shop_get_type (void);
+G_DEFINE_TYPE (Shop, shop, G_TYPE_TCP_CONNECTION)
+
+static gboolean
+shop_close (GIOStream    *stream,
+            GCancellable *cancellable,
+            GError      **error)
+{
+  ((Shop *) stream)->closes++;
+  g_print ("shop closes\n");
+  return G_IO_STREAM_CLASS (shop_parent_class)->close_fn (stream, cancellable, error);
+}
+
+static void
+shop_class_init (ShopClass *klass)
+{
+  G_IO_STREAM_CLASS (klass)->close_fn = shop_close;
+}
+
+static void
+shop_init (Shop *shop)
+{
+  (void) shop;
+}
+
+static void
+tell (const char *what,
+      gboolean    done,
+      GError    **error)
+{
+  g_print ("%s: %s", what, done ? "yes" : "no");
+  if (*error != NULL)
+    g_print (" (%s %d)", g_quark_to_string ((*error)->domain), (*error)->code);
+  g_print ("\n");
+  g_clear_error (error);
+}
+
+static GSocket *
+make_socket (void)
+{
+  return g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, NULL);
+}
+
+static void
+ready (GObject      *source,
+       GAsyncResult *result,
+       gpointer      user_data)
+{
+  GError *error = NULL;
+  GSocketConnection *connection = G_SOCKET_CONNECTION (source);
+  gboolean done = g_socket_connection_connect_finish (connection, result, &error);
+
+  tell ("connect_finish", done, &error);
+  *(gboolean *) user_data = TRUE;
+}
+
+static void
+read_and_write (GSocketConnection *connection,
+                GSocket           *peer)
+{
+  char buffer[16] = { 0 };
+  GError *error = NULL;
+  GIOStream *stream = G_IO_STREAM (connection);
+  GSocketAddress *local = g_socket_connection_get_local_address (connection, &error);
+  GSocketAddress *remote;
+
+  tell ("local address", local != NULL, &error);
+  remote = g_socket_connection_get_remote_address (connection, &error);
+  tell ("remote address", remote != NULL, &error);
+  tell ("is inet", G_IS_INET_SOCKET_ADDRESS (local) && G_IS_INET_SOCKET_ADDRESS (remote), &error);
+  g_clear_object (&local);
+  g_clear_object (&remote);
+
+  tell ("write", g_output_stream_write_all (g_io_stream_get_output_stream (stream), "hello", 5, NULL, NULL, &error),
+        &error);
+  g_print ("peer gets %d", (int) g_socket_receive (peer, buffer, 5, NULL, &error));
+  tell ("", TRUE, &error);
+  g_socket_send (peer, "answer", 6, NULL, NULL);
+  memset (buffer, 0, sizeof buffer);
+  tell ("read", g_input_stream_read_all (g_io_stream_get_input_stream (stream), buffer, 6, NULL, NULL, &error), &error);
+  g_print ("read %s\n", buffer);
+}
+
+int
+main (void)
+{
+  GError *error = NULL;
+  gboolean done = FALSE, graceful = FALSE;
+  GInetAddress *loopback = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4);
+  GSocketAddress *any = g_inet_socket_address_new (loopback, 0), *address;
+  GSocket *listener = make_socket (), *socket, *peer, *got = NULL;
+  GCancellable *cancelled = g_cancellable_new ();
+  GSocketConnection *connection;
+
+  alarm (60);
+  g_socket_bind (listener, any, TRUE, NULL);
+  g_socket_listen (listener, NULL);
+  address = g_socket_get_local_address (listener, NULL);
+  g_cancellable_cancel (cancelled);
+
+  /* The factory, and the blocking form. */
+  socket = make_socket ();
+  connection = g_socket_connection_factory_create_connection (socket);
+  tell ("is TCP", G_IS_TCP_CONNECTION (connection), &error);
+  tell ("exactly", G_OBJECT_TYPE (connection) == G_TYPE_TCP_CONNECTION, &error);
+  tell ("same socket", g_socket_connection_get_socket (connection) == socket, &error);
+  g_object_get (connection, "socket", &got, NULL);
+  tell ("same property", got == socket, &error);
+  g_clear_object (&got);
+  g_object_unref (socket);
+  tell ("connected", g_socket_connection_is_connected (connection), &error);
+  done = g_socket_connection_connect (connection, address, cancelled, &error);
+  tell ("connect, cancelled", done, &error);
+  done = g_socket_connection_connect (connection, address, NULL, &error);
+  tell ("connect", done, &error);
+  tell ("connected", g_socket_connection_is_connected (connection), &error);
+  peer = g_socket_accept (listener, NULL, NULL);
+  read_and_write (connection, peer);
+  g_socket_close (peer, NULL);
+  g_tcp_connection_set_graceful_disconnect (G_TCP_CONNECTION (connection), TRUE);
+  tell ("graceful", g_tcp_connection_get_graceful_disconnect (G_TCP_CONNECTION (connection)), &error);
+  g_object_get (connection, "graceful-disconnect", &graceful, NULL);
+  tell ("graceful", graceful, &error);
+  done = g_io_stream_close (G_IO_STREAM (connection), NULL, &error);
+  tell ("close", done, &error);
+  tell ("connected", g_socket_connection_is_connected (connection), &error);
+  done = g_socket_connection_connect (connection, address, NULL, &error);
+  tell ("connect, closed", done, &error);
+  g_object_unref (connection);
+  g_object_unref (peer);
+
+  /* The asynchronous form, and a class of one's own in the factory. */
+  tell ("lookup", g_socket_connection_factory_lookup_type (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, 77) ==
+                    G_TYPE_SOCKET_CONNECTION, &error);
+  g_socket_connection_factory_register_type (shop_get_type (), G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, 77);
+  tell ("lookup", g_socket_connection_factory_lookup_type (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, 77) ==
+                    shop_get_type (), &error);
+  socket = make_socket ();
+  connection = g_object_new (shop_get_type (), "socket", socket, NULL);
+  g_object_unref (socket);
+  done = FALSE;
+  g_socket_connection_connect_async (connection, address, NULL, ready, &done);
+  while (!done)
+    g_main_context_iteration (NULL, TRUE);
+  tell ("blocking", g_socket_get_blocking (g_socket_connection_get_socket (connection)), &error);
+  peer = g_socket_accept (listener, NULL, NULL);
+  read_and_write (connection, peer);
+  done = g_io_stream_close (G_IO_STREAM (connection), NULL, &error);
+  tell ("close", done, &error);
+  g_object_unref (connection);
+  g_object_unref (peer);
+
+  /* Nobody listens any more. */
+  g_socket_close (listener, NULL);
+  socket = make_socket ();
+  connection = g_socket_connection_factory_create_connection (socket);
+  g_object_unref (socket);
+  done = g_socket_connection_connect (connection, address, NULL, &error);
+  tell ("connect, refused", done, &error);
+  g_object_unref (connection);
+
+  g_object_unref (cancelled);
+  g_object_unref (listener);
+  g_object_unref (address);
+  g_object_unref (any);
+  g_object_unref (loopback);
+  g_print ("end\n");
+  return 0;
+}
