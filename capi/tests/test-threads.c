@@ -328,6 +328,176 @@ test_close_wakes_a_blocking_read (void)
     }
 }
 
+/* ---- The same, asynchronously: a thread with a context of its own ------------------------------- */
+
+typedef struct
+{
+  GsockSocketConnection *connection;
+  GSocketAddress *address; /* to connect to, or NULL to read */
+  GCancellable *cancellable;
+  GThread *called_back_on;
+  GError *error;
+  gboolean done;
+  int begun; /* (atomic) */
+} Operation;
+
+static void
+operation_ends (GObject      *source,
+                GAsyncResult *result,
+                gpointer      user_data)
+{
+  Operation *operation = user_data;
+
+  if (operation->address != NULL)
+    g_assert_false (gsock_socket_connection_connect_finish (operation->connection, result, &operation->error));
+  else
+    g_assert_cmpint (g_input_stream_read_finish (G_INPUT_STREAM (source), result, &operation->error), ==, -1);
+  operation->called_back_on = g_thread_self ();
+  operation->done = TRUE;
+}
+
+static gpointer
+operate_until_it_fails (gpointer data)
+{
+  Operation *operation = data;
+  GMainContext *context = g_main_context_new ();
+  char buffer[16];
+
+  g_main_context_push_thread_default (context);
+  if (operation->address != NULL)
+    gsock_socket_connection_connect_async (operation->connection, operation->address, operation->cancellable,
+                                           operation_ends, operation);
+  else
+    g_input_stream_read_async (g_io_stream_get_input_stream (G_IO_STREAM (operation->connection)),
+                               buffer, sizeof buffer, G_PRIORITY_DEFAULT, operation->cancellable,
+                               operation_ends, operation);
+  g_atomic_int_set (&operation->begun, 1);
+  while (!operation->done)
+    g_main_context_iteration (context, TRUE);
+  g_main_context_pop_thread_default (context);
+  g_main_context_unref (context);
+  return NULL;
+}
+
+static gpointer
+connect_until_it_fails (gpointer data)
+{
+  Operation *operation = data;
+
+  g_atomic_int_set (&operation->begun, 1);
+  g_assert_false (gsock_socket_connection_connect (operation->connection, operation->address,
+                                                   operation->cancellable, &operation->error));
+  operation->called_back_on = g_thread_self ();
+  return NULL;
+}
+
+static void
+end_an_operation (GsockSocketConnection *connection,
+                  GSocketAddress        *address,
+                  GThreadFunc            operate,
+                  gboolean               closes,
+                  guint                  after)
+{
+  Operation operation = { connection, address, g_cancellable_new (), NULL, NULL, FALSE, 0 };
+  GThread *thread = g_thread_new ("operator", operate, &operation);
+
+  while (!g_atomic_int_get (&operation.begun))
+    g_thread_yield ();
+  g_usleep (after);
+  if (closes)
+    close_stream (connection);
+  else
+    g_cancellable_cancel (operation.cancellable);
+  g_thread_join (thread);
+  g_assert_true (operation.called_back_on == thread);
+  g_assert_error (operation.error, G_IO_ERROR, (closes ? G_IO_ERROR_CLOSED : G_IO_ERROR_CANCELLED));
+  g_clear_error (&operation.error);
+  drop_last (operation.cancellable);
+}
+
+static void
+test_an_asynchronous_read_is_ended_by_another_thread (void)
+{
+  for (int round = 0; round < rounds / 40; round++)
+    {
+      GSocket *peer;
+      GsockSocketConnection *connection = connected (&peer);
+
+      end_an_operation (connection, NULL, operate_until_it_fails, FALSE, round % 4 * 100);
+      /* Cancelled, and open: nothing that comes next is lost. */
+      send_all (peer, "still here");
+      assert_reads (connection, "still here");
+      end_an_operation (connection, NULL, operate_until_it_fails, TRUE, round % 4 * 100);
+      while (g_main_context_iteration (NULL, FALSE))
+        ;
+      drop_last (connection);
+      g_object_unref (peer);
+    }
+}
+
+/* A listener whose queue is full: a connect to it stays on the way. */
+typedef struct
+{
+  GSocket *listener;
+  GSocketAddress *address;
+  GSocket *queue[8];
+} Deaf;
+
+static void
+deaf_init (Deaf *deaf)
+{
+  GInetAddress *loopback = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4);
+  GSocketAddress *any = g_inet_socket_address_new (loopback, 0);
+
+  deaf->listener = tcp_socket ();
+  g_assert_true (g_socket_bind (deaf->listener, any, TRUE, NULL));
+  g_socket_set_listen_backlog (deaf->listener, 0);
+  g_assert_true (g_socket_listen (deaf->listener, NULL));
+  deaf->address = g_socket_get_local_address (deaf->listener, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (deaf->queue); i++)
+    {
+      deaf->queue[i] = tcp_socket ();
+      g_socket_set_blocking (deaf->queue[i], FALSE);
+      g_socket_connect (deaf->queue[i], deaf->address, NULL, NULL);
+    }
+  g_object_unref (any);
+  g_object_unref (loopback);
+}
+
+static void
+deaf_clear (Deaf *deaf)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (deaf->queue); i++)
+    g_object_unref (deaf->queue[i]);
+  g_object_unref (deaf->address);
+  g_object_unref (deaf->listener);
+}
+
+static void
+test_a_connect_is_ended_by_another_thread (void)
+{
+  const GThreadFunc forms[] = { connect_until_it_fails, operate_until_it_fails };
+  Deaf deaf;
+
+  deaf_init (&deaf);
+  for (guint form = 0; form < G_N_ELEMENTS (forms); form++)
+    for (int round = 0; round < 4; round++)
+      {
+        GSocket *socket = tcp_socket ();
+        GsockSocketConnection *connection = gsock_socket_connection_factory_create_connection (socket);
+
+        end_an_operation (connection, deaf.address, forms[form], FALSE, 2000 * round);
+        g_assert_false (gsock_socket_connection_is_connected (connection));
+        g_assert_cmpint (gsock_socket_connection_get_state (connection), ==, GSOCK_CONNECTION_STATE_UNCONNECTED);
+        end_an_operation (connection, deaf.address, forms[form], TRUE, 2000 * round);
+        while (g_main_context_iteration (NULL, FALSE))
+          ;
+        drop_last (connection);
+        g_object_unref (socket);
+      }
+  deaf_clear (&deaf);
+}
+
 /* ---- Asynchronous connects of threads without a context of their own ---------------------------- */
 
 typedef struct
@@ -663,6 +833,8 @@ main (int    argc,
   g_test_add_func ("/threads/cancel", test_cancel_from_a_third_thread);
   g_test_add_func ("/threads/close", test_close_from_a_third_thread);
   g_test_add_func ("/threads/close/many", test_close_wakes_a_blocking_read);
+  g_test_add_func ("/threads/ended/read_async", test_an_asynchronous_read_is_ended_by_another_thread);
+  g_test_add_func ("/threads/ended/connect", test_a_connect_is_ended_by_another_thread);
   g_test_add_func ("/threads/connect_async/owned-elsewhere", test_connect_async_where_another_thread_owns_the_context);
   g_test_add_func ("/threads/connect_async/foreign-object", test_connect_async_on_a_foreign_object);
   g_test_add_func ("/threads/look", test_others_look_while_one_moves_on_and_closes);
