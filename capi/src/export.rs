@@ -3,8 +3,8 @@
 /// Exports functions to C.
 ///
 /// ```text
-/// fn name(argument: Type) -> Returned, else FALLBACK { value }
-/// try fn name(argument: Type) -> Returned, else FALLBACK { Result<Returned, glib::Error> }
+/// fn name(argument: Type) -> Returned, else FALLBACK => { value }
+/// try fn name(argument: Type) -> Returned, else FALLBACK => { Result<Returned, glib::Error> }
 /// ```
 ///
 /// `Type` is an [`Argument`](crate::argument::Argument): C passes its `C`, the body sees its `Value`.
