@@ -5,14 +5,14 @@
 
 STEP := .ci/step
 
-.PHONY: all help setup run test check ci clean
+.PHONY: all help setup run test check nets nets-setup controls ci clean
 # The targets stand on each other's builds: one after the other, also under `make -j`.
 .NOTPARALLEL:
 
 all: help
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## */  make \1@/p' Makefile | awk -F @ '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## */  make \1@/p' $(MAKEFILE_LIST) | awk -F @ '{ printf "%-14s %s\n", $$1, $$2 }'
 
 setup: ## install what the build needs from the system (apt; elsewhere it says what to install)
 	@$(STEP) "look for what the build needs" .ci/setup.sh
@@ -28,7 +28,7 @@ test: setup ## run all tests, those in the documentation too
 
 check: setup ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "cargo fmt" cargo fmt --all --check
-	@$(STEP) "cargo clippy" cargo clippy --locked --all-targets -- -D warnings
+	@$(STEP) "cargo clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(STEP) "cargo doc" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@$(STEP) "check the layout" .ci/check-layout.sh
 	@$(STEP) "check the layers" .ci/check-layers.sh
@@ -38,11 +38,29 @@ check: setup ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "check the tests" .ci/check-tests.sh
 	@$(STEP) "test the checks" .ci/test-checks.sh
 	@$(STEP) "test the setup" .ci/test-setup.sh
-	@$(STEP) "shellcheck" .ci/if-installed.sh shellcheck shellcheck -x .ci/run .ci/step .ci/*.sh
+	@$(STEP) "shellcheck" .ci/if-installed.sh shellcheck shellcheck -x .ci/run .ci/step .ci/*.sh .ci/nets/*.sh
 
-# A test that fails does not hide the others here.
+nets-setup: ## install what the nets and the tests of the C library need beyond that
+	@$(STEP) "look for what the nets need" .ci/setup.sh nets
+
+# What each of them does stands in its first lines.
+nets: nets-setup ## run the tests under everything that may find something, and show that it can
+	@$(STEP) "the tests on the default main context" .ci/nets/contexts.sh default
+	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
+	@$(STEP) "system calls that fail" .ci/nets/faults.sh
+	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh
+	@$(STEP) "valgrind" .ci/nets/valgrind.sh
+	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 10
+	@$(STEP) "a control for each net" .ci/nets/controls.sh --one-each
+
+controls: nets-setup ## show for every control that its net finds it
+	@$(STEP) "all controls" .ci/nets/controls.sh
+
+# A test that fails does not hide the others here. The C library is built as the tests are: the release
+# profile would build everything anew.
 ci: export NEXTEST_PROFILE = ci
-ci: test check ## everything that must pass before a change goes in
+ci: export PROFILE = dev
+ci: test check nets-setup test-capi nets ## everything that must pass before a change goes in
 	@$(STEP) "licences, sources and versions of the dependencies" \
 		.ci/if-installed.sh cargo-deny cargo deny --locked check bans licenses sources
 
