@@ -5,7 +5,7 @@ use std::{
     ffi::CStr,
     panic,
     sync::{
-        Mutex, Once, PoisonError,
+        Arc, Mutex, Once, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     thread,
@@ -125,14 +125,22 @@ impl Scene<'_> {
     /// Runs `work` with its system calls counted, and failing if they are to.
     pub(crate) fn under_faults<R>(&self, work: impl FnOnce() -> R) -> R {
         let shim = shim().filter(|_| self.armed);
-        if let Some(shim) = shim {
-            // SAFETY: a plain function.
-            unsafe { (shim.window)(1) };
-        }
-        let result = work();
-        if let Some(shim) = shim {
-            // SAFETY: likewise.
-            unsafe { (shim.window)(0) };
+        let (result, lines) = logged(|| {
+            if let Some(shim) = shim {
+                // SAFETY: a plain function.
+                unsafe { (shim.window)(1) };
+            }
+            let result = work();
+            if let Some(shim) = shim {
+                // SAFETY: likewise.
+                unsafe { (shim.window)(0) };
+            }
+            result
+        });
+        // GLib says what failed in its own loop, and GIO in a GSocket of its own.
+        for line in lines {
+            let theirs = line.starts_with("GLib: ") || line.starts_with("GLib-GIO: ");
+            assert!(theirs && self.suffered(), "{line}");
         }
         result
     }
@@ -160,7 +168,6 @@ pub(crate) fn drive(
 ) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        glib::log_set_always_fatal(glib::LogLevels::LEVEL_CRITICAL | glib::LogLevels::LEVEL_ERROR);
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             PANICS.fetch_add(1, Ordering::SeqCst);
@@ -169,48 +176,37 @@ pub(crate) fn drive(
     });
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let panics = PANICS.load(Ordering::SeqCst);
-    let outcome = within(LIMIT, move || {
-        thread::scope(|scope| {
-            // A thread each, so that nothing of the first is there to be used by the second.
-            let scenario = &scenario;
-            let run = |armed| {
-                scope
-                    .spawn(move || play(armed, scenario))
-                    .join()
-                    .unwrap_or_else(|panic| panic::resume_unwind(panic))
-            };
-            run(false).expect("nothing fails yet");
-            let before = open_files();
-            let outcome = run(true);
-            assert_eq!(open_files(), before, "what is open");
-            outcome
-        })
-    });
+    let scenario = Arc::new(scenario);
+    // A thread each, so that nothing of the first is there to be used by the second.
+    let run = |armed| {
+        let scenario = scenario.clone();
+        on_private_context(move |context| play(context, armed, &*scenario))
+    };
+    run(false).expect("nothing fails yet");
+    let before = open_files();
+    let outcome = run(true);
+    assert_eq!(open_files(), before, "what is open");
     assert_eq!(PANICS.load(Ordering::SeqCst), panics, "panics");
     judge(own, outcome);
 }
 
 fn play(
+    context: &glib::MainContext,
     armed: bool,
-    scenario: &(impl Fn(&Scene<'_>) -> Result<(), glib::Error> + Sync),
+    scenario: &impl Fn(&Scene<'_>) -> Result<(), glib::Error>,
 ) -> Result<(), glib::Error> {
-    let context = glib::MainContext::new();
-    context
-        .with_thread_default(|| {
-            let scene = Scene {
-                context: &context,
-                armed,
-                made: RefCell::default(),
-            };
-            let outcome = scenario(&scene);
-            let rest = (0..10_000).position(|_| !context.iteration(false));
-            assert!(rest.is_some(), "something runs without end");
-            for (name, gone) in scene.made.take() {
-                assert!(gone.is_gone(), "a {name} is left over");
-            }
-            outcome
-        })
-        .expect("a new context has no owner")
+    let scene = Scene {
+        context,
+        armed,
+        made: RefCell::default(),
+    };
+    let outcome = scenario(&scene);
+    let rest = (0..10_000).position(|_| !context.iteration(false));
+    assert!(rest.is_some(), "something runs without end");
+    for (name, gone) in scene.made.take() {
+        assert!(gone.is_gone(), "a {name} is left over");
+    }
+    outcome
 }
 
 fn judge(own: Own, outcome: Result<(), glib::Error>) {
