@@ -33,7 +33,7 @@ if ! strace -o /dev/null true 2>"$work/out"; then
     cat "$work/out" >&2
     exit 2
 fi
-cargo test --locked --no-run --test under_faults >"$work/build" 2>&1 || {
+CARGO_TERM_COLOR=never cargo test --locked --no-run --test under_faults >"$work/build" 2>&1 || {
     cat "$work/build" >&2
     exit 2
 }

@@ -56,7 +56,7 @@ mkdir -p "$target/nets"
 shim=$target/nets/shim.so
 ${CC:-cc} -O1 -g -fPIC -shared -Wall -Wextra -Werror -o "$shim.new" "$here/shim.c" -ldl || broken "the shim does not build"
 mv "$shim.new" "$shim"
-cargo test --locked --no-run --test under_faults >"$work/build" 2>&1 || {
+CARGO_TERM_COLOR=never cargo test --locked --no-run --test under_faults >"$work/build" 2>&1 || {
     cat "$work/build" >&2
     broken "the drivers do not build"
 }
@@ -151,7 +151,7 @@ echo "faults: $(wc -l <"$work/tests") drivers, $cases cases$([ "$shallow" -eq 0 
 
 # --- Try -------------------------------------------------------------------------------------------------
 
-# Each case becomes a line "verdict call how outcome" in the worker's file.
+# Each case becomes a line "verdict call how outcome test" in the worker's file.
 try_cases() { # worker's number
     local test call errno number how n out code said
     local -a fault
@@ -162,14 +162,14 @@ try_cases() { # worker's number
         code=$?
         said=$(sed -n 's/.*driver: faults \([0-9]*\), outcome \(.*\)$/\1 \2/p' <<<"$out")
         if [ "$code" -ne 0 ] || [ -z "$said" ]; then
-            echo "failed $call $how -" >>"$work/results.$1"
+            echo "failed $call $how - $test" >>"$work/results.$1"
             printf 'FAILED %s: %s %s %s %s: %s\n  %s\n' "$test" "$call" "$errno" "$how" "$n" \
                 "$(why "$code" <<<"$out")" \
                 "LD_PRELOAD=$shim G_DEBUG=fatal-criticals ${fault[*]} $driver --exact $test --nocapture"
         elif [ "${said%% *}" = 0 ]; then
-            echo "unreached $call $how -" >>"$work/results.$1"
+            echo "unreached $call $how - $test" >>"$work/results.$1"
         else
-            echo "survived $call $how ${said#* }" >>"$work/results.$1"
+            echo "survived $call $how ${said#* } $test" >>"$work/results.$1"
         fi
     done <"$work/cases.$1"
 }
@@ -184,23 +184,34 @@ wait
 
 # --- Report ----------------------------------------------------------------------------------------------
 
-cat "$work"/results.* | awk '
-    {
-        key = ($3 == "NTH") ? $2 : ($3 == "EVERY" ? $2 " (storm)" : $2 " (1 byte)")
-        keys[key]; if ($1 != "unreached") tried[key]++; count[key, $1]++
-        if ($1 == "survived") ($4 == "ok") ? fine[key]++ : error[key]++
-    }
-    END {
-        # Before what sort prints.
-        printf "%-22s %7s %9s %10s %10s %12s\n", "call", "tried", "survived", "succeeded", "with error", "not reached"
-        fflush()
-        for (key in keys) {
-            printf "%-22s %7d %9d %10d %10d %12d\n", key, tried[key], count[key, "survived"], fine[key], error[key], count[key, "unreached"] | "sort"
-            t += tried[key]; s += count[key, "survived"]; f += fine[key]; e += error[key]; u += count[key, "unreached"]
+# table: what the rows are, and an awk expression for the row of a result.
+table() {
+    cat "$work"/results.* | awk -v title="$1" '
+        {
+            key = '"$2"'
+            keys[key]
+            if ($1 == "unreached") unreached[key]++; else tried[key]++
+            if ($1 == "survived") { survived[key]++; if ($4 == "ok") fine[key]++; else error[key]++ }
         }
-        close("sort")
-        printf "%-22s %7d %9d %10d %10d %12d\n", "all", t, s, f, e, u
-    }'
+        # Without the module and the kind of socket.
+        function operation(test) { sub(/^[a-z_]*::/, "", test); sub(/_?(tcp|unix)(_bare)?$/, "", test); sub(/::$/, "", test); return test }
+        function row(name, t, s, f, e, u) { return sprintf("%-36s %7s %9s %10s %11s %12s", name, t, s, f, e, u) }
+        END {
+            print row(title, "tried", "survived", "succeeded", "with error", "not reached")
+            # Before what sort prints.
+            fflush()
+            for (key in keys) {
+                print row(key, tried[key] + 0, survived[key] + 0, fine[key] + 0, error[key] + 0, unreached[key] + 0) | "sort"
+                t += tried[key]; s += survived[key]; f += fine[key]; e += error[key]; u += unreached[key]
+            }
+            close("sort")
+            print row("all", t + 0, s + 0, f + 0, e + 0, u + 0)
+        }'
+}
+# shellcheck disable=SC2016 # awk's own
+table operation 'operation($5)'
+# shellcheck disable=SC2016 # awk's own
+table call '$2 ($3 == "NTH" ? "" : $3 == "EVERY" ? " (storm)" : " (1 byte)")'
 results=$(cat "$work"/results.* | wc -l)
 [ "$results" -eq "$cases" ] || broken "$results of $cases cases have a result"
 if [ "$failed" = yes ] || grep -q '^failed' "$work"/results.*; then

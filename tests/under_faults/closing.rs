@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     thread,
+    time::Duration,
 };
 
 use gio::prelude::*;
@@ -75,6 +76,25 @@ fn closes_under_a_reader(kind: Kind, form: Form) {
     });
 }
 
+/// A reader that blocks on another thread ends too, whichever of the two ways to wake it fails.
+fn closes_under_a_blocked_reader(kind: Kind, form: Form) {
+    drive(own(kind), move |scene| {
+        let (connection, mut peer) = connected(scene, kind);
+        let (input, _) = streams(scene, &connection);
+        let reader = started::read_on_thread(&input, 8);
+        thread::sleep(Duration::from_millis(4));
+        let (outcome, read) = scene.under_faults(|| {
+            let outcome = form(scene, &connection);
+            (outcome, reader.join().expect("no panic"))
+        });
+        assert!(read.is_err(), "nothing was sent");
+        assert_closed(&connection);
+        let mut rest = Vec::new();
+        peer.read_to_end(&mut rest).expect("an end of file");
+        outcome
+    });
+}
+
 /// TCP-5, TCP-8: closed in the end, however the graceful part went.
 fn closes_gracefully(bare: bool, form: Form) {
     let own = Own {
@@ -127,6 +147,7 @@ each_kind! {
     close_future: |kind| closes(kind, future);
     close_under_a_reader_blocking: |kind| closes_under_a_reader(kind, blocking);
     close_under_a_reader_async: |kind| closes_under_a_reader(kind, asynchronous);
+    close_under_a_blocked_reader: |kind| closes_under_a_blocked_reader(kind, blocking);
     drop_alone: |kind| drops(kind, false);
     drop_with_streams: |kind| drops(kind, true);
 }

@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell, UnsafeCell},
     ptr,
     rc::Rc,
+    thread::{self, JoinHandle},
 };
 
 use gio::prelude::*;
@@ -15,7 +16,7 @@ use gsock::{SocketConnection, subclass::SocketConnectionClass};
 
 use crate::scene::iterate_while;
 
-type Outcome = Result<usize, glib::Error>;
+pub(crate) type Outcome = Result<usize, glib::Error>;
 type Finish = fn(*mut glib::gobject_ffi::GObject, *mut gio::ffi::GAsyncResult) -> Outcome;
 
 /// An operation that is under way, with the buffer that it uses.
@@ -153,6 +154,26 @@ pub(crate) fn read(stream: &gio::InputStream, count: usize) -> Rc<Started> {
         );
     }
     started
+}
+
+/// A blocking read on another thread, as C may do it; the caller keeps the stream until it has ended.
+pub(crate) fn read_on_thread(stream: &gio::InputStream, count: usize) -> JoinHandle<Outcome> {
+    let stream = stream.as_ptr().expose_provenance();
+    thread::spawn(move || {
+        let mut buffer = vec![0_u8; count];
+        let mut failure = ptr::null_mut();
+        // SAFETY: the caller keeps the stream; the buffer is as long as said.
+        let count = unsafe {
+            gio::ffi::g_input_stream_read(
+                ptr::with_exposed_provenance_mut(stream),
+                buffer.as_mut_ptr().cast(),
+                count,
+                ptr::null_mut(),
+                &raw mut failure,
+            )
+        };
+        said(count, failure)
+    })
 }
 
 pub(crate) fn write(stream: &gio::OutputStream, bytes: Vec<u8>) -> Rc<Started> {
