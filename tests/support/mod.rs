@@ -12,6 +12,7 @@
 )]
 
 mod log;
+mod made;
 
 use std::{
     cell::RefCell,
@@ -62,7 +63,7 @@ pub fn on_private_context_within<R: Send + 'static>(
         Err(_) | Ok("private") => within(limit, move || {
             let context = glib::MainContext::new();
             context
-                .with_thread_default(|| test(&context))
+                .with_thread_default(|| made::none_left(&context, test))
                 .expect("a new context has no owner")
         }),
         Ok("default") => on_default_context_within(limit, test),
@@ -91,7 +92,7 @@ fn on_default_context_within<R: Send + 'static>(
         let _owned = context
             .acquire()
             .expect("nobody else iterates the default context");
-        test(&context)
+        made::none_left(&context, test)
     })
 }
 
@@ -191,8 +192,9 @@ pub fn ipv4_socket() -> gio::Socket {
 }
 
 /// A connection of the registered type around an unconnected IPv4 socket.
+#[track_caller]
 pub fn unconnected() -> SocketConnection {
-    SocketConnection::factory_create_connection(&ipv4_socket())
+    made::noted(SocketConnection::factory_create_connection(&ipv4_socket()))
 }
 
 pub fn gio_address(address: SocketAddr) -> gio::InetSocketAddress {
@@ -218,19 +220,21 @@ pub fn tcp_pair() -> (TcpStream, OwnedFd) {
 }
 
 /// A connection around a connected `GSocket`, and the peer's end of it.
+#[track_caller]
 pub fn connected() -> (SocketConnection, TcpStream) {
     let (peer, fd) = tcp_pair();
     let socket = gio::Socket::from_fd(fd).expect("a socket");
-    (SocketConnection::factory_create_connection(&socket), peer)
+    let connection = SocketConnection::factory_create_connection(&socket);
+    made::noted(socket);
+    (made::noted(connection), peer)
 }
 
 /// Likewise around a bare descriptor.
+#[track_caller]
 pub fn connected_bare() -> (SocketConnection, TcpStream) {
     let (peer, fd) = tcp_pair();
-    (
-        SocketConnection::factory_create_connection_from_fd(fd).expect("a socket"),
-        peer,
-    )
+    let connection = SocketConnection::factory_create_connection_from_fd(fd).expect("a socket");
+    (made::noted(connection), peer)
 }
 
 /// A listener whose queue is full, so that a connect to it stays in flight, with what fills it.

@@ -7,7 +7,7 @@ use std::{
 
 use gio::prelude::*;
 use glib::translate::IntoGlibPtr;
-use gsock::prelude::*;
+use gsock::{SocketConnection, prelude::*};
 
 use crate::raw::*;
 use crate::support::*;
@@ -63,7 +63,10 @@ fn a_home_may_go_while_another_thread_works_on_the_connection() {
             let (reference, gone, mut peer) = context
                 .with_thread_default(|| {
                     let (connection, peer) = if round % 2 == 0 {
-                        connected()
+                        // A socket that finds nobody at home is closed and never freed.
+                        let (peer, fd) = tcp_pair();
+                        let socket = gio::Socket::from_fd(fd).expect("a socket");
+                        (SocketConnection::factory_create_connection(&socket), peer)
                     } else {
                         connected_bare()
                     };

@@ -1,0 +1,39 @@
+//! What a test makes is gone when the test is over: the connections and sockets that support makes for it.
+
+use std::{cell::RefCell, panic::Location};
+
+use gio::prelude::*;
+
+use super::Gone;
+
+thread_local! {
+    static MADE: RefCell<Vec<(&'static Location<'static>, glib::Type, Gone)>> =
+        const { RefCell::new(Vec::new()) };
+}
+
+/// Remembers an object that must be gone at the end of the test that this thread runs.
+#[track_caller]
+pub(super) fn noted<O: IsA<glib::Object>>(object: O) -> O {
+    let place = Location::caller();
+    let type_ = object.as_ref().type_();
+    MADE.with_borrow_mut(|made| made.push((place, type_, Gone::of(&object))));
+    object
+}
+
+/// Runs `test`, and fails if anything that it made outlives it.
+pub(super) fn none_left<R>(
+    context: &glib::MainContext,
+    test: impl FnOnce(&glib::MainContext) -> R,
+) -> R {
+    let result = test(context);
+    // What is on its way in the context may still hold it.
+    let rest = (0..10_000).position(|_| !context.iteration(false));
+    assert!(rest.is_some(), "something in the context runs without end");
+    for (place, type_, gone) in MADE.take() {
+        assert!(
+            gone.is_gone(),
+            "the {type_} made in {place} outlives its test"
+        );
+    }
+    result
+}
