@@ -4,8 +4,6 @@
 # Without arguments every file of tests, else the files named, and of them the tests whose names contain TEST.
 # A process per file: it fails on a bad access, and at its end on what nobody refers to any more.
 # What they cannot see: accesses inside of std, which is not instrumented.
-#
-# ASAN_TARGET is the folder to build in, if not nets/asan below the target folder.
 
 set -u
 
@@ -34,7 +32,8 @@ done
 what=() # all, and the examples, which a test runs
 for file in ${files[@]+"${files[@]}"}; do what+=(--test "$file"); done
 
-CARGO_TARGET_DIR=${ASAN_TARGET:-$(target_folder "$root")/nets/asan}
+# Of this tree alone: cargo takes the files of a copy for those of the tree if both build in one folder.
+CARGO_TARGET_DIR=$(target_folder "$root")/nets/asan
 RUSTFLAGS="-Zsanitizer=address"
 export CARGO_TARGET_DIR RUSTFLAGS
 SECONDS=0

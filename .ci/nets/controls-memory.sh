@@ -8,14 +8,8 @@
 set -u
 
 root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
-# shellcheck source=.ci/nets/binaries.sh
-. "$root/.ci/nets/binaries.sh"
-
-# One folder for the crates underneath, whose build is the longest part of it.
-ASAN_TARGET=$(target_folder "$root")/nets/asan
 # The nets build by themselves, and tell a build that fails from a fault that is found.
-CONTROL_BUILD=true
-export ASAN_TARGET CONTROL_BUILD
+export CONTROL_BUILD=true
 
 controls=(
     "lsan-leaked-memory      asan.sh tcp_connection=graceful"
