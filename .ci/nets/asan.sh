@@ -53,6 +53,8 @@ fi
 export G_SLICE=always-malloc
 export ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0:exitcode=23
 export LSAN_OPTIONS=suppressions=$root/.ci/nets/asan.supp:print_suppressions=0
+# A sanitized test is slow, and the time limits are for those that hang. Reports have stacks of their own.
+export GSOCK_TEST_SLOWNESS=6 RUST_BACKTRACE=0
 ASAN_SYMBOLIZER_PATH=$(command -v "$symbolizer")
 export ASAN_SYMBOLIZER_PATH
 

@@ -42,7 +42,7 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 # "possibly lost" is what only a pointer to its inside refers to: that is how Rust's hash maps look.
 run() { # number, binary, test
-    GSOCK_TEST_SLOWNESS=10 timeout --kill-after=10 "$limit" valgrind --quiet --fair-sched=yes --error-exitcode=9 \
+    GSOCK_TEST_SLOWNESS=10 RUST_BACKTRACE=0 timeout --kill-after=10 "$limit" valgrind --quiet --fair-sched=yes --error-exitcode=9 \
         --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
         --suppressions="$glib_supp" --suppressions="$root/.ci/nets/valgrind.supp" \
         "$2" --quiet --test-threads=1 ${3:+"$3"} >"$logs/$1" 2>&1
