@@ -1,0 +1,93 @@
+//! Every asynchronous operation, in each way, over each line, with each peer.
+
+use crate::counting::*;
+use crate::expected::*;
+use crate::lines::*;
+use crate::operations::*;
+use crate::scene::*;
+
+const ALL: [Answer; 4] = [Answer::AtOnce, Answer::Later, Answer::Never, Answer::Reset];
+
+fn answers(op: Op, line: Line) -> Vec<Answer> {
+    match op {
+        // A TCP listener answers at once, or after a second: there is no Later.
+        Op::Connect if line.is_tcp() => vec![Answer::AtOnce, Answer::Never, Answer::Reset],
+        Op::Read => ALL.into_iter().chain([Answer::End]).collect(),
+        Op::Flush | Op::CloseInput | Op::CloseOutput => vec![Answer::AtOnce],
+        Op::Close => vec![Answer::AtOnce, Answer::Reset],
+        _ => ALL.into(),
+    }
+}
+
+fn ways(op: Op) -> Vec<Way> {
+    let mut ways = vec![Way::Callback, Way::LaterFinish];
+    if op.has_future() {
+        ways.extend([Way::Spawned, Way::ByHand]);
+    }
+    ways
+}
+
+fn every_case(op: Op, place: Where) {
+    on(place, move |context| {
+        let mut world = World::new(context);
+        world.prepare(op);
+        let mut points = Points::default();
+        for line in LINES {
+            // Only TCP has it.
+            if op == Op::GracefulClose && !line.is_tcp() {
+                continue;
+            }
+            for answer in answers(op, line) {
+                for way in ways(op) {
+                    for strike in strikes(way) {
+                        let case = Case {
+                            op,
+                            line,
+                            answer,
+                            way,
+                            strike: *strike,
+                        };
+                        every_point(&mut points, &world, case);
+                        if points.is_enough() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        points.report(&format!("{op:?}, {place:?} context"));
+    });
+}
+
+/// Each operation on a context of its own, and on the global one.
+macro_rules! on_both {
+    ($($name:ident: $op:expr,)*) => {
+        $(mod $name {
+            use super::*;
+
+            #[test]
+            fn on_a_private_context_every_point_is_right() {
+                every_case($op, Where::Private);
+            }
+
+            #[test]
+            fn on_the_default_context_every_point_is_right() {
+                every_case($op, Where::Default);
+            }
+        })*
+    };
+}
+
+on_both! {
+    connect: Op::Connect,
+    read: Op::Read,
+    skip: Op::Skip,
+    write: Op::Write,
+    writev: Op::Writev,
+    flush: Op::Flush,
+    close_of_the_input_stream: Op::CloseInput,
+    close_of_the_output_stream: Op::CloseOutput,
+    close: Op::Close,
+    graceful_close: Op::GracefulClose,
+    splice: Op::Splice,
+}
