@@ -1,0 +1,666 @@
+//! What a child process can do with connections that its parent made before `fork(2)`: nothing, harmlessly.
+
+#![cfg(test)]
+#![allow(unsafe_code, reason = "fork(2), and threads that block as C's may")]
+
+mod support;
+
+use std::{
+    cell::{Cell, RefCell},
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, TcpStream},
+    os::{
+        fd::{AsRawFd, OwnedFd, RawFd},
+        unix::net::UnixStream,
+    },
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::{Command, Stdio},
+    rc::Rc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use gio::{Cancellable, IOErrorEnum as E, prelude::*};
+use gsock::{ConnectionState, SocketConnection, TcpConnection, prelude::*};
+use support::*;
+
+const NAME: &str = "GSOCK_TEST_THAT_FORKS";
+/// In seconds; a child that takes longer hangs, and the alarm ends it.
+const CHILD_LIMIT: u32 = 15;
+const DEFAULT: glib::Priority = glib::Priority::DEFAULT;
+
+/// Runs `test` in a process that has this thread only: others could hold a lock at the fork.
+fn alone(name: &str, test: impl FnOnce()) {
+    if std::env::var_os(NAME).is_some_and(|of| of == *name) {
+        return test();
+    }
+    let mut helper = Command::new(std::env::current_exe().expect("the test itself"))
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(NAME, name)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("this program runs");
+    let end = Instant::now() + Duration::from_secs(60);
+    while helper.try_wait().expect("our child").is_none() {
+        if Instant::now() >= end {
+            helper.kill().expect("our child");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let output = helper.wait_with_output().expect("our child");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{}\n{complained}",
+        output.status
+    );
+}
+
+/// How a child ends that has come to its end.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    /// Without another word.
+    AtOnce,
+    /// As programs end, with what they have registered for it.
+    Normally,
+}
+
+/// Runs `child` in a child process, which must end well and in time.
+#[track_caller]
+fn in_a_child_ending(ending: Ending, child: impl FnOnce()) {
+    // SAFETY: the child runs what any code may: this thread is the only one of the process, or the
+    // others are in system calls and hold no lock.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0);
+    if pid == 0 {
+        // SAFETY: no pointers involved.
+        unsafe { libc::alarm(CHILD_LIMIT) };
+        let failed = catch_unwind(AssertUnwindSafe(child)).is_err();
+        match ending {
+            Ending::Normally if !failed => std::process::exit(0),
+            // SAFETY: ends this process.
+            _ => unsafe { libc::_exit(i32::from(failed)) },
+        }
+    }
+    let mut status = 0;
+    // SAFETY: a child of ours, and a place for its status.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!(waited, pid);
+    assert!(
+        libc::WIFEXITED(status),
+        "the child was ended by signal {} (14 is its alarm: it hung)",
+        libc::WTERMSIG(status)
+    );
+    assert_eq!(libc::WEXITSTATUS(status), 0, "the child failed");
+}
+
+#[track_caller]
+fn in_a_child(child: impl FnOnce()) {
+    in_a_child_ending(Ending::AtOnce, child);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Line {
+    Tcp,
+    TcpBare,
+    Unix,
+    UnixBare,
+}
+
+const LINES: [Line; 4] = [Line::Tcp, Line::TcpBare, Line::Unix, Line::UnixBare];
+
+impl Line {
+    /// A connection, its descriptor, and the peer's end.
+    fn connected(self) -> (SocketConnection, RawFd, TcpStream) {
+        let (peer, fd): (TcpStream, OwnedFd) = match self {
+            Self::Tcp | Self::TcpBare => tcp_pair(),
+            Self::Unix | Self::UnixBare => {
+                let (ours, peer) = UnixStream::pair().expect("two sockets");
+                // The calls made on the peer's end are the same for both families.
+                (OwnedFd::from(peer).into(), ours.into())
+            }
+        };
+        peer.set_read_timeout(Some(LIMIT)).expect("an option");
+        let number = fd.as_raw_fd();
+        let connection = match self {
+            Self::Tcp | Self::Unix => {
+                let socket = gio::Socket::from_fd(fd).expect("a socket");
+                SocketConnection::factory_create_connection(&socket)
+            }
+            Self::TcpBare | Self::UnixBare => {
+                SocketConnection::factory_create_connection_from_fd(fd).expect("a socket")
+            }
+        };
+        (connection, number, peer)
+    }
+}
+
+/// Bytes go both ways.
+#[track_caller]
+fn assert_talks(connection: &SocketConnection, peer: &mut TcpStream) {
+    let written = connection.output_stream().write(b"ping", Cancellable::NONE);
+    assert_eq!(written.expect("a working connection"), 4);
+    let mut buffer = [0; 4];
+    peer.read_exact(&mut buffer).expect("four bytes");
+    assert_eq!(&buffer, b"ping");
+    peer.write_all(b"pong").expect("a working connection");
+    let read = connection
+        .input_stream()
+        .read_all(&mut buffer, Cancellable::NONE);
+    assert_eq!(read.expect("a working connection"), (4, None));
+    assert_eq!(&buffer, b"pong");
+}
+
+/// The parent's connection is as it was, and the peer has seen nothing.
+#[track_caller]
+fn assert_undisturbed(connection: &SocketConnection, peer: &mut TcpStream) {
+    peer.set_nonblocking(true).expect("an option");
+    let nothing = peer
+        .read(&mut [0; 4])
+        .expect_err("nobody shut anything down");
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    peer.set_nonblocking(false).expect("an option");
+    assert_eq!(connection.state(), ConnectionState::Connected);
+    assert_talks(connection, peer);
+    connection.close(Cancellable::NONE).expect("open");
+    assert!(read_to_end(peer).is_empty());
+}
+
+/// Whether this process has `number` open.
+fn is_open(number: RawFd) -> bool {
+    // SAFETY: no pointers involved.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}
+
+/// Nobody answers at this address, and nobody need: it is not called.
+fn nowhere() -> gio::InetSocketAddress {
+    gio_address(([127, 0, 0, 1], 9).into())
+}
+
+#[track_caller]
+fn assert_all_fail_blocking(connection: &SocketConnection) {
+    let (input, output) = (connection.input_stream(), connection.output_stream());
+    assert_fails(input.read([0; 4], Cancellable::NONE), E::Failed);
+    assert_fails(input.skip(4, Cancellable::NONE), E::Failed);
+    assert_fails(output.write(b"data", Cancellable::NONE), E::Failed);
+    let vectors = [gio::OutputVector::new(b"data")];
+    assert_fails(output.writev(&vectors, Cancellable::NONE), E::Failed);
+    let input = input
+        .downcast::<gio::PollableInputStream>()
+        .expect("an interface of it");
+    let output = output
+        .downcast::<gio::PollableOutputStream>()
+        .expect("an interface of it");
+    assert_fails(
+        input.read_nonblocking(&mut [0; 4], Cancellable::NONE),
+        E::Failed,
+    );
+    assert_fails(
+        output.write_nonblocking(b"data", Cancellable::NONE),
+        E::Failed,
+    );
+    assert_fails(connection.connect(&nowhere(), Cancellable::NONE), E::Failed);
+    // A cancellable that nobody cancels makes no difference.
+    let cancellable = Cancellable::new();
+    assert_fails(
+        connection.connect(&nowhere(), Some(&cancellable)),
+        E::Failed,
+    );
+    let input = connection.input_stream();
+    assert_fails(input.read([0; 4], Some(&cancellable)), E::Failed);
+}
+
+/// Runs `test` on a context that this process made.
+fn on_a_new_context(test: impl FnOnce(&glib::MainContext)) {
+    let context = glib::MainContext::new();
+    context
+        .with_thread_default(|| test(&context))
+        .expect("a new context has no owner");
+}
+
+#[track_caller]
+fn assert_all_fail_asynchronously(context: &glib::MainContext, connection: &SocketConnection) {
+    let said = Rc::new(RefCell::new(Vec::new()));
+    let (input, output) = (connection.input_stream(), connection.output_stream());
+    let put = || {
+        let said = said.clone();
+        move |end: Result<(), glib::Error>| said.borrow_mut().push(end.map_err(|why| code(&why)))
+    };
+    let end = put();
+    input.read_async(vec![0; 4], DEFAULT, Cancellable::NONE, move |result| {
+        end(result.map(drop).map_err(|(_, failure)| failure));
+    });
+    let end = put();
+    output.write_async(b"data", DEFAULT, Cancellable::NONE, move |result| {
+        end(result.map(drop).map_err(|(_, failure)| failure));
+    });
+    let end = put();
+    connection.connect_async(&nowhere(), Cancellable::NONE, move |connection, result| {
+        end(connection.connect_finish(result));
+    });
+    assert!(
+        said.borrow().is_empty(),
+        "never before the call has returned"
+    );
+    iterate_until(context, || said.borrow().len() == 3);
+    assert_eq!(*said.borrow(), [Err(E::Failed); 3]);
+
+    let end = put();
+    input.skip_async(4, DEFAULT, Cancellable::NONE, move |result| {
+        end(result.map(drop))
+    });
+    iterate_until(context, || said.borrow().len() == 4);
+    assert_eq!(said.borrow()[3], Err(E::Failed));
+
+    assert_fails(
+        block_on(context, connection.connect_future(&nowhere())),
+        E::Failed,
+    );
+    let reading = input.read_future([0; 4], DEFAULT);
+    let read = block_on(context, reading).map_err(|(_, failure)| failure);
+    assert_fails(read, E::Failed);
+    let writing = output.write_future(*b"data", DEFAULT);
+    let written = block_on(context, writing).map_err(|(_, failure)| failure);
+    assert_fails(written, E::Failed);
+}
+
+#[test]
+fn every_blocking_operation_of_an_inherited_connection_fails_at_once() {
+    alone(
+        "every_blocking_operation_of_an_inherited_connection_fails_at_once",
+        || {
+            for line in LINES {
+                let (connection, _, mut peer) = line.connected();
+                in_a_child(|| assert_all_fail_blocking(&connection));
+                assert_undisturbed(&connection, &mut peer);
+            }
+        },
+    );
+}
+
+/// What is there to read is the parent's.
+#[test]
+fn a_child_takes_no_byte_from_its_parent() {
+    alone("a_child_takes_no_byte_from_its_parent", || {
+        for line in LINES {
+            let (connection, _, mut peer) = line.connected();
+            peer.write_all(b"parent's").expect("a working connection");
+            in_a_child(|| {
+                assert_all_fail_blocking(&connection);
+                on_a_new_context(|context| assert_all_fail_asynchronously(context, &connection));
+                connection.close(Cancellable::NONE).expect("this copy only");
+            });
+            let read = connection.input_stream().read_bytes(64, Cancellable::NONE);
+            assert_eq!(*read.expect("what was sent"), *b"parent's");
+            assert_undisturbed(&connection, &mut peer);
+        }
+    });
+}
+
+#[test]
+fn every_asynchronous_operation_of_an_inherited_connection_fails_through_its_callback() {
+    alone(
+        "every_asynchronous_operation_of_an_inherited_connection_fails_through_its_callback",
+        || {
+            for line in LINES {
+                let (connection, _, mut peer) = line.connected();
+                in_a_child(|| {
+                    on_a_new_context(|context| {
+                        assert_all_fail_asynchronously(context, &connection);
+                    });
+                });
+                assert_undisturbed(&connection, &mut peer);
+            }
+        },
+    );
+}
+
+/// Neither its properties nor its methods wait for anything.
+#[test]
+fn an_inherited_connection_can_be_asked_about_itself() {
+    alone("an_inherited_connection_can_be_asked_about_itself", || {
+        for line in LINES {
+            let (connection, _, mut peer) = line.connected();
+            assert_talks(&connection, &mut peer);
+            let (local, remote) = (connection.local_address(), connection.remote_address());
+            in_a_child(|| {
+                let same = |one: &Result<gio::SocketAddress, glib::Error>, other| {
+                    let text = |address: &gio::SocketAddress| address.to_string();
+                    let other: Result<gio::SocketAddress, glib::Error> = other;
+                    one.as_ref().ok().map(text) == other.as_ref().ok().map(text)
+                };
+                assert!(same(&local, connection.local_address()));
+                assert!(same(&remote, connection.remote_address()));
+                assert_eq!(
+                    (connection.bytes_read(), connection.bytes_written()),
+                    (4, 4)
+                );
+                assert!(!connection.is_closed());
+                let _ = connection.state();
+                let _ = connection.is_connected();
+                let _ = connection.last_error();
+                let _ = connection.socket();
+            });
+            assert_undisturbed(&connection, &mut peer);
+        }
+    });
+}
+
+#[test]
+fn closing_in_a_child_gives_up_its_copy_only() {
+    alone("closing_in_a_child_gives_up_its_copy_only", || {
+        for line in LINES {
+            for asynchronous in [false, true] {
+                let (connection, number, mut peer) = line.connected();
+                in_a_child(|| {
+                    if asynchronous {
+                        on_a_new_context(|context| {
+                            let closed = Rc::new(Cell::new(false));
+                            let told = closed.clone();
+                            connection.close_async(DEFAULT, Cancellable::NONE, move |result| {
+                                result.expect("nothing can go wrong");
+                                told.set(true);
+                            });
+                            iterate_until(context, || closed.get());
+                        });
+                    } else {
+                        connection
+                            .close(Cancellable::NONE)
+                            .expect("nothing can go wrong");
+                    }
+                    assert!(connection.is_closed());
+                    assert!(!is_open(number), "the copy is given up");
+                    let read = connection.input_stream().read([0; 4], Cancellable::NONE);
+                    assert_fails(read, E::Closed);
+                });
+                assert_undisturbed(&connection, &mut peer);
+            }
+        }
+    });
+}
+
+/// A close that would say good-bye first says nothing.
+#[test]
+fn a_graceful_close_in_a_child_neither_waits_nor_tells_the_peer() {
+    alone(
+        "a_graceful_close_in_a_child_neither_waits_nor_tells_the_peer",
+        || {
+            for line in [Line::Tcp, Line::TcpBare] {
+                for asynchronous in [false, true] {
+                    let (connection, number, mut peer) = line.connected();
+                    let tcp = connection.downcast_ref::<TcpConnection>().expect("TCP");
+                    tcp.set_graceful_disconnect(true);
+                    in_a_child(|| {
+                        if asynchronous {
+                            on_a_new_context(|context| {
+                                let closing = connection.close_future(DEFAULT);
+                                block_on(context, closing).expect("nothing can go wrong");
+                            });
+                        } else {
+                            connection
+                                .close(Cancellable::NONE)
+                                .expect("nothing can go wrong");
+                        }
+                        assert!(!is_open(number), "the copy is given up");
+                    });
+                    tcp.set_graceful_disconnect(false);
+                    assert_undisturbed(&connection, &mut peer);
+                }
+            }
+        },
+    );
+}
+
+#[test]
+fn dropping_in_a_child_gives_up_its_copy_only() {
+    alone("dropping_in_a_child_gives_up_its_copy_only", || {
+        for line in LINES {
+            for handlers in [false, true] {
+                let (connection, number, mut peer) = line.connected();
+                if handlers {
+                    connection.connect_notify_local(None, |_, _| {});
+                }
+                let held = RefCell::new(Some(connection));
+                in_a_child(|| {
+                    let connection = held.take().expect("made before");
+                    let gone = Gone::of(&connection);
+                    drop(connection);
+                    assert!(gone.is_gone(), "nobody else held it");
+                    assert!(!is_open(number), "the copy is given up");
+                });
+                assert_undisturbed(&held.take().expect("the parent's own"), &mut peer);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_child_that_ends_disturbs_nobody() {
+    alone("a_child_that_ends_disturbs_nobody", || {
+        for line in LINES {
+            for ending in [Ending::AtOnce, Ending::Normally] {
+                let (connection, _, mut peer) = line.connected();
+                in_a_child_ending(ending, || {});
+                in_a_child_ending(ending, || {
+                    let write = connection.output_stream().write(b"data", Cancellable::NONE);
+                    assert_fails(write, E::Failed);
+                });
+                assert_undisturbed(&connection, &mut peer);
+            }
+        }
+    });
+}
+
+/// The parent's read was under way at the fork, in its context: the child has a copy of all of it.
+#[test]
+fn a_read_that_waits_in_the_parent_goes_on() {
+    alone("a_read_that_waits_in_the_parent_goes_on", || {
+        for line in LINES {
+            on_a_new_context(|context| {
+                let (connection, number, mut peer) = line.connected();
+                let read = Rc::new(RefCell::new(None));
+                let slot = read.clone();
+                let input = connection.input_stream();
+                input.read_async(vec![0; 8], DEFAULT, Cancellable::NONE, move |result| {
+                    *slot.borrow_mut() = Some(result.expect("what was sent"));
+                });
+                for _ in 0..3 {
+                    context.iteration(false);
+                }
+                in_a_child(|| {
+                    connection.close(Cancellable::NONE).expect("this copy only");
+                    assert!(!is_open(number), "the copy is given up");
+                });
+                assert!(read.borrow().is_none());
+                peer.write_all(b"late").expect("a working connection");
+                iterate_until(context, || read.borrow().is_some());
+                let (bytes, count) = read.take().expect("called back");
+                assert_eq!(&bytes[..count], b"late");
+                assert_undisturbed(&connection, &mut peer);
+            });
+        }
+    });
+}
+
+/// Another thread of the parent blocks in a read: in the child nobody does, and no use of the
+/// descriptor that was counted there ever ends.
+#[test]
+fn a_thread_of_the_parent_that_blocks_in_a_read_is_not_waited_for() {
+    struct Sent<T>(T);
+    // SAFETY: the stream is used by that one thread, as GIO allows; this one only waits.
+    unsafe impl<T> Send for Sent<T> {}
+    alone(
+        "a_thread_of_the_parent_that_blocks_in_a_read_is_not_waited_for",
+        || {
+            for line in LINES {
+                let (connection, number, mut peer) = line.connected();
+                let input = Sent(connection.input_stream());
+                let reader = thread::spawn(move || {
+                    let input: Sent<gio::InputStream> = input;
+                    let read = input.0.read_bytes(8, Cancellable::NONE);
+                    read.expect("what was sent").to_vec()
+                });
+                // Until it sleeps, and surely holds nothing.
+                thread::sleep(Duration::from_millis(100));
+                in_a_child(|| {
+                    assert_fails(
+                        connection.output_stream().write(b"data", Cancellable::NONE),
+                        E::Failed,
+                    );
+                    connection.close(Cancellable::NONE).expect("this copy only");
+                    assert!(!is_open(number), "the copy is given up");
+                });
+                assert!(!reader.is_finished());
+                peer.write_all(b"late").expect("a working connection");
+                assert_eq!(reader.join().expect("no panic"), b"late");
+                assert_undisturbed(&connection, &mut peer);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_connection_that_was_not_connected_before_does_not_connect_in_a_child() {
+    alone(
+        "a_connection_that_was_not_connected_before_does_not_connect_in_a_child",
+        || {
+            let (server, address) = listener();
+            let connection = unconnected();
+            in_a_child(|| {
+                assert_fails(
+                    connection.connect(&gio_address(address), Cancellable::NONE),
+                    E::Failed,
+                );
+                on_a_new_context(|context| {
+                    let connecting = connection.connect_future(&gio_address(address));
+                    assert_fails(block_on(context, connecting), E::Failed);
+                });
+            });
+            assert_eq!(connection.state(), ConnectionState::Unconnected);
+            connection
+                .connect(&gio_address(address), Cancellable::NONE)
+                .expect("it listens");
+            let (mut peer, _) = server.accept().expect("somebody called");
+            assert_undisturbed(&connection, &mut peer);
+        },
+    );
+}
+
+/// SC-13 is the parent's: what the child gives up stays in flight.
+#[test]
+fn a_connect_in_flight_is_the_parents() {
+    alone("a_connect_in_flight_is_the_parents", || {
+        on_a_new_context(|context| {
+            let deaf = deaf_listener();
+            let connection = unconnected();
+            let number = connection.socket().as_raw_fd();
+            let ended = Rc::new(Cell::new(false));
+            let told = ended.clone();
+            let cancellable = Cancellable::new();
+            connection.connect_async(
+                &gio_address(deaf.address),
+                Some(&cancellable),
+                move |connection, result| {
+                    assert_fails(connection.connect_finish(result), E::Cancelled);
+                    told.set(true);
+                },
+            );
+            for _ in 0..3 {
+                context.iteration(false);
+            }
+            assert_eq!(connection.state(), ConnectionState::Connecting);
+            in_a_child(|| {
+                assert_fails(connection.connect(&nowhere(), Cancellable::NONE), E::Failed);
+                connection.close(Cancellable::NONE).expect("this copy only");
+                assert!(!is_open(number), "the copy is given up");
+            });
+            for _ in 0..3 {
+                context.iteration(false);
+            }
+            assert!(!ended.get());
+            assert_eq!(connection.state(), ConnectionState::Connecting);
+            cancellable.cancel();
+            iterate_until(context, || ended.get());
+            assert_eq!(connection.state(), ConnectionState::Unconnected);
+        });
+    });
+}
+
+/// Connects, talks, waits, is cancelled and closes, all in this process.
+#[track_caller]
+fn assert_a_new_one_works() {
+    let (server, address) = listener();
+    on_a_new_context(|context| {
+        let connection = unconnected();
+        connection
+            .connect(&gio_address(address), Cancellable::NONE)
+            .expect("it listens");
+        let (mut peer, _) = server.accept().expect("somebody called");
+        assert_talks(&connection, &mut peer);
+        // A wait that another thread ends.
+        let cancellable = Cancellable::new();
+        let canceller = cancellable.clone();
+        let other = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            canceller.cancel();
+        });
+        let read = connection.input_stream().read([0; 4], Some(&cancellable));
+        assert_fails(read, E::Cancelled);
+        other.join().expect("no panic");
+        // And in a context.
+        let reading = connection.input_stream().read_future([0; 4], DEFAULT);
+        let mut late = peer.try_clone().expect("a descriptor");
+        let other = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            late.write_all(b"late").expect("a working connection");
+        });
+        let (bytes, count) = block_on(context, reading).expect("what was sent");
+        assert_eq!(bytes[..count], *b"late");
+        other.join().expect("no panic");
+        let told = notifications(&connection);
+        peer.shutdown(Shutdown::Write).expect("connected");
+        iterate_until(context, || told.borrow().contains(&"state".to_owned()));
+        assert_eq!(connection.state(), ConnectionState::Disconnected);
+        connection.close(Cancellable::NONE).expect("open");
+        assert!(read_to_end(&mut peer).is_empty());
+    });
+}
+
+/// The parent has waited before, and its threads have what they wait with.
+#[test]
+fn a_connection_that_a_child_makes_works() {
+    alone("a_connection_that_a_child_makes_works", || {
+        let (connection, _, mut peer) = Line::Tcp.connected();
+        assert_a_new_one_works();
+        in_a_child(assert_a_new_one_works);
+        in_a_child_ending(Ending::Normally, || {
+            assert_a_new_one_works();
+            assert_all_fail_blocking(&connection);
+            assert_a_new_one_works();
+        });
+        assert_a_new_one_works();
+        assert_undisturbed(&connection, &mut peer);
+    });
+}
+
+/// Each generation has its own.
+#[test]
+fn a_grandchild_inherits_from_both() {
+    alone("a_grandchild_inherits_from_both", || {
+        let (connection, _, mut peer) = Line::TcpBare.connected();
+        in_a_child(|| {
+            let (own, _, mut own_peer) = Line::Tcp.connected();
+            in_a_child(|| {
+                assert_all_fail_blocking(&connection);
+                assert_all_fail_blocking(&own);
+                assert_a_new_one_works();
+            });
+            assert_all_fail_blocking(&connection);
+            assert_undisturbed(&own, &mut own_peer);
+        });
+        assert_undisturbed(&connection, &mut peer);
+    });
+}
