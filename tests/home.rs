@@ -40,3 +40,18 @@ mod last_reference;
 
 #[path = "home/handlers.rs"]
 mod handlers;
+
+#[path = "home/never_run.rs"]
+mod never_run;
+
+#[path = "home/reentered.rs"]
+mod reentered;
+
+#[path = "home/chains.rs"]
+mod chains;
+
+#[path = "home/moving.rs"]
+mod moving;
+
+#[path = "home/departing.rs"]
+mod departing;

@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::effects::check;
@@ -14,8 +14,10 @@ use crate::support::*;
 
 /// Thousands of points, on a busy machine.
 pub(crate) const LONG_LIMIT: Duration = Duration::from_secs(70);
-/// After so many wrong ones a test stops looking.
+/// After so many wrong ones a test stops looking,
 const ENOUGH: u32 = 3;
+/// or after one that took so long: it hung.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// Descriptors are the whole process': one test at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -49,6 +51,7 @@ pub(crate) fn on(place: Where, test: impl FnOnce(&glib::MainContext) + Send + 's
 pub(crate) struct Points {
     tried: u32,
     right: u32,
+    hung: bool,
 }
 
 impl Points {
@@ -56,8 +59,10 @@ impl Points {
     pub(crate) fn attempt(&mut self, name: &str, point: impl FnOnce()) {
         self.tried += 1;
         let before = open_descriptors();
+        let start = Instant::now();
         if catch_unwind(AssertUnwindSafe(point)).is_err() {
             eprintln!("wrong: {name}");
+            self.hung = start.elapsed() > SLOW;
         } else if open_descriptors() != before {
             eprintln!(
                 "wrong: {name}: {before} descriptors before, {} after",
@@ -76,7 +81,7 @@ impl Points {
     }
 
     pub(crate) fn is_enough(&self) -> bool {
-        self.tried - self.right >= ENOUGH
+        self.hung || self.tried - self.right >= ENOUGH
     }
 
     #[track_caller]
