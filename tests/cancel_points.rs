@@ -2,6 +2,12 @@
 
 #![cfg(test)]
 #![allow(
+    missing_debug_implementations,
+    missing_docs,
+    unreachable_pub,
+    reason = "a type of the tests' own"
+)]
+#![allow(
     unsafe_code,
     reason = "starts the operations as C does, and looks at descriptors, sources and handlers"
 )]
@@ -22,6 +28,8 @@ mod asynchronous;
 mod blocking;
 #[path = "cancel_points/counting.rs"]
 mod counting;
+#[path = "cancel_points/derived.rs"]
+mod derived;
 #[path = "cancel_points/effects.rs"]
 mod effects;
 #[path = "cancel_points/expected.rs"]

@@ -14,21 +14,30 @@ use std::{
 use gio::prelude::*;
 use gsock::SocketConnection;
 
+use crate::derived::Derived;
 use crate::support::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     Tcp,
     TcpBare,
+    /// Of a class of the test's own.
+    TcpDerived,
     Unix,
     UnixBare,
 }
 
-pub(crate) const LINES: [Line; 4] = [Line::Tcp, Line::TcpBare, Line::Unix, Line::UnixBare];
+pub(crate) const LINES: [Line; 5] = [
+    Line::Tcp,
+    Line::TcpBare,
+    Line::TcpDerived,
+    Line::Unix,
+    Line::UnixBare,
+];
 
 impl Line {
     pub(crate) fn is_tcp(self) -> bool {
-        matches!(self, Self::Tcp | Self::TcpBare)
+        matches!(self, Self::Tcp | Self::TcpBare | Self::TcpDerived)
     }
 
     fn connection(self, fd: OwnedFd) -> SocketConnection {
@@ -36,6 +45,11 @@ impl Line {
             Self::Tcp | Self::Unix => {
                 let socket = gio::Socket::from_fd(fd).expect("a socket");
                 SocketConnection::factory_create_connection(&socket)
+            }
+            Self::TcpDerived => {
+                let socket = gio::Socket::from_fd(fd).expect("a socket");
+                let derived: Derived = glib::Object::builder().property("socket", &socket).build();
+                derived.upcast()
             }
             Self::TcpBare | Self::UnixBare => {
                 SocketConnection::factory_create_connection_from_fd(fd).expect("a socket")

@@ -409,6 +409,11 @@ impl<'w> Scene<'w> {
             return false;
         };
         match self.case.op {
+            // What a class in Rust overrides begins in an iteration, and until then is neither.
+            Op::Connect if self.case.line == Line::TcpDerived => {
+                connection.state() == ConnectionState::Connected
+                    || connection.last_error().is_some()
+            }
             Op::Connect => self.was_begun() && connection.state() != ConnectionState::Connecting,
             Op::Read | Op::Skip => connection.bytes_read() > 0,
             Op::Write | Op::Writev => connection.bytes_written() > self.filled as u64,
