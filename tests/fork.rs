@@ -646,6 +646,32 @@ fn a_connection_that_a_child_makes_works() {
     });
 }
 
+/// The object is inherited, and the new socket is not.
+#[test]
+fn a_child_may_move_an_inherited_connection_on_to_a_socket_of_its_own() {
+    alone(
+        "a_child_may_move_an_inherited_connection_on_to_a_socket_of_its_own",
+        || {
+            for line in [Line::Tcp, Line::TcpBare] {
+                let (connection, number, mut peer) = line.connected();
+                in_a_child(|| {
+                    let (server, address) = listener();
+                    connection
+                        .set_socket(&ipv4_socket())
+                        .expect("nothing is pending");
+                    assert!(!is_open(number), "the copy is given up");
+                    connection
+                        .connect(&gio_address(address), Cancellable::NONE)
+                        .expect("it listens");
+                    let (mut own, _) = server.accept().expect("somebody called");
+                    assert_undisturbed(&connection, &mut own);
+                });
+                assert_undisturbed(&connection, &mut peer);
+            }
+        },
+    );
+}
+
 /// Each generation has its own.
 #[test]
 fn a_grandchild_inherits_from_both() {
