@@ -33,10 +33,11 @@ fn is_apart(case: Case) -> bool {
 }
 
 fn every_case(op: Op, place: Where) {
-    every_case_of(op, place, |case| !is_apart(case));
+    every_case_of(op, place, &format!("{op:?}"), |case| !is_apart(case));
 }
 
-fn every_case_of(op: Op, place: Where, wanted: fn(Case) -> bool) {
+fn every_case_of(op: Op, place: Where, name: &str, wanted: fn(Case) -> bool) {
+    let name = name.to_owned();
     on(place, move |context| {
         let mut world = World::new(context);
         world.prepare(op);
@@ -66,7 +67,7 @@ fn every_case_of(op: Op, place: Where, wanted: fn(Case) -> bool) {
                 }
             }
         }
-        points.report(&format!("{op:?}, {place:?} context"));
+        points.report(&format!("{name}, {place:?} context"));
     });
 }
 
@@ -106,5 +107,5 @@ on_both! {
 /// The override is a future as well: nothing may be lost between its end and the poll that tells.
 #[test]
 fn a_dropped_future_of_an_overridden_connect_leaves_nothing_connected() {
-    every_case_of(Op::Connect, Where::Private, is_apart);
+    every_case_of(Op::Connect, Where::Private, "Connect overridden", is_apart);
 }
