@@ -59,6 +59,8 @@ pub(crate) mod change {
 const BYTES_INTERVAL: i64 = 100_000;
 /// How often to look whether a close on another thread has come to its end.
 const CLOSED_INTERVAL: i64 = 5_000;
+/// How often to ask whether an object on its way home may go.
+const PARCEL_INTERVAL: i64 = 1_000;
 const LONG_AGO: i64 = i64::MIN / 2;
 
 /// The thread and the context where an object's notifications happen.
@@ -169,13 +171,23 @@ impl Notifier {
 
     /// Gives up a reference to an object whose handlers only home may drop. Where home is gone, or has
     /// no loop, the object is leaked.
-    pub(crate) fn release_at_home(&self, object: glib::Object) {
+    ///
+    /// `may_go` is asked there, again and again until it says so: the thread that dropped the object may
+    /// still be at it.
+    pub(crate) fn release_at_home(&self, object: glib::Object, may_go: fn(&glib::Object) -> bool) {
         let home = self.home();
         let mut parcel = Some(Parcel {
             object: ManuallyDrop::new(object),
             home: home.thread,
         });
-        let source = Source::new(glib::Priority::DEFAULT, move |_| {
+        let source = Source::new(glib::Priority::DEFAULT, move |source| {
+            if parcel
+                .as_ref()
+                .is_some_and(|parcel| parcel.is_home() && !may_go(&parcel.object))
+            {
+                source.set_ready_time(Some(glib::monotonic_time() + PARCEL_INTERVAL));
+                return true;
+            }
             drop(parcel.take());
             false
         });
@@ -384,9 +396,15 @@ struct Parcel {
 // SAFETY: only carried; given up on the home thread, or never.
 unsafe impl Send for Parcel {}
 
+impl Parcel {
+    fn is_home(&self) -> bool {
+        self.home == glib::thread_guard::thread_id()
+    }
+}
+
 impl Drop for Parcel {
     fn drop(&mut self) {
-        if self.home == glib::thread_guard::thread_id() {
+        if self.is_home() {
             // SAFETY: dropped once, here.
             unsafe { ManuallyDrop::drop(&mut self.object) };
         }

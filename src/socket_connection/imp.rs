@@ -4,7 +4,7 @@ use std::{
     os::fd::OwnedFd,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
 };
 
@@ -27,6 +27,10 @@ use crate::{
     },
 };
 
+/// States of `departure`, after 0.
+const ASKED: u8 = 1;
+const THROUGH: u8 = 2;
+
 #[derive(Debug)]
 pub struct SocketConnection {
     notifier: Arc<Notifier>,
@@ -41,6 +45,8 @@ pub struct SocketConnection {
     streams: Streams,
     /// The object is going away: its socket is let go of, not closed.
     disposing: AtomicBool,
+    /// Whether the thread that dropped the last reference has been asked, and is, through with it.
+    departure: AtomicU8,
     /// `notify::closed` is left to the asynchronous close that is under way.
     closing_async: AtomicBool,
     /// An asynchronous close has called the close of the object's own class, which may not chain up.
@@ -85,6 +91,7 @@ impl ObjectSubclass for SocketConnection {
             carries: OnceCell::new(),
             streams: Streams::default(),
             disposing: AtomicBool::new(false),
+            departure: AtomicU8::new(0),
             closing_async: AtomicBool::new(false),
             close_called: AtomicBool::new(false),
             notifier,
@@ -154,6 +161,16 @@ impl ObjectImpl for SocketConnection {
             "bytes-written" => transport.bytes_written().to_value(),
             // GObject asks for no others.
             _ => Value::from_type(pspec.value_type()),
+        }
+    }
+
+    fn dispatch_properties_changed(&self, properties: &[ParamSpec]) {
+        let asked =
+            self.departure
+                .compare_exchange(ASKED, THROUGH, Ordering::AcqRel, Ordering::Relaxed);
+        // The answer to `is_through`, and the last that its thread does with the object.
+        if asked.is_err() {
+            self.parent_dispatch_properties_changed(properties);
         }
     }
 
@@ -353,9 +370,22 @@ impl SocketConnection {
 
     // --- Going away ----------------------------------------------------------------------------
 
+    /// Whether the thread that dropped the last reference is through with the object, whose dispose has taken a
+    /// new one. GObject holds notifications back around a dispose, and looks after them when it has
+    /// given its reference up: one that is not held back says that it has done so, and one that is
+    /// comes when it does. No handlers may be left.
+    pub(crate) fn is_through(&self) -> bool {
+        if self.departure.load(Ordering::Acquire) == 0 {
+            self.departure.store(ASKED, Ordering::Release);
+            self.obj().notify("closed");
+        }
+        self.departure.load(Ordering::Acquire) == THROUGH
+    }
+
     /// From here on nothing is told, and the socket is let go of, not closed.
     pub(crate) fn begin_dispose(&self) {
         self.disposing.store(true, Ordering::Release);
+        self.departure.store(0, Ordering::Release);
         self.notifier.forget_object();
     }
 

@@ -2,7 +2,10 @@
 
 #![allow(unsafe_code, reason = "class slots are C functions")]
 
-use std::ptr;
+use std::{
+    ptr,
+    sync::{Mutex, PoisonError},
+};
 
 use gio::{ffi as gio_ffi, prelude::*};
 use glib::{
@@ -117,6 +120,24 @@ pub(crate) fn call_connect_finish(
     unsafe { outcome(done, failure) }
 }
 
+pub(super) type MakeFuture = fn(SocketConnection, gio::SocketAddress) -> UnitFuture;
+
+/// The overrides in Rust behind slots that were filled. Who asks for a future gets theirs: one around the slot
+/// would lose a connect that has ended, if it is dropped before the poll that tells.
+static OVERRIDES: Mutex<Vec<(ConnectAsync, MakeFuture)>> = Mutex::new(Vec::new());
+
+pub(super) fn note_override(slot: ConnectAsync, make: MakeFuture) {
+    let mut all = OVERRIDES.lock().unwrap_or_else(PoisonError::into_inner);
+    all.push((slot, make));
+}
+
+fn override_behind(slot: ConnectAsync) -> Option<MakeFuture> {
+    let all = OVERRIDES.lock().unwrap_or_else(PoisonError::into_inner);
+    all.iter()
+        .find(|(known, _)| ptr::fn_addr_eq(*known, slot))
+        .map(|(_, make)| *make)
+}
+
 pub(crate) fn call_connect_future(
     class: &'static SocketConnectionClass,
     object: &SocketConnection,
@@ -127,6 +148,9 @@ pub(crate) fn call_connect_future(
         .is_some_and(|slot| !ptr::fn_addr_eq(slot, connect_async_default as ConnectAsync));
     if !overridden {
         return Box::pin(connect_future_default(object.clone(), address.clone()));
+    }
+    if let Some(make) = class.connect_async.and_then(override_behind) {
+        return make(object.clone(), address.clone());
     }
     let address = address.clone();
     Box::pin(gio::GioFuture::new(
@@ -150,7 +174,7 @@ pub(crate) fn call_connect_future(
     ))
 }
 
-type ConnectAsync = unsafe extern "C" fn(
+pub(super) type ConnectAsync = unsafe extern "C" fn(
     *mut SocketConnectionInstance,
     *mut gio_ffi::GSocketAddress,
     *mut gio_ffi::GCancellable,

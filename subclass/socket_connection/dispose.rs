@@ -24,7 +24,7 @@ pub(super) unsafe extern "C" fn dispose(object: *mut glib::gobject_ffi::GObject)
         // SAFETY: GObject lets a dispose take a reference and keep the object.
         let kept: SocketConnection =
             unsafe { from_glib_none(object.cast::<SocketConnectionInstance>()) };
-        return this.imp().notifier().release_at_home(kept.upcast());
+        return this.imp().notifier().release_at_home(kept.upcast(), may_go);
     }
     // SAFETY: a type function without arguments.
     let parent = unsafe { gio_ffi::g_io_stream_get_type() };
@@ -38,8 +38,42 @@ pub(super) unsafe extern "C" fn dispose(object: *mut glib::gobject_ffi::GObject)
     }
 }
 
+/// At home: gives the handlers up first, then answers whether the thread that dropped the object is through
+/// with it. Whoever has a reference beyond that has a right to it, and no handlers to destroy.
+fn may_go(object: &glib::Object) -> bool {
+    let Some(this) = object.downcast_ref::<SocketConnection>() else {
+        return true;
+    };
+    disconnect_handlers(this);
+    this.imp().is_through()
+}
+
+fn disconnect_handlers(object: &SocketConnection) {
+    each_signal(object, |id| {
+        let instance: *mut SocketConnectionInstance = object.to_glib_none().0;
+        // SAFETY: a live object and a signal of its type; only the signal is compared.
+        unsafe {
+            glib::gobject_ffi::g_signal_handlers_disconnect_matched(
+                instance.cast(),
+                glib::gobject_ffi::G_SIGNAL_MATCH_ID,
+                id,
+                0,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            );
+        }
+        false
+    });
+}
+
 /// Whether any handler of any signal is connected.
 fn has_handlers(object: &SocketConnection) -> bool {
+    each_signal(object, |id| has_handler_of(object, id))
+}
+
+/// Until one of them answers true.
+fn each_signal(object: &SocketConnection, visit: impl Fn(u32) -> bool) -> bool {
     let mut type_ = Some(object.type_());
     while let Some(of) = type_ {
         let mut count = 0;
@@ -47,7 +81,7 @@ fn has_handlers(object: &SocketConnection) -> bool {
         let ids = unsafe { glib::gobject_ffi::g_signal_list_ids(of.into_glib(), &raw mut count) };
         // SAFETY: as many numbers as said.
         let ids = unsafe { u32::from_glib_full_num_as_vec(ids, count as usize) };
-        if ids.into_iter().any(|id| has_handler_of(object, id)) {
+        if ids.into_iter().any(&visit) {
             return true;
         }
         type_ = of.parent();

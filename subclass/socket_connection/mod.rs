@@ -18,7 +18,7 @@ use glib::{
 use super::structs::SocketConnectionInstance;
 use crate::{
     SocketConnection,
-    operation::{Answers, Task, until_cancelled},
+    operation::{Answers, Task, assert_owns_context, until_cancelled},
     reactor::{Local, spawn},
     vfunc::{boolean, fenced, fenced_future},
 };
@@ -30,7 +30,7 @@ pub(crate) use calls::{
 pub(crate) use closing::{close_async_default, close_task, run_close};
 pub(crate) use defaults::{fill_class, inherit_slots};
 
-use calls::{call_close_future, parent_class_of};
+use calls::{ConnectAsync, call_close_future, note_override, parent_class_of};
 use closing::{close_finish, first_then_cancelled};
 use defaults::{CONNECT, connect_finish};
 
@@ -105,7 +105,9 @@ unsafe impl<T: SocketConnectionImpl> IsSubclassable<T> for SocketConnection {
 
         let class = class.as_mut();
         class.connect = Some(connect::<T>);
-        class.connect_async = Some(connect_async::<T>);
+        let connect_async: ConnectAsync = connect_async::<T>;
+        class.connect_async = Some(connect_async);
+        note_override(connect_async, connect_future::<T>);
         class.connect_finish = Some(connect_finish);
         // gio-rs' own trampolines for these two are not fit for threads, and refuse a stream that
         // wraps the parent's.
@@ -200,6 +202,20 @@ unsafe extern "C" fn connect_async<T: SocketConnectionImpl>(
         let result = connecting.await;
         task.answer(result);
     });
+}
+
+/// The override's own future, from the first poll on.
+fn connect_future<T: SocketConnectionImpl>(
+    object: SocketConnection,
+    address: gio::SocketAddress,
+) -> UnitFuture {
+    Box::pin(async move {
+        assert_owns_context();
+        // SAFETY: made for objects with the slot of `T`, which is called on instances of `T`.
+        let imp = unsafe { imp_of::<T>(object.as_ptr().cast()) };
+        let connecting = fenced(|| Ok(imp.connect_future(&address)))?;
+        fenced_future(connecting).await
+    })
 }
 
 unsafe extern "C" fn get_input_stream<T: SocketConnectionImpl>(
