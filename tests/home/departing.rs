@@ -170,6 +170,8 @@ fn with_the_home_context_given_up_the_descriptor_is_closed_and_closures_are_drop
             assert_eq!(read_to_end(&mut peer), b"x");
             dropped.assert_nowhere_but_on(here);
         }
+        // Their home is never run again, and nobody else may free them.
+        let_stay();
     });
 }
 

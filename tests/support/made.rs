@@ -20,6 +20,11 @@ pub(super) fn noted<O: IsA<glib::Object>>(object: O) -> O {
     object
 }
 
+/// What the test has made so far may outlive it: for tests of what cannot be freed.
+pub fn let_stay() {
+    MADE.take();
+}
+
 /// Runs `test`, and fails if anything that it made outlives it.
 pub(super) fn none_left<R>(
     context: &glib::MainContext,
