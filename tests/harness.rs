@@ -8,6 +8,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     panic::{AssertUnwindSafe, catch_unwind},
     process::{Command, Output},
+    sync::mpsc,
     thread,
     time::Duration,
 };
@@ -148,8 +149,10 @@ fn expected_messages_are_gathered_in_order_and_counted() {
 
 #[test]
 fn a_limit_ends_a_test_and_a_panic_goes_through() {
-    const SHORT: Duration = Duration::from_millis(20);
-    let late = catch_unwind(|| within(SHORT, || thread::sleep(slowness() * 4 * SHORT)));
+    let (end, ended) = mpsc::channel::<()>();
+    let hangs = AssertUnwindSafe(|| within(Duration::from_millis(20), move || ended.recv()));
+    let late = catch_unwind(hangs);
+    drop(end);
     let message = late.expect_err("it took longer");
     let message = message.downcast::<String>().expect("a message");
     assert!(message.starts_with("not done after"), "{message}");
