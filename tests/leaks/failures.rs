@@ -1,6 +1,6 @@
 //! Connects and connections that come to nothing.
 
-use std::{net::TcpStream, time::Duration};
+use std::{net::TcpStream, rc::Rc, time::Duration};
 
 use gio::{IOErrorEnum as E, prelude::*};
 use gsock::{ConnectionState, prelude::*};
@@ -79,6 +79,7 @@ fn connects_and_reads_that_time_out_leave_nothing_behind() {
         let made = Made::default();
         let mut peers: Vec<TcpStream> = Vec::new();
         let mut operations = Vec::new();
+        let keepers = Rc::new(());
         // All at once, since a timeout is a second at least.
         for _ in 0..times(warm_up, 200) {
             let connection = unconnected();
@@ -90,7 +91,7 @@ fn connects_and_reads_that_time_out_leave_nothing_behind() {
             made.note_connection(&connection);
             let reading = start_read(&connection, 4, None);
             // Dropped, it would end at once.
-            let kept = connection.clone();
+            let kept = (connection.clone(), keepers.clone());
             operations.push(reading);
             peers.push(peer);
             context.spawn_local(async move {
@@ -102,7 +103,7 @@ fn connects_and_reads_that_time_out_leave_nothing_behind() {
         for operation in &operations {
             assert_fails(operation.outcome(), E::TimedOut);
         }
-        iterate_for(context, Duration::from_millis(800));
+        iterate_until(context, || Rc::strong_count(&keepers) == 1);
         assert!(
             operations.iter().all(|one| one.is_task_gone()),
             "a task is left over"
