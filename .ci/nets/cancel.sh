@@ -3,7 +3,6 @@
 #
 #   .ci/nets/cancel.sh [FILTER]     FILTER is one of the test runner's, for some of the operations only
 #   .ci/nets/cancel.sh --home [FILTER]    the rules of a connection's home and of fork, without counting
-#   .ci/nets/cancel.sh --controls [NAME]  whether both find what controls/cancel-* and controls/home-* break
 #
 #   exit 0   every point that was tried is right
 #   exit 1   one is not, a test ended in another way, or nothing was tried
@@ -16,21 +15,6 @@ set -u
 root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 cd "$root" || exit 2
 export G_DEBUG=${G_DEBUG:-fatal-criticals} RUST_BACKTRACE=${RUST_BACKTRACE:-0}
-
-if [ "${1-}" = --controls ]; then
-    missed=0
-    for patch in .ci/nets/controls/cancel-*"${2-}"*.patch .ci/nets/controls/home-*"${2-}"*.patch; do
-        [ -e "$patch" ] || continue
-        # Its head names the tests that are to find it.
-        only=$(sed -n '/^\(diff\|---\) /q; s/^only: *//p' "$patch")
-        case $patch in
-            */home-*) only="--home $only" ;;
-        esac
-        # The net builds its tests itself.
-        CONTROL_BUILD=true .ci/nets/control.sh "$patch" ".ci/nets/cancel.sh $only" || missed=1
-    done
-    exit "$missed"
-fi
 
 if [ "${1-}" = --home ]; then
     shift

@@ -24,6 +24,8 @@ set -u
 root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 # shellcheck source=.ci/lib.sh
 . "$root/.ci/lib.sh"
+# shellcheck source=.ci/nets/copy.sh
+. "$root/.ci/nets/copy.sh"
 patch=$(realpath -e "$1") || exit 2
 command=$2
 name=${patch##*/}
@@ -36,23 +38,8 @@ no_proof() {
 expected=$(sed -n '/^\(diff\|---\) /q; s/^report: *//p' "$patch")
 [ -n "$expected" ] || no_proof "the patch has no line 'report: REGEX' before its first file"
 
-target=${CARGO_TARGET_DIR:-$root/target}
-case $target in /*) ;; *) target=$root/$target ;; esac
-scratch=$target/nets
-tree=$scratch/tree
-mkdir -p "$tree"
-exec 9>"$scratch/lock"
-flock 9 || no_proof "cannot lock $scratch"
-
-# What has changed gets a new time, also when it changes back: cargo builds by times.
-tree_files "$root" >"$scratch/files"
-(cd "$tree" && find . -type f -print | sed 's|^\./||' | sort -u) >"$scratch/files.there"
-comm -13 "$scratch/files" "$scratch/files.there" | while IFS= read -r file; do rm -f "$tree/$file"; done
-while IFS= read -r file; do
-    cmp -s "$root/$file" "$tree/$file" && continue
-    case $file in */*) mkdir -p "$tree/${file%/*}" ;; esac
-    cp "$root/$file" "$tree/$file" && touch "$tree/$file"
-done <"$scratch/files"
+take_copy "$root" || no_proof "there is no copy of the tree"
+scratch=$copies
 
 # Without fuzz: a patch that has to guess may break something else.
 patch --batch --forward --fuzz=0 -p1 -d "$tree" <"$patch" >"$scratch/log" 2>&1 || {
@@ -61,7 +48,6 @@ patch --batch --forward --fuzz=0 -p1 -d "$tree" <"$patch" >"$scratch/log" 2>&1 |
 }
 find "$tree" -name '*.orig' -delete
 
-export CARGO_TARGET_DIR=$scratch/build
 cd "$tree" || exit 2
 bash -c "${CONTROL_BUILD:-cargo build --locked --quiet}" 9>&- >"$scratch/log" 2>&1 || {
     tail -n 30 "$scratch/log" >&2

@@ -12,6 +12,8 @@ set -u
 root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 # shellcheck source=.ci/lib.sh
 . "$root/.ci/lib.sh"
+# shellcheck source=.ci/nets/copy.sh
+. "$root/.ci/nets/copy.sh"
 cd "$root" || exit 1
 
 every=1
@@ -22,17 +24,16 @@ fi
 seed=${SEED:-$((RANDOM % every))}
 jobs=$(($(nproc 2>/dev/null || echo 2) * 3))
 
-work=$root/target/nets/expectations
+take_copy "$root" || exit 2
+work=$copies/expectations
 rm -rf "$work"
-mkdir -p "$work/tree" "$work/looks" "$work/runs" || exit 1
+mkdir -p "$work/looks" "$work/runs" || exit 2
 
-# With the time stamps, so that cargo builds again only what has changed.
-tree_files . | tar -cf - -T - | tar -xf - -C "$work/tree" || exit 1
-cp .ci/nets/inverted.rs "$work/tree/tests/parity/inverted.rs"
+cp .ci/nets/inverted.rs "$tree/tests/parity/inverted.rs"
 # Before the first module, so that all of them see the macros.
-perl -0pi -e 's/^(mod support;)/#[path = "parity\/inverted.rs"]\n#[macro_use]\nmod inverted;\n$1/m' "$work/tree/tests/parity.rs"
-binary=$(cd "$work/tree" &&
-    CARGO_TARGET_DIR=$root/target cargo test --locked --test parity --no-run --message-format=json 2>"$work/build.log" |
+perl -0pi -e 's/^(mod support;)/#[path = "parity\/inverted.rs"]\n#[macro_use]\nmod inverted;\n$1/m' "$tree/tests/parity.rs"
+binary=$(cd "$tree" &&
+    cargo test --locked --test parity --no-run --message-format=json 2>"$work/build.log" |
     perl -ne 'print "$1\n" if /"name":"parity".*"executable":"([^"]+)"/') || true
 if [ -z "$binary" ]; then
     cat "$work/build.log" >&2
@@ -40,7 +41,7 @@ if [ -z "$binary" ]; then
     exit 1
 fi
 
-cd "$work/tree" || exit 1
+cd "$tree" || exit 2
 tests=$("$binary" --list --format terse 2>/dev/null | sed -n 's/: test$//p')
 if [ "$#" -gt 0 ]; then
     tests=$(printf '%s\n' "$tests" | grep -F -f <(printf '%s\n' "$@"))
