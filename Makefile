@@ -48,6 +48,7 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 	@$(STEP) "the tests on the default main context" .ci/nets/contexts.sh default
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
 	@$(STEP) "system calls that fail" .ci/nets/faults.sh
+	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
 	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh
 	@$(STEP) "valgrind" .ci/nets/valgrind.sh
 	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 10

@@ -6,8 +6,8 @@
 # How old they may be is written in Cargo.toml and read from there.
 #
 # `setup.sh capi`: and what the C library's description (GIR) and its tests need.
-# `setup.sh nets`: and, beyond that, what the nets need: a nightly toolchain, for the sanitizers, and
-# llvm-symbolizer.
+# `setup.sh nets`: and, beyond that, what the nets need: a nightly toolchain, for the sanitizers,
+# llvm-symbolizer, strace and patch.
 
 set -u
 
@@ -72,6 +72,8 @@ look_for_capi() {
 look_for_nets() {
     look_for_capi
     [ -n "$(compgen -c llvm-symbolizer)" ] || missing+=("symbolizer")
+    found strace || missing+=("strace")
+    found patch || missing+=("patch")
 }
 
 has_nightly() { cargo +nightly --version >/dev/null 2>&1; }
@@ -145,7 +147,7 @@ packages() { # debian | fedora | arch | macos
             arch-g++) names+=("gcc") ;;
             # Without the symbols of the C library it does not start.
             debian-valgrind) names+=("valgrind" "libc6-dbg") ;;
-            *-gcc | *-valgrind) names+=("$thing") ;;
+            *-gcc | *-valgrind | *-strace | *-patch) names+=("$thing") ;;
             *-symbolizer) names+=("llvm") ;;
         esac
     done
@@ -158,7 +160,7 @@ tell_what_is_missing() {
         case $thing in
             cc) say "missing: a C compiler to link with (cc)" ;;
             pkg-config) say "missing: pkg-config" ;;
-            gcc | valgrind) say "missing: $thing" ;;
+            gcc | valgrind | strace | patch) say "missing: $thing" ;;
             symbolizer) say "missing: llvm-symbolizer" ;;
             g++) say "missing: a C++ compiler (g++)" ;;
             gir) say "missing: GObject introspection (g-ir-scanner, g-ir-compiler and GIO's GIR)" ;;

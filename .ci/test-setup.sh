@@ -240,7 +240,7 @@ for_capi() {
 
 capi_tools() {
     local tool
-    for tool in gcc g++ g-ir-scanner g-ir-compiler valgrind python3; do
+    for tool in gcc g++ g-ir-scanner g-ir-compiler valgrind python3 strace patch; do
         fake "$tool" 'exit 0'
     done
 }

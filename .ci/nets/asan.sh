@@ -13,7 +13,7 @@ root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 cd "$root" || exit 2
 
 triple=x86_64-unknown-linux-gnu
-# GIO 2.74 reads freed memory in its own factory once a key is registered twice, which that file does.
+# GIO 2.74.6 reads freed memory in its own factory once a key is registered twice, which that file does.
 left_out=(factory_order_gio)
 limit=240 # seconds, for one file
 at_once=3 # files; they wait more than they work
