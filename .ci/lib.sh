@@ -55,9 +55,18 @@ tree_files() { # root of the tree
     ) | sort -u
 }
 
-# Whether there is a test of this name: `file::test`, where a file with modules is a folder, and `test` a
-# function, or a scenario of the parity tests, which a macro makes two tests of.
-test_exists() { # file::name
-    local file=tests/${1%%::*}
-    grep -rqE "fn ${1##*::}[^A-Za-z0-9_]" "$file.rs" "$file" --include='*.rs' 2>/dev/null
+# The tests of the tree, a line `file::test` for each, where a file with modules is a folder: functions with
+# #[test], and the lines of a macro's list, which makes tests of them. To be called at the root of the tree.
+test_names() {
+    local file top
+    tree_files . | grep -E '^tests/.*\.rs$' | while IFS= read -r file; do
+        top=${file#tests/}
+        top=${top%%/*}
+        rust_code "$file" | TOP=${top%.rs} perl -0777 -ne '
+            print "$ENV{TOP}::$1\n" while /\#\[test\]\s*(?:\#\[[^\]]*\]\s*)*(?:\w+\s+)*?fn\s+(\w+)/g;
+            for my $list (/^\s*\w+!\s*[\(\{](.*?)^\s*[\)\}];?$/msg) {
+                print "$ENV{TOP}::$1\n" while $list =~ /^\s+(\w+)(?:\s*:[^\n]*)?[,;]?\s*$/mg;
+            }
+        '
+    done
 }

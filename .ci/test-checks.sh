@@ -62,9 +62,9 @@ cat >subclass/mod.rs <<'RUST'
 pub mod structs;
 unsafe fn slot() {}
 RUST
-echo 'fn it_connects() {}' >tests/connection.rs
+printf 'mod support;\n#[test]\nfn it_connects() { on_private_context(|_| {}) }\n' >tests/connection.rs
 mkdir tests/faults
-echo 'fn peer_resets() {}' >tests/faults/reset.rs
+printf 'on_both!(\n    peer_resets,\n);\nfn peer_resets() {}\nfn helper() {}\n' >tests/faults/reset.rs
 echo 'fn main() {}' >examples/echo.rs
 # shellcheck disable=SC2016 # the backticks are Markdown's
 echo '* `echo`: talks to itself' >examples/README.md
@@ -108,7 +108,7 @@ cat >README.md <<MD
 MD
 git init -q .
 
-checks=(layout layers versions docs facts)
+checks=(layout layers versions docs facts tests)
 
 plant() { # name of the test: a fresh copy to spoil, in which the test then stands
     test_name=$1
@@ -118,7 +118,7 @@ plant() { # name of the test: a fresh copy to spoil, in which the test then stan
     cd "$tree" || exit 1
 }
 
-check() { # layout | layers | versions | docs | facts
+check() { # layout | layers | versions | docs | facts | tests
     run "$here/check-$1.sh" "$tree"
 }
 
@@ -401,7 +401,7 @@ check docs
 expect_failure "no heading for #rows"
 
 # shellcheck disable=SC2016 # the backticks are Markdown's
-for test in '`connection::it_flies`' '`connections::it_connects`' '`faults::peer`'; do
+for test in '`connection::it_flies`' '`connections::it_connects`' '`faults::peer`' '`faults::helper`'; do
     plant "a test that is not there: $test"
     echo "| a | b | $test |" >>docs/differences.md
     check docs
@@ -483,12 +483,19 @@ check facts
 expect_failure "SC-10 has no test, and no reason"
 
 # shellcheck disable=SC2016 # the backticks are Markdown's
-for test in '`connection::it_flies`' '`faults::peer`' 'a test that we have'; do
+for test in '`connection::it_flies`' '`faults::peer`' '`faults::helper`' 'a test that we have'; do
     plant "a fact's test that is not there: $test"
     printf -- '- **SC-10** Something that nobody has looked at.\n  Test: %s.\n' "$test" >>docs/behaviour.md
     check facts
     expect_failure "SC-10 names"
 done
+
+plant "a test whose name is left in a comment"
+# shellcheck disable=SC2016 # the backticks are Markdown's
+printf -- '- **SC-10** Something that nobody has looked at.\n  Test: `connection::it_flew`.\n' >>docs/behaviour.md
+echo '// #[test] fn it_flew() {}' >>tests/connection.rs
+check facts
+expect_failure "SC-10 names"
 
 plant "a fact that says nothing"
 printf -- '- **SC-10** True.\n  No test: it takes a machine without a network.\n' >>docs/behaviour.md
@@ -518,6 +525,28 @@ expect_failure "tests/connection.rs cites SC-13"
 plant "numbers of other kinds are none"
 echo '/// RFC-13, SC-9, XSC-13.' >>tests/connection.rs
 check facts
+expect_code 0
+
+# ---- tests
+
+plant "a file of tests without what all share"
+printf '#[test]\nfn it_stands() { on_private_context(|_| {}) }\n' >tests/alone.rs
+check tests
+expect_failure "tests/alone.rs: has no 'mod support;'"
+
+plant "a handler of log messages of a test's own"
+echo 'fn quiet() { glib::log_set_default_handler(|_, _, _| ()); }' >>tests/connection.rs
+check tests
+expect_failure "tests/connection.rs:4: handlers of log messages"
+
+plant "a test on no context"
+printf '#[test]\nfn it_stands() { assert!(true) }\n' >>tests/connection.rs
+check tests
+expect_failure "tests/connection.rs: it_stands runs on no context"
+
+plant "a test that enters a context through other functions"
+printf 'fn a() { b() }\nfn b() { c() }\nfn c() { d() }\nfn d() { e() }\nfn e() { on_private_context(|_| {}) }\n#[test]\nfn it_stands() { a() }\n' >>tests/connection.rs
+check tests
 expect_code 0
 
 finish
