@@ -24,7 +24,7 @@ run: setup ## run the echo example (PEER=host:port talks to that peer)
 test: setup ## run all tests, those in the documentation too
 	@$(STEP) "build the library, the examples and the tests" cargo test --locked --no-run
 	@$(STEP) "run the tests" .ci/test.sh
-	@$(STEP) "run the tests in the documentation" cargo test --locked --doc
+	@$(STEP) "run the tests in the documentation" env G_DEBUG=fatal-warnings cargo test --locked --doc
 
 check: setup ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "cargo fmt" cargo fmt --all --check
