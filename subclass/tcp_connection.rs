@@ -15,6 +15,7 @@ use crate::{
     operation::Drive,
     tcp_connection::imp,
     transport::{Drain, Kind},
+    vfunc::fenced,
 };
 
 /// What a type deriving from [`TcpConnection`] may override: nothing beyond
@@ -80,7 +81,7 @@ unsafe extern "C" fn close_async(
     // SAFETY: GIO's own arguments, passed on.
     let task = unsafe { close_task(stream, priority, cancellable, callback, data) };
     let (kept, cancellable) = (object.clone(), task.cancellable());
-    run_close(task, priority, object, async move {
+    let closing = async move {
         let drain = Drain::new(kept.imp().transport());
         let drained = Drive::new(drain, cancellable.as_ref()).await;
         if let Some(tcp) = kept.downcast_ref::<TcpConnection>() {
@@ -94,5 +95,10 @@ unsafe extern "C" fn close_async(
             call_close(&kept, gio::Cancellable::NONE)
         };
         drained.and(closed)
+    };
+    // A task that is dropped by a panic answers by itself.
+    let _ = fenced(|| {
+        run_close(task, priority, object, closing);
+        Ok(())
     });
 }

@@ -19,7 +19,7 @@ use crate::{
     home::change,
     operation::{Answers, Tag, Task, finish, until_cancelled},
     reactor::{Local, spawn},
-    vfunc::{Owned, boolean},
+    vfunc::{Owned, boolean, fenced},
 };
 
 static CLOSE: Tag = Tag::new();
@@ -38,9 +38,13 @@ pub(crate) unsafe extern "C" fn close_async_default(
     let object: SocketConnection =
         unsafe { from_glib_none(stream.cast::<SocketConnectionInstance>()) };
     let cancellable = task.cancellable();
-    object.imp().begin_async_close();
-    let result = call_close(&object, cancellable.as_ref());
-    answer_close(task, priority, object, result);
+    // A task that is dropped by a panic answers by itself.
+    let _ = fenced(|| {
+        object.imp().begin_async_close();
+        let result = call_close(&object, cancellable.as_ref());
+        answer_close(task, priority, object, result);
+        Ok(())
+    });
 }
 
 /// # Safety
@@ -185,7 +189,7 @@ pub(super) unsafe extern "C" fn close_finish(
     out: *mut *mut GError,
 ) -> gboolean {
     // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, &CLOSE) };
+    let result = fenced(|| unsafe { finish(stream.cast(), result, &CLOSE) });
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }

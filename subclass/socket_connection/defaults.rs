@@ -25,7 +25,7 @@ use crate::{
     reactor::spawn,
     socket_connection::imp,
     transport::{Connect, NativeAddress},
-    vfunc::boolean,
+    vfunc::{boolean, fenced},
 };
 
 /// Sets the slots of the class itself.
@@ -78,7 +78,8 @@ pub(super) unsafe extern "C" fn connect_default(
 ) -> gboolean {
     // SAFETY: live arguments, for the time of the call.
     let (object, address, cancellable) = unsafe { borrow(instance, address, cancellable) };
-    let result = NativeAddress::from_gio(&address).and_then(|native| {
+    let result = fenced(|| {
+        let native = NativeAddress::from_gio(&address)?;
         block(
             Connect::new(object.imp().transport(), native),
             cancellable.as_ref().as_ref(),
@@ -109,16 +110,26 @@ pub(super) unsafe extern "C" fn connect_async_default(
     };
     // SAFETY: live arguments, for the time of the call.
     let (object, address, cancellable) = unsafe { borrow(instance, address, cancellable) };
+    // A task that is dropped by a panic answers by itself.
+    let _ = fenced(|| {
+        begin_connect(&object, &address, cancellable.as_ref().as_ref(), task);
+        Ok(())
+    });
+}
+
+fn begin_connect(
+    object: &SocketConnection,
+    address: &gio::SocketAddress,
+    cancellable: Option<&gio::Cancellable>,
+    task: Task,
+) {
     let transport = object.imp().transport();
     transport.clear_blocking();
-    let native = match NativeAddress::from_gio(&address) {
+    let native = match NativeAddress::from_gio(address) {
         Ok(native) => native,
         Err(failure) => return task.answer(Err(failure)),
     };
-    let mut connecting = Drive::new(
-        Connect::new(transport, native),
-        cancellable.as_ref().as_ref(),
-    );
+    let mut connecting = Drive::new(Connect::new(transport, native), cancellable);
     // Begins now; an answer that is there at once is delivered by the context all the same.
     match pin!(&mut connecting).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => task.answer(result),
@@ -146,7 +157,7 @@ pub(super) unsafe extern "C" fn connect_finish(
     out: *mut *mut GError,
 ) -> gboolean {
     // SAFETY: the caller's arguments, passed on.
-    let result = unsafe { finish(instance.cast(), result, &CONNECT) };
+    let result = fenced(|| unsafe { finish(instance.cast(), result, &CONNECT) });
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
