@@ -186,7 +186,7 @@ for side in gio gsock; do
     [ "$side" = gio ] || source=$scratch/renamed.c options="$flags $libs"
     # shellcheck disable=SC2086 # words
     gcc -std=c17 -Wall -Wextra -Werror "$source" -o "$scratch/renamed-$side" $options || fail "renamed.c for $side"
-    installed timeout --kill-after=10 "$limit" "$scratch/renamed-$side" >"$scratch/renamed-$side.out" ||
+    G_DEBUG=fatal-criticals installed timeout --kill-after=10 "$limit" "$scratch/renamed-$side" >"$scratch/renamed-$side.out" ||
         fail "renamed.c for $side does not end as it should"
 done
 if [ "$(tail -n 1 "$scratch/renamed-gio.out")" = end ] && diff "$scratch/renamed-gio.out" "$scratch/renamed-gsock.out"; then
@@ -215,7 +215,7 @@ fi
 
 gir=$prefix/share/gir-1.0/Gsock-1.gir
 run_python() { # file, argument…
-    GSOCK_VERSION=$version installed timeout --kill-after=10 "$limit" "$python" "$@" >"$scratch/log" 2>&1
+    GSOCK_VERSION=$version G_DEBUG=fatal-criticals installed timeout --kill-after=10 "$limit" "$python" "$@" >"$scratch/log" 2>&1
 }
 for test in "test_python.py" "test_gir.py $gio_gir $gir"; do
     # shellcheck disable=SC2086 # words

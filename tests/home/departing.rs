@@ -90,7 +90,7 @@ fn start(
             };
             assert_eq!(code(&full), E::WouldBlock);
             connection.output_stream().write_all_async(
-                vec![1; 8 * 1024 * 1024],
+                vec![1; 64 * 1024 * 1024],
                 priority,
                 Some(cancellable),
                 move |result| end(result.map(drop).map_err(|(_, failure)| failure)),

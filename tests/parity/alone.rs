@@ -5,6 +5,7 @@ use std::{
     fs::File,
     os::{fd::AsRawFd, unix::thread::JoinHandleExt},
     process::Command,
+    ptr::null_mut,
     thread,
     time::{Duration, Instant},
 };
@@ -138,7 +139,7 @@ fn differs_f18_signals_do_not_shorten_a_wait() {
             unsafe {
                 let mut action: libc::sigaction = std::mem::zeroed();
                 action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
-                libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut());
+                libc::sigaction(libc::SIGUSR1, &raw const action, null_mut());
             }
             let (under, _peer) = side.connected();
             under.socket().set_timeout(2);
@@ -261,7 +262,7 @@ fn differs_async_16_a_wrong_result_is_an_error_and_no_critical() {
             let failed = match side {
                 Side::Gio => {
                     let connection = ipv4_socket().connection_factory_create_connection();
-                    let mut failure = std::ptr::null_mut();
+                    let mut failure = null_mut();
                     // SAFETY: live arguments, and a place for an error.
                     let finished = unsafe {
                         gio::ffi::g_socket_connection_connect_finish(
@@ -299,8 +300,8 @@ fn async_16_a_running_task_without_a_tag_is_a_critical_of_glibs() {
         // SAFETY: live arguments; nobody answers the task.
         let task: gio::AsyncResult = unsafe {
             let source: *mut gio::ffi::GIOStream = (*under).to_glib_none().0;
-            let null = std::ptr::null_mut();
-            let task = gio::ffi::g_task_new(source.cast(), null, None, std::ptr::null_mut());
+            let null = null_mut();
+            let task = gio::ffi::g_task_new(source.cast(), null, None, null_mut());
             from_glib_full(task.cast::<gio::ffi::GAsyncResult>())
         };
         let failed = match side {
@@ -311,7 +312,7 @@ fn async_16_a_running_task_without_a_tag_is_a_critical_of_glibs() {
                     gio::ffi::g_socket_connection_connect_finish(
                         connection.to_glib_none().0,
                         task.to_glib_none().0,
-                        std::ptr::null_mut(),
+                        null_mut(),
                     )
                 };
                 finished == glib::ffi::GFALSE
@@ -338,10 +339,10 @@ fn ver_8_a_write_of_nothing_from_null_is_a_critical() {
         let written = unsafe {
             gio::ffi::g_output_stream_write(
                 under.output().to_glib_none().0,
-                std::ptr::null_mut(),
+                null_mut(),
                 0,
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
+                null_mut(),
+                null_mut(),
             )
         };
         // The right way in Rust.
@@ -376,7 +377,6 @@ fn gio_f19_a_close_gives_a_number_away_under_the_thread_that_waits_on_it() {
 fn gio_f29_entries_without_a_guard_crash() {
     const TEST: &str = "gio_f29_entries_without_a_guard_crash";
     run_if_asked(|part, _| {
-        use std::ptr::null_mut;
         // SAFETY: none: that is what is tried.
         unsafe {
             match part {

@@ -411,47 +411,6 @@ fn sc_25_an_overridden_close_in_rust_that_does_not_chain_up_runs_once() {
 
 // --- A close on another thread than the loop ----------------------------------------------------
 
-/// SOCK-43: a loop that sleeps does not notice, and the peer is not told.
-#[test]
-fn differs_f19_a_close_ends_a_read_that_waits_in_another_threads_loop() {
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, _| {
-                let (under, mut peer) = side.connected();
-                // A while for what must not happen, and all the time there is for what must.
-                let (waits, reads) = match side {
-                    Side::Gio => (Duration::from_millis(200), Duration::from_millis(100)),
-                    Side::Ours => (LIMIT, LIMIT),
-                };
-                let reader = on_thread(&under.input(), |input| {
-                    let context = glib::MainContext::new();
-                    context
-                        .with_thread_default(|| {
-                            Outcome::from(start_read(input, 8, None).sleep(&context))
-                        })
-                        .expect("a new context has no owner")
-                });
-                wait_until(|| under.input().has_pending());
-                a_moment();
-                under.close(Cancellable::NONE).unwrap();
-                let begun = Instant::now();
-                while !reader.is_finished() && begun.elapsed() < waits {
-                    thread::sleep(Duration::from_millis(2));
-                }
-                let woken = reader.is_finished();
-                peer.set_read_timeout(Some(reads)).unwrap();
-                let told = matches!(peer.read(&mut [0]), Ok(0));
-                // What wakes GIO's.
-                let _ = peer.write_all(b"late");
-                (woken, told, reader.join().unwrap())
-            },
-            (false, false, Fails(IOErrorEnum::Closed)),
-            (true, true, Fails(IOErrorEnum::Closed)),
-        );
-    });
-}
-
 trait Sleep<T> {
     /// As `wait`, in a loop that nothing wakes but what it waits for.
     fn sleep(&self, context: &glib::MainContext) -> T;
