@@ -255,6 +255,18 @@ fn assert_all_fail_asynchronously(context: &glib::MainContext, connection: &Sock
     iterate_until(context, || said.borrow().len() == 4);
     assert_eq!(said.borrow()[3], Err(E::Failed));
 
+    // Who polls is told, and told by the operation.
+    let polled: gio::PollableInputStream = input.clone().dynamic_cast().expect("an interface");
+    let ready = Rc::new(Cell::new(false));
+    let seen = ready.clone();
+    polled
+        .create_source(Cancellable::NONE, None, DEFAULT, move |_| {
+            seen.set(true);
+            glib::ControlFlow::Break
+        })
+        .attach(Some(context));
+    iterate_until(context, || ready.get());
+
     assert_fails(
         block_on(context, connection.connect_future(&nowhere())),
         E::Failed,

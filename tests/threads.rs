@@ -28,6 +28,8 @@ mod contexts;
 mod last_reference;
 #[path = "threads/loops.rs"]
 mod loops;
+#[path = "threads/moving.rs"]
+mod moving;
 #[path = "threads/nested.rs"]
 mod nested;
 #[path = "threads/properties.rs"]

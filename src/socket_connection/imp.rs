@@ -215,9 +215,10 @@ impl IOStreamImpl for SocketConnection {
     /// Closes the socket and marks both streams closed; `cancellable` has no effect, as nothing
     /// waits.
     fn close(&self, _cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
+        // First: from now on nobody puts another one in its place.
+        self.loans.end(&self.wire);
         let transport = self.transport();
         let disposing = self.disposing.load(Ordering::Acquire);
-        self.wire.end();
         let result = if disposing {
             transport.detach();
             // An operation that waits in a context that never runs again would keep it open.
@@ -294,22 +295,26 @@ impl SocketConnection {
             return Ok(());
         }
         if object.is_closed() {
-            return Err(glib::Error::new(
-                gio::IOErrorEnum::Closed,
-                "The connection is already closed",
-            ));
+            return Err(closed());
         }
         if object.has_pending() || before.is_busy() || self.has_pending_stream() {
             return Err(busy());
         }
         let after = Transport::of_socket(socket, &self.notifier);
         self.check(&after)?;
-        let changes = change::SOCKET | before.differences(&after);
         if !self.loans.exchange(&self.wire, &before, &after) {
-            return Err(busy());
+            return Err(if self.wire.is_ended() {
+                closed()
+            } else {
+                busy()
+            });
         }
-        before.detach();
         after.attach();
+        // Asked now: what happened to it until now was told to nobody.
+        let changes = change::SOCKET | before.differences(&after);
+        before.detach();
+        drop(before);
+        self.loans.close_unused();
         self.notifier.tell(changes);
         Ok(())
     }
@@ -391,7 +396,7 @@ impl SocketConnection {
 
     /// Ends what is under way and gives the socket back, before GIOStream's part of a dispose.
     pub(crate) fn let_go(&self) {
-        self.wire.end();
+        self.loans.end(&self.wire);
         let transport = self.transport();
         transport.detach();
         transport.close_if_alone();
@@ -427,12 +432,16 @@ impl SocketConnection {
     /// After a close that was cancelled or failed: GIO calls the stream closed, so it must be.
     pub(crate) fn ensure_closed(&self) {
         if !self.wire.is_ended() {
-            self.wire.end();
+            self.loans.end(&self.wire);
             let transport = self.transport();
             let _ = transport.close();
             self.close_streams(&transport);
         }
     }
+}
+
+fn closed() -> glib::Error {
+    glib::Error::new(gio::IOErrorEnum::Closed, "The connection is already closed")
 }
 
 fn busy() -> glib::Error {

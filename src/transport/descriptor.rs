@@ -51,6 +51,12 @@ impl SharedSocket {
         Self(socket.clone())
     }
 
+    pub(super) fn close_if_alone(&self) {
+        if is_last_reference(&self.0) {
+            let _ = self.0.close();
+        }
+    }
+
     /// Gives the reference up at `home`.
     pub(super) fn release(self, home: &Home) {
         if home.thread == glib::thread_guard::thread_id() {

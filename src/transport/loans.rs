@@ -56,8 +56,23 @@ impl Loans {
         socket
     }
 
-    /// Puts `after` in the place of `before`, unless another thread has done so with its own: answers
-    /// whether it did.
+    /// There will be no other socket.
+    pub(crate) fn end(&self, wire: &Wire) {
+        let _loans = self.loans();
+        wire.end();
+    }
+
+    /// Closes those that nobody else holds: they stay what C may point at, and nothing is left of them
+    /// on the wire.
+    pub(crate) fn close_unused(&self) {
+        self.loans()
+            .kept
+            .iter()
+            .for_each(SharedSocket::close_if_alone);
+    }
+
+    /// Puts `after` in the place of `before`, unless another thread has done so with its own, or has
+    /// closed: answers whether it did.
     pub(crate) fn exchange(
         &self,
         wire: &Wire,
@@ -65,7 +80,7 @@ impl Loans {
         after: &Arc<Transport>,
     ) -> bool {
         let mut loans = self.loans();
-        if !wire.get().is_some_and(|now| Arc::ptr_eq(&now, before)) {
+        if wire.is_ended() || !wire.get().is_some_and(|now| Arc::ptr_eq(&now, before)) {
             return false;
         }
         if std::mem::take(&mut loans.current) {

@@ -138,6 +138,11 @@ pub(super) unsafe fn create_source(
     parent
 }
 
+/// The next operation says so at once.
+fn is_of_no_use(transport: &Transport) -> bool {
+    transport.is_closed() || transport.is_inherited()
+}
+
 fn readiness_source(transport: &Arc<Transport>, interest: Interest) -> Source {
     let told = Arc::new(AtomicBool::new(false));
     let tag = Arc::new(OnceCell::new());
@@ -149,15 +154,15 @@ fn readiness_source(transport: &Arc<Transport>, interest: Interest) -> Source {
             if let Some(context) = source.context() {
                 place.get_or_init(|| Place::take(&transport, &context));
             }
-            transport.is_closed() && !told.load(Ordering::Acquire)
+            is_of_no_use(&transport) && !told.load(Ordering::Acquire)
         }
     };
     let callback = {
         let (transport, tag) = (transport.clone(), tag.clone());
         move |source: &Source| {
             let tag: Option<&FdTag> = tag.get();
-            if transport.is_closed() {
-                // Once. The number is nobody's, or a stranger's.
+            if is_of_no_use(&transport) {
+                // Once. The number is nobody's, or a stranger's, or the parent process'.
                 if !told.swap(true, Ordering::AcqRel) {
                     tag.into_iter().for_each(|tag| source.remove_fd(*tag));
                 }

@@ -535,3 +535,19 @@ fn the_borrowed_socket_of_a_bare_descriptor_is_the_one_that_socket_answers() {
         assert_eq!(connection.lend_socket(), lent);
     });
 }
+
+/// It stays what C may point at; nothing is left of it on the wire.
+#[test]
+fn a_borrowed_socket_that_nobody_else_holds_is_closed_when_the_connection_moves_on() {
+    on_private_context(|_| {
+        let (mut peer, fd) = tcp_pair();
+        let first = gio::Socket::from_fd(fd).expect("a socket");
+        let connection = SocketConnection::new(&first);
+        assert_eq!(connection.lend_socket(), first.as_ptr());
+        let weak = first.downgrade();
+        drop(first);
+        connection.set_socket(&ipv4_socket()).expect("it is idle");
+        assert_eq!(read_to_end(&mut peer), b"");
+        assert!(weak.upgrade().expect("C may still look at it").is_closed());
+    });
+}

@@ -1,0 +1,86 @@
+//! A connection that moves on to another socket while other threads do something else with it.
+
+use std::{cell::Cell, os::fd::OwnedFd, os::unix::net::UnixStream, rc::Rc, sync::Barrier, thread};
+
+use gio::{Cancellable, prelude::*};
+use gsock::{ConnectionState, SocketConnection, prelude::*};
+
+use crate::support::*;
+
+fn unix_socket() -> (gio::Socket, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().expect("two descriptors");
+    theirs.set_read_timeout(Some(LIMIT)).expect("an option");
+    let socket = gio::Socket::from_fd(OwnedFd::from(ours)).expect("a socket");
+    (socket, theirs)
+}
+
+/// A move that another thread makes, as C may. The test keeps both objects.
+struct Move(*const SocketConnection, *const gio::Socket);
+
+// SAFETY: two pointers; what is done with them is what C may do on any thread.
+unsafe impl Send for Move {}
+
+impl Move {
+    /// Whether it was made.
+    fn make(self) -> bool {
+        // SAFETY: the test keeps both until this thread has ended.
+        let (connection, socket) = unsafe { (&*self.0, &*self.1) };
+        connection.set_socket(socket).is_ok()
+    }
+}
+
+/// Either it has moved on and then closed the new socket, or it was closed and stays where it was.
+#[test]
+fn a_close_and_a_set_socket_at_once_leave_no_socket_open() {
+    on_private_context(|_| {
+        for round in 0..500_u32 {
+            let (first, _peer) = unix_socket();
+            let connection = SocketConnection::new(&first);
+            let (second, _other) = unix_socket();
+            let moving = Move(&raw const connection, &raw const second);
+            let start = Barrier::new(2);
+            let moved = thread::scope(|scope| {
+                let start = &start;
+                let mover = scope.spawn(move || {
+                    start.wait();
+                    for _ in 0..round % 40 {
+                        std::hint::spin_loop();
+                    }
+                    moving.make()
+                });
+                start.wait();
+                for _ in 0..round / 40 {
+                    std::hint::spin_loop();
+                }
+                connection.close(Cancellable::NONE).expect("it closes");
+                mover.join().expect("no panic")
+            });
+            assert_eq!(connection.state(), ConnectionState::Closed);
+            assert!(connection.socket().is_closed());
+            assert_eq!(second.is_closed(), moved);
+        }
+    });
+}
+
+/// What becomes of the new socket before home is told of it is told as well.
+#[test]
+fn the_end_of_a_new_sockets_peer_is_told_whoever_set_it() {
+    on_private_context(|context| {
+        for _ in 0..300 {
+            let (first, _peer) = unix_socket();
+            let connection = SocketConnection::new(&first);
+            let told = Rc::new(Cell::new(connection.state()));
+            let seen = told.clone();
+            connection.connect_state_notify(move |connection| seen.set(connection.state()));
+            let (second, other) = unix_socket();
+            drop(other);
+            let moving = Move(&raw const connection, &raw const second);
+            let mover = thread::spawn(move || moving.make());
+            while !mover.is_finished() {
+                context.iteration(false);
+            }
+            assert!(mover.join().expect("no panic"));
+            iterate_until(context, || told.get() == ConnectionState::Disconnected);
+        }
+    });
+}
