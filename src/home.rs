@@ -59,8 +59,11 @@ pub(crate) mod change {
 const BYTES_INTERVAL: i64 = 100_000;
 /// How often to look whether a close on another thread has come to its end.
 const CLOSED_INTERVAL: i64 = 5_000;
-/// How often to ask whether an object on its way home may go.
+/// How soon to ask again whether an object on its way home may go, at first and at last, and when to
+/// ask no more.
 const PARCEL_INTERVAL: i64 = 1_000;
+const PARCEL_LAST_INTERVAL: i64 = 64_000;
+const PARCEL_PATIENCE: i64 = 2_000_000;
 const LONG_AGO: i64 = i64::MIN / 2;
 
 /// The thread and the context where an object's notifications happen.
@@ -172,20 +175,26 @@ impl Notifier {
     /// Gives up a reference to an object whose handlers only home may drop. Where home is gone, or has
     /// no loop, the object is leaked.
     ///
-    /// `may_go` is asked there, again and again until it says so: the thread that dropped the object may
-    /// still be at it.
+    /// `may_go` is asked there until it says so: the thread that dropped the object may still be at it.
+    /// Not for ever: it asks GObject, where somebody may hold the answer back.
     pub(crate) fn release_at_home(&self, object: glib::Object, may_go: fn(&glib::Object) -> bool) {
         let home = self.home();
         let mut parcel = Some(Parcel {
             object: ManuallyDrop::new(object),
             home: home.thread,
         });
+        let mut interval = PARCEL_INTERVAL;
+        let mut until = None;
         let source = Source::new(glib::Priority::DEFAULT, move |source| {
+            let now = glib::monotonic_time();
+            let until = *until.get_or_insert(now + PARCEL_PATIENCE);
             if parcel
                 .as_ref()
                 .is_some_and(|parcel| parcel.is_home() && !may_go(&parcel.object))
+                && now < until
             {
-                source.set_ready_time(Some(glib::monotonic_time() + PARCEL_INTERVAL));
+                source.set_ready_time(Some(now + interval));
+                interval = (interval * 2).min(PARCEL_LAST_INTERVAL);
                 return true;
             }
             drop(parcel.take());

@@ -74,8 +74,13 @@ fn has_handlers(object: &SocketConnection) -> bool {
 
 /// Until one of them answers true.
 fn each_signal(object: &SocketConnection, visit: impl Fn(u32) -> bool) -> bool {
+    let mut types = object.type_().interfaces().to_vec();
     let mut type_ = Some(object.type_());
     while let Some(of) = type_ {
+        types.push(of);
+        type_ = of.parent();
+    }
+    for of in types {
         let mut count = 0;
         // SAFETY: the array is ours to free.
         let ids = unsafe { glib::gobject_ffi::g_signal_list_ids(of.into_glib(), &raw mut count) };
@@ -84,7 +89,6 @@ fn each_signal(object: &SocketConnection, visit: impl Fn(u32) -> bool) -> bool {
         if ids.into_iter().any(&visit) {
             return true;
         }
-        type_ = of.parent();
     }
     false
 }
