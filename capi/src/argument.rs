@@ -106,9 +106,15 @@ impl Argument for bool {
 impl Argument for glib::Type {
     type C = GType;
     type Value = Self;
+    const CHECK: &'static str = "a GType";
 
     unsafe fn convert(c: GType) -> Option<Self> {
-        // SAFETY: only compared, which GObject does with any number that is a type or 0.
+        // SAFETY: GObject knows the small numbers that are no types; other numbers are types, as the
+        // caller says.
+        if unsafe { glib::gobject_ffi::g_type_name(c) }.is_null() {
+            return None;
+        }
+        // SAFETY: a type.
         Some(unsafe { from_glib(c) })
     }
 }

@@ -115,6 +115,11 @@ test_register_type (void)
       gsock_socket_connection_factory_register_type (types[i], G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, 0);
       MET ();
     }
+  /* A number that could be a type, and is none.  */
+  EXPECT_CRITICAL ("*a GType*");
+  gsock_socket_connection_factory_register_type (G_TYPE_MAKE_FUNDAMENTAL (60), G_SOCKET_FAMILY_IPV4,
+                                                 G_SOCKET_TYPE_STREAM, 0);
+  MET ();
   g_assert_true (gsock_socket_connection_factory_lookup_type (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, 0) ==
                  GSOCK_TYPE_TCP_CONNECTION);
 }
