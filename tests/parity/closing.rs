@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     ffi::{CStr, c_int},
-    io::{Read, Write},
+    io::Write,
     net::{Shutdown, TcpStream},
     sync::{
         Arc, Mutex, OnceLock,
@@ -407,20 +407,4 @@ fn sc_25_an_overridden_close_in_rust_that_does_not_chain_up_runs_once() {
         assert!(stream.is_closed());
         assert_eq!(closes.lock().unwrap().len(), 1);
     });
-}
-
-// --- A close on another thread than the loop ----------------------------------------------------
-
-trait Sleep<T> {
-    /// As `wait`, in a loop that nothing wakes but what it waits for.
-    fn sleep(&self, context: &glib::MainContext) -> T;
-}
-
-impl<T: 'static> Sleep<T> for Slot<T> {
-    fn sleep(&self, context: &glib::MainContext) -> T {
-        while !self.is_set() {
-            context.iteration(true);
-        }
-        self.wait(context)
-    }
 }
