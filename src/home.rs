@@ -63,7 +63,7 @@ const CLOSED_INTERVAL: i64 = 5_000;
 /// ask no more.
 const PARCEL_INTERVAL: i64 = 1_000;
 const PARCEL_LAST_INTERVAL: i64 = 64_000;
-const PARCEL_PATIENCE: i64 = 2_000_000;
+const PARCEL_PATIENCE: i64 = 5_000_000;
 const LONG_AGO: i64 = i64::MIN / 2;
 
 /// The thread and the context where an object's notifications happen.
@@ -313,9 +313,9 @@ impl Notifier {
     }
 
     fn schedule(self: &Arc<Self>) {
-        self.soon.send(self, 0, |notifier| &notifier.soon);
         // One source at a time: what that one finds too early to tell gets a timer again.
-        self.timer.call_off();
+        self.soon
+            .send_instead_of(Some(&self.timer), self, 0, |notifier| &notifier.soon);
     }
 
     fn start_timer(self: &Arc<Self>) {
@@ -358,8 +358,22 @@ impl Errand {
 
     /// Sends a source that is due then, unless there is one. `which` finds this errand again.
     fn send(&self, notifier: &Arc<Notifier>, due: i64, which: fn(&Notifier) -> &Self) {
+        self.send_instead_of(None, notifier, due, which);
+    }
+
+    /// Likewise, and calls another one off before this one can arrive, which may send that again.
+    fn send_instead_of(
+        &self,
+        another: Option<&Self>,
+        notifier: &Arc<Notifier>,
+        due: i64,
+        which: fn(&Notifier) -> &Self,
+    ) {
         let context = notifier.home().context;
         let mut slot = self.slot();
+        if let Some(another) = another {
+            another.call_off();
+        }
         if slot.is_some() {
             return;
         }

@@ -525,6 +525,13 @@ fn a_thread_of_the_parent_that_blocks_in_a_read_is_not_waited_for() {
                     connection.close(Cancellable::NONE).expect("this copy only");
                     assert!(!is_open(number), "the copy is given up");
                 });
+                // SAFETY: the child's own copy of the reference; the parent keeps its own.
+                let to_drop = unsafe { std::ptr::read(&raw const connection) };
+                let to_drop = std::mem::ManuallyDrop::new(to_drop);
+                in_a_child(|| {
+                    drop(std::mem::ManuallyDrop::into_inner(to_drop));
+                    assert!(!is_open(number), "and so it is without a close");
+                });
                 assert!(!reader.is_finished());
                 peer.write_all(b"late").expect("a working connection");
                 assert_eq!(reader.join().expect("no panic"), b"late");

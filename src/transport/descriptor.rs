@@ -232,6 +232,11 @@ impl Descriptor {
             let _ = self.close();
             return;
         }
+        if self.is_inherited() {
+            // Whoever was using it is in the parent only.
+            self.uses.store(CLOSED | ABANDONED, Ordering::Release);
+            return;
+        }
         // A close that waits for its last one out goes on.
         let _ = self
             .uses
@@ -246,11 +251,10 @@ impl Descriptor {
             // Somebody is still using the number.
             return;
         }
-        let socket = match &*self.owner() {
-            Owner::Socket(socket) if is_last_reference(&socket.0) => socket.clone(),
-            _ => return,
-        };
-        let _ = socket.0.close();
+        // Under the lock, or somebody could take a reference in between.
+        if let Owner::Socket(socket) = &*self.owner() {
+            socket.close_if_alone();
+        }
     }
 
     fn leave(&self) -> Result<(), glib::Error> {

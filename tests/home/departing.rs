@@ -283,8 +283,8 @@ fn a_connection_whose_notifications_are_held_back_goes_home_without_a_busy_loop(
             gone.is_gone()
         });
         dropped.assert_nowhere_but_on(thread::current().id());
-        // Two seconds at most, of which the test's own timer takes one in five milliseconds.
-        assert!(iterations.get() < 1000, "{}", iterations.get());
+        // Five seconds at most, and the test's own timer comes every five milliseconds.
+        assert!(iterations.get() < 2000, "{}", iterations.get());
     });
 }
 

@@ -3,6 +3,7 @@
 use std::{cell::Cell, os::fd::OwnedFd, os::unix::net::UnixStream, rc::Rc, sync::Barrier, thread};
 
 use gio::{Cancellable, prelude::*};
+use glib::translate::IntoGlibPtr;
 use gsock::{ConnectionState, SocketConnection, prelude::*};
 
 use crate::support::*;
@@ -83,4 +84,47 @@ fn the_end_of_a_new_sockets_peer_is_told_whoever_set_it() {
             iterate_until(context, || told.get() == ConnectionState::Disconnected);
         }
     });
+}
+
+/// Whoever has got the socket has it: the end of the connection closes it before, or not at all.
+#[test]
+fn a_socket_is_not_closed_in_the_hands_of_a_thread_that_has_just_got_it() {
+    on_private_context(|_| {
+        for round in 0..500_u32 {
+            let (socket, _peer) = unix_socket();
+            let connection = SocketConnection::new(&socket);
+            drop(socket);
+            let input = connection.input_stream();
+            let last = Last(connection.into_glib_ptr());
+            let start = Barrier::new(2);
+            thread::scope(|scope| {
+                let start = &start;
+                let dropper = scope.spawn(move || {
+                    start.wait();
+                    for _ in 0..round % 40 {
+                        std::hint::spin_loop();
+                    }
+                    last.drop();
+                });
+                start.wait();
+                let got = input.property::<gio::Socket>("socket");
+                let was_closed = got.is_closed();
+                dropper.join().expect("no panic");
+                assert_eq!(got.is_closed(), was_closed);
+            });
+        }
+    });
+}
+
+/// The last reference, which another thread drops, as C may.
+struct Last(*mut gsock::subclass::SocketConnectionInstance);
+
+// SAFETY: a pointer, to an object that any thread may drop.
+unsafe impl Send for Last {}
+
+impl Last {
+    fn drop(self) {
+        // SAFETY: the reference is this thread's now.
+        unsafe { glib::gobject_ffi::g_object_unref(self.0.cast()) };
+    }
 }
