@@ -343,8 +343,10 @@ fn nothing_to_read_or_write(family: Family, side: Side, context: &glib::MainCont
         scene
     });
     assert_eq!(cancelled.gives(ReadNothing), Count(0));
+    assert_eq!(cancelled.gives(ReadNothingAsync), CANCELLED);
     assert_eq!(cancelled.gives(ReadNothingNow), CANCELLED);
     assert_eq!(cancelled.gives(WriteNothing), Count(0));
+    assert_eq!(cancelled.gives(WriteNothingAsync), CANCELLED);
     assert_eq!(cancelled.gives(WriteNothingNow), CANCELLED);
 }
 
