@@ -277,8 +277,8 @@ gboolean               gsock_socket_connection_connect_finish     (GsockSocketCo
  * gsock_socket_connection_get_socket: (get-property socket)
  * @connection: a connection
  *
- * The socket. It is good for as long as @connection is, also when @connection has moved on to another
- * socket since.
+ * The socket. The pointer is good for as long as @connection is, also when @connection has moved on to
+ * another socket since; the socket itself is closed then, unless somebody holds a reference to it.
  *
  * Returns: (transfer none): the socket
  *
