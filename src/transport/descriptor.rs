@@ -355,7 +355,7 @@ impl fmt::Debug for Descriptor {
 }
 
 /// Which file a number stands for: the device and the inode.
-fn file_of(fd: RawFd) -> Option<(u64, u64)> {
+fn file_of(fd: RawFd) -> Option<(libc::dev_t, libc::ino_t)> {
     let mut status = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: room for the answer.
     if unsafe { libc::fstat(fd, status.as_mut_ptr()) } != 0 {
