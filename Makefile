@@ -24,6 +24,8 @@ run: setup ## run the echo example (PEER=host:port talks to that peer)
 test: setup ## run all tests, those in the documentation too
 	@$(STEP) "build the library, the examples and the tests" cargo test --locked --no-run
 	@$(STEP) "run the tests" .ci/test.sh
+	@# Those of tests/ see to it themselves that a warning nobody expects ends them.
+	@$(STEP) "run the unit tests with fatal warnings" env G_DEBUG=fatal-warnings cargo test --locked --lib
 	@$(STEP) "run the tests in the documentation" env G_DEBUG=fatal-warnings cargo test --locked --doc
 
 check: setup ## format, lints, documentation, and the scripts in .ci
