@@ -22,7 +22,7 @@ on_both!(
     st_15_a_skip_that_is_cancelled_tells_how_far_it_came,
     st_15_a_skip_that_fails_loses_how_far_it_came,
     st_16_a_blocking_close_marks_the_stream_closed,
-    st_17_reading_nothing_asynchronously_is_zero_in_every_state,
+    st_17_reading_nothing_asynchronously_is_zero_but_for_a_cancelled_one,
     st_17_a_refused_read_does_not_look_at_its_cancellable,
     st_17_a_read_needs_no_callback,
     st_18_an_operation_keeps_the_stream_and_not_the_connection,
@@ -255,7 +255,7 @@ fn st_16_a_blocking_close_marks_the_stream_closed(side: Side, _: &glib::MainCont
     peer.read_exact(&mut [0]).unwrap();
 }
 
-fn st_17_reading_nothing_asynchronously_is_zero_in_every_state(
+fn st_17_reading_nothing_asynchronously_is_zero_but_for_a_cancelled_one(
     side: Side,
     context: &glib::MainContext,
 ) {

@@ -294,7 +294,7 @@ GSocket               *gsock_socket_connection_get_socket         (GsockSocketCo
  * @error: a place for an error, or %NULL
  *
  * Moves the connection on to another socket. Addresses, state and streams follow it; the counters
- * begin anew. The socket of before is given back, not closed.
+ * begin anew. The socket of before is given back: it stays open if somebody holds a reference to it.
  *
  * Fails, and changes nothing, with %G_IO_ERROR_PENDING while the connection or one of its streams is
  * busy, %G_IO_ERROR_CLOSED after a close, and %G_IO_ERROR_INVALID_ARGUMENT for a socket that the class
