@@ -106,9 +106,23 @@ cat >README.md <<MD
 [not a link](nowhere.md)
 \`\`\`
 MD
+mkdir -p .ci/nets/controls
+cat >.ci/nets/controls/net-error.patch <<'PATCH'
+An error has another name.
+
+net: net.sh
+report: it is not there
+
+--- a/src/lib.rs
++++ b/src/lib.rs
+@@ -1,2 +1,2 @@
+ //! The word unsafe in a comment.
+-mod error;
++mod fault;
+PATCH
 git init -q .
 
-checks=(layout layers versions docs facts tests)
+checks=(layout layers versions docs facts tests controls)
 
 plant() { # name of the test: a fresh copy to spoil, in which the test then stands
     test_name=$1
@@ -118,7 +132,7 @@ plant() { # name of the test: a fresh copy to spoil, in which the test then stan
     cd "$tree" || exit 1
 }
 
-check() { # layout | layers | versions | docs | facts | tests
+check() { # layout | layers | versions | docs | facts | tests | controls
     run "$here/check-$1.sh" "$tree"
 }
 
@@ -548,5 +562,17 @@ plant "a test that enters a context through other functions"
 printf 'fn a() { b() }\nfn b() { c() }\nfn c() { d() }\nfn d() { e() }\nfn e() { on_private_context(|_| {}) }\n#[test]\nfn it_stands() { a() }\n' >>tests/connection.rs
 check tests
 expect_code 0
+
+# ---- controls
+
+plant "a control for what is not there any more"
+echo '//! Another first line.' >src/lib.rs
+check controls
+expect_failure "net-error.patch does not apply"
+
+plant "a control that names no net"
+sed -i.orig '/^net:/d' .ci/nets/controls/net-error.patch && rm .ci/nets/controls/*.orig
+check controls
+expect_failure "net-error.patch has no line 'net: …'"
 
 finish
