@@ -169,7 +169,10 @@ impl ObjectImpl for SocketConnection {
             self.departure
                 .compare_exchange(ASKED, THROUGH, Ordering::AcqRel, Ordering::Relaxed);
         // The answer to `is_through`, and the last that its thread does with the object.
-        if asked.is_err() {
+        let is_answer = asked.is_ok();
+        // What a dispose has notified, on a thread where no handler may run.
+        let is_stray = self.disposing.load(Ordering::Acquire) && !self.notifier.is_home();
+        if !is_answer && !is_stray {
             self.parent_dispatch_properties_changed(properties);
         }
     }

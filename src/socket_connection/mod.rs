@@ -46,7 +46,8 @@ glib::wrapper! {
     ///
     /// A child process shares the socket of a connection that its parent made, and has none of the
     /// threads that use it: there every operation answers `Failed`. Closing or dropping it gives up the child's
-    /// copy of the descriptor, and the parent's connection goes on.
+    /// copy of the descriptor, and the parent's connection goes on. As with everything else after `fork`,
+    /// a lock that another thread held at that moment stays held: fork while nobody is in a call.
     ///
     /// # `connect` and signals
     ///

@@ -258,6 +258,10 @@ impl Descriptor {
     }
 
     fn leave(&self) -> Result<(), glib::Error> {
+        if self.is_inherited() {
+            // Begun in the parent, where it counts.
+            return Ok(());
+        }
         if self.uses.fetch_sub(1, Ordering::AcqRel) == CLOSED | 1 {
             return self.close_for_good();
         }
@@ -301,7 +305,7 @@ impl Descriptor {
         let fd = bare.into_raw_fd();
         let before = file_of(fd);
         let mut failure = ptr::null_mut();
-        // SAFETY: an open descriptor, whose ownership moves when the result is not NULL.
+        // SAFETY: an open descriptor that nobody else owns; who owns it afterwards is looked at below.
         let socket = unsafe { gio::ffi::g_socket_new_from_fd(fd, &raw mut failure) };
         // SAFETY: NULL or an error that is ours to free.
         unsafe { glib::ffi::g_clear_error(&raw mut failure) };

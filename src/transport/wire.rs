@@ -89,7 +89,8 @@ impl Tap {
     }
 
     pub(crate) fn property(&self) -> Value {
-        self.transport().socket().to_value()
+        let transport = self.0.get().and_then(|wire| wire.get());
+        transport.map(|transport| transport.socket()).to_value()
     }
 
     /// The transport of now: a connection may move on to another socket. A stream that was made by

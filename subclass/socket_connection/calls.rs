@@ -124,18 +124,20 @@ pub(super) type MakeFuture = fn(SocketConnection, gio::SocketAddress) -> UnitFut
 
 /// The overrides in Rust behind slots that were filled. Who asks for a future gets theirs: one around the slot
 /// would lose a connect that has ended, if it is dropped before the poll that tells.
-static OVERRIDES: Mutex<Vec<(ConnectAsync, MakeFuture)>> = Mutex::new(Vec::new());
+static OVERRIDES: Mutex<Vec<(ConnectAsync, glib::Type, MakeFuture)>> = Mutex::new(Vec::new());
 
-pub(super) fn note_override(slot: ConnectAsync, make: MakeFuture) {
+/// `slot` and `make` are those of `type_` and of what derives from it without an override of its own.
+pub(super) fn note_override(slot: ConnectAsync, type_: glib::Type, make: MakeFuture) {
     let mut all = OVERRIDES.lock().unwrap_or_else(PoisonError::into_inner);
-    all.push((slot, make));
+    all.push((slot, type_, make));
 }
 
-fn override_behind(slot: ConnectAsync) -> Option<MakeFuture> {
+fn override_behind(slot: ConnectAsync, object: glib::Type) -> Option<MakeFuture> {
     let all = OVERRIDES.lock().unwrap_or_else(PoisonError::into_inner);
+    // By both: functions of one code may have one address.
     all.iter()
-        .find(|(known, _)| ptr::fn_addr_eq(*known, slot))
-        .map(|(_, make)| *make)
+        .find(|(known, type_, _)| ptr::fn_addr_eq(*known, slot) && object.is_a(*type_))
+        .map(|(_, _, make)| *make)
 }
 
 pub(crate) fn call_connect_future(
@@ -149,7 +151,10 @@ pub(crate) fn call_connect_future(
     if !overridden {
         return Box::pin(connect_future_default(object.clone(), address.clone()));
     }
-    if let Some(make) = class.connect_async.and_then(override_behind) {
+    let made = class
+        .connect_async
+        .and_then(|slot| override_behind(slot, object.type_()));
+    if let Some(make) = made {
         return make(object.clone(), address.clone());
     }
     let address = address.clone();

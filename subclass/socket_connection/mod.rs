@@ -107,7 +107,7 @@ unsafe impl<T: SocketConnectionImpl> IsSubclassable<T> for SocketConnection {
         class.connect = Some(connect::<T>);
         let connect_async: ConnectAsync = connect_async::<T>;
         class.connect_async = Some(connect_async);
-        note_override(connect_async, connect_future::<T>);
+        note_override(connect_async, T::type_(), connect_future::<T>);
         class.connect_finish = Some(connect_finish);
         // gio-rs' own trampolines for these two are not fit for threads, and refuse a stream that
         // wraps the parent's.
@@ -211,7 +211,7 @@ fn connect_future<T: SocketConnectionImpl>(
 ) -> UnitFuture {
     Box::pin(async move {
         assert_owns_context();
-        // SAFETY: made for objects with the slot of `T`, which is called on instances of `T`.
+        // SAFETY: made for instances of `T` only, as `note_override` was told.
         let imp = unsafe { imp_of::<T>(object.as_ptr().cast()) };
         let connecting = fenced(|| Ok(imp.connect_future(&address)))?;
         fenced_future(connecting).await

@@ -366,3 +366,53 @@ fn handlers_of_an_interfaces_signal_are_not_dropped_elsewhere() {
         dropped.assert_nowhere_but_on(thread::current().id());
     });
 }
+
+mod parting {
+    //! A class that notifies while it is disposed.
+
+    use gio::prelude::*;
+    use gsock::subclass::prelude::*;
+
+    #[derive(Default)]
+    pub struct Parting;
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Parting {
+        const NAME: &'static str = "TestPartingConnection";
+        type Type = PartingConnection;
+        type ParentType = gsock::SocketConnection;
+    }
+
+    impl ObjectImpl for Parting {
+        fn dispose(&self) {
+            self.obj().notify("state");
+        }
+    }
+    impl IOStreamImpl for Parting {}
+    impl SocketConnectionImpl for Parting {}
+
+    glib::wrapper! {
+        pub struct PartingConnection(ObjectSubclass<Parting>)
+            @extends gsock::SocketConnection, gio::IOStream;
+    }
+}
+
+/// GObject keeps what is notified meanwhile, and delivers it on the thread that drops the object.
+#[test]
+fn what_a_dispose_notifies_elsewhere_runs_no_handler() {
+    on_private_context(|context| {
+        let (_peer, fd) = tcp_pair();
+        let socket = gio::Socket::from_fd(fd).expect("a socket");
+        let connection: parting::PartingConnection =
+            glib::Object::builder().property("socket", &socket).build();
+        let dropped = Dropped::default();
+        let witness = dropped.witness();
+        connection.connect_notify_local(Some("state"), move |_, _| {
+            let _witness = &witness;
+        });
+        let gone = Gone::of(&connection);
+        unref_elsewhere(CConnection::taken(connection.upcast()));
+        iterate_until(context, || gone.is_gone());
+        dropped.assert_nowhere_but_on(thread::current().id());
+    });
+}

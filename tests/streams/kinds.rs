@@ -332,3 +332,15 @@ fn streams_made_by_hand_around_a_socket_read_and_write() {
         assert!(!socket.is_closed());
     });
 }
+
+/// ST-2: GIO's have none then either.
+#[test]
+fn a_stream_made_by_hand_without_a_socket_has_none() {
+    on_private_context(|_| {
+        let (connection, _peer) = connected();
+        let stream = glib::Object::with_type(connection.input_stream().type_());
+        assert_eq!(stream.property::<Option<gio::Socket>>("socket"), None);
+        let stream: &gio::InputStream = stream.downcast_ref().expect("its type");
+        assert_fails(stream.read_bytes(1, Cancellable::NONE), IOErrorEnum::Closed);
+    });
+}
