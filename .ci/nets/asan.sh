@@ -13,8 +13,9 @@ root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 cd "$root" || exit 2
 
 triple=x86_64-unknown-linux-gnu
-# GIO 2.74.6 reads freed memory in its own factory once a key is registered twice, which that file does.
-left_out=(factory_order_gio)
+# GIO 2.74.6 reads freed memory in its own factory once a key is registered twice, which the first does. The
+# children of the second have a copy of all that their parents' threads hold, and nobody to free it.
+left_out=(factory_order_gio fork)
 limit=240 # seconds, for one file
 at_once=3 # files; they wait more than they work
 
