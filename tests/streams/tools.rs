@@ -237,8 +237,9 @@ impl<T: 'static> Slot<T> {
     pub(crate) fn put(&self) -> impl FnOnce(T) + 'static {
         let slot = self.clone();
         move |value| {
-            let before = slot.0.borrow_mut().replace(value);
-            assert!(before.is_none(), "answered twice");
+            // First: whoever catches this panic finds no value either.
+            assert!(!slot.is_set(), "answered twice");
+            slot.0.borrow_mut().replace(value);
         }
     }
 
