@@ -12,6 +12,9 @@
  *
  * A close(2) that is to fail does close: so does Linux. A connect(2) that is to be interrupted or in progress
  * does begin, but not on a Unix socket, where there is no such state. All other calls do nothing when they fail.
+ *
+ * A kernel that has said "not now", or has moved less than there was, reports it to epoll(7) when that changes. So
+ * does this: what it has made up is followed by an edge.
  */
 
 #define _GNU_SOURCE
@@ -208,11 +211,76 @@ static int is_socket(int fd)
     ssize_t name parameters                                                                                   \
     {                                                                                                         \
         REAL(name);                                                                                           \
-        if (fails(CALL_##name))                                                                               \
+        if (fails_on(CALL_##name, fd))                                                                        \
             return -1;                                                                                        \
+        size_t asked = size;                                                                                  \
         size = cut(CALL_##name, size);                                                                        \
-        return real arguments;                                                                                \
+        ssize_t moved = real arguments;                                                                       \
+        if (size != asked)                                                                                    \
+            make_edge(fd);                                                                                    \
+        return moved;                                                                                         \
     }
+
+/* What descriptors are watched for, so that an edge can be made up. */
+static struct watched {
+    int epoll, fd;
+    struct epoll_event event;
+} watched[256];
+static atomic_flag watching = ATOMIC_FLAG_INIT;
+
+static int (*real_epoll_ctl)(int, int, int, struct epoll_event *);
+
+static void note_watch(int epoll, int what, int fd, const struct epoll_event *event)
+{
+    while (atomic_flag_test_and_set(&watching))
+        ;
+    struct watched *place = NULL;
+    for (struct watched *w = watched; w < watched + sizeof watched / sizeof *watched; w++) {
+        if (w->event.events ? w->epoll == epoll && w->fd == fd : !place)
+            place = w;
+        if (place && place->event.events)
+            break;
+    }
+    if (place && what == EPOLL_CTL_DEL)
+        place->event.events = 0;
+    else if (place)
+        *place = (struct watched){epoll, fd, *event};
+    atomic_flag_clear(&watching);
+}
+
+int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
+{
+    REAL(epoll_ctl);
+    real_epoll_ctl = real;
+    if (fails(CALL_epoll_ctl))
+        return -1;
+    int result = real(epoll, what, fd, event);
+    if (result == 0)
+        note_watch(epoll, what, fd, event);
+    return result;
+}
+
+/* Makes epoll(7) report the present state of a socket as a change. */
+static void make_edge(int fd)
+{
+    int before = errno;
+    while (atomic_flag_test_and_set(&watching))
+        ;
+    /* What is out of date is refused. */
+    for (struct watched *w = watched; w < watched + sizeof watched / sizeof *watched; w++)
+        if (w->event.events && w->fd == fd)
+            real_epoll_ctl(w->epoll, EPOLL_CTL_MOD, fd, &w->event);
+    atomic_flag_clear(&watching);
+    errno = before;
+}
+
+static int fails_on(enum call call, int fd)
+{
+    if (!fails(call))
+        return 0;
+    make_edge(fd);
+    return 1;
+}
 
 PLAIN(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
 PLAIN(int, socketpair, (int domain, int type, int protocol, int fds[2]), (domain, type, protocol, fds))
@@ -228,7 +296,6 @@ PLAIN(int, poll, (struct pollfd *polled, nfds_t count, int timeout), (polled, co
 PLAIN(int, ppoll, (struct pollfd *polled, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
       (polled, count, timeout, mask))
 PLAIN(int, epoll_create1, (int flags), (flags))
-PLAIN(int, epoll_ctl, (int epoll, int what, int fd, struct epoll_event *event), (epoll, what, fd, event))
 PLAIN(int, epoll_wait, (int epoll, struct epoll_event *events, int count, int timeout),
       (epoll, events, count, timeout))
 PLAIN(int, eventfd, (unsigned int value, int flags), (value, flags))
@@ -292,11 +359,13 @@ static struct msghdr shorter(const struct msghdr *message, enum call call, struc
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     REAL(recvmsg);
-    if (fails(CALL_recvmsg))
+    if (fails_on(CALL_recvmsg, fd))
         return -1;
     struct iovec room;
     struct msghdr part = shorter(message, CALL_recvmsg, &room);
     ssize_t moved = real(fd, &part, flags);
+    if (part.msg_iov == &room)
+        make_edge(fd);
     message->msg_namelen = part.msg_namelen;
     message->msg_controllen = part.msg_controllen;
     message->msg_flags = part.msg_flags;
@@ -306,11 +375,14 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     REAL(sendmsg);
-    if (fails(CALL_sendmsg))
+    if (fails_on(CALL_sendmsg, fd))
         return -1;
     struct iovec room;
     struct msghdr part = shorter(message, CALL_sendmsg, &room);
-    return real(fd, &part, flags);
+    ssize_t moved = real(fd, &part, flags);
+    if (part.msg_iov == &room)
+        make_edge(fd);
+    return moved;
 }
 
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
@@ -322,7 +394,7 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
 int connect(int fd, const struct sockaddr *address, socklen_t size)
 {
     REAL(connect);
-    if (!fails(CALL_connect))
+    if (!fails_on(CALL_connect, fd))
         return real(fd, address, size);
     if ((fault == EINTR || fault == EINPROGRESS) && address->sa_family != AF_UNIX) {
         real(fd, address, size);
