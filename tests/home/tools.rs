@@ -1,8 +1,8 @@
 //! What these tests are made of.
 
 use std::{
-    cell::RefCell, ffi::c_void, net::SocketAddr, os::fd::AsRawFd, ptr, rc::Rc, sync::Arc,
-    sync::Mutex, thread, thread::ThreadId,
+    cell::RefCell, ffi::CStr, ffi::c_void, net::SocketAddr, os::fd::AsRawFd, ptr, rc::Rc,
+    sync::Arc, sync::Mutex, thread, thread::ThreadId,
 };
 
 use gio::prelude::*;
@@ -186,7 +186,8 @@ pub(crate) fn assert_all_here(told: &Told) {
     }
 }
 
-/// How many sources a context of one's own has.
+/// How many sources a context of one's own has, besides those with which it is watched: the engine's, or
+/// one for each descriptor.
 pub(crate) fn sources(context: &glib::MainContext) -> usize {
     (1..5_000)
         .filter(|id| {
@@ -194,9 +195,17 @@ pub(crate) fn sources(context: &glib::MainContext) -> usize {
             let source = unsafe {
                 glib::ffi::g_main_context_find_source_by_id(context.to_glib_none().0, *id)
             };
-            !source.is_null()
+            !source.is_null() && !is_watch(source)
         })
         .count()
+}
+
+fn is_watch(source: *mut glib::ffi::GSource) -> bool {
+    // SAFETY: a live source; its name is borrowed, or NULL.
+    let name = unsafe { glib::ffi::g_source_get_name(source) };
+    // SAFETY: a C string that lives as long as the source.
+    let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) });
+    name.is_some_and(|name| name == c"gsock engine" || name == c"gsock descriptor")
 }
 
 /// Waits until the kernel has seen the peer's FIN or reset; no context is iterated.

@@ -103,9 +103,10 @@ fn assert_empty(context: &glib::MainContext) {
         glib::ffi::g_main_context_query(context, i32::MAX, &raw mut timeout, ptr::null_mut(), 0)
     };
     assert_eq!(timeout, -1, "a source in the context has a ready time");
-    assert_eq!(
-        polled, 1,
-        "a source in the context has a descriptor, besides GLib's own"
+    // The engine stays, and so does the descriptor by which it watches all others.
+    assert!(
+        polled <= 2,
+        "a source in the context has a descriptor, besides GLib's own and the engine's"
     );
 }
 

@@ -520,7 +520,7 @@ fn differs_f18_a_wait_that_is_taken_up_again_has_no_more_time_than_before() {
                 let thief = pollable_input(&*under).create_source(
                     Cancellable::NONE,
                     None,
-                    DEFAULT,
+                    side.in_front_of_a_read(),
                     move |_| {
                         (put.take().expect("it stops"))(read_now(&*taker, 8));
                         glib::ControlFlow::Break

@@ -21,6 +21,17 @@ pub(crate) enum Side {
     Ours,
 }
 
+impl Side {
+    /// At which priority a source comes before a read of the default priority that waits already, and in the
+    /// iteration that wakes both. Ours waits in the engine, whose source is older than any.
+    pub(crate) fn in_front_of_a_read(self) -> glib::Priority {
+        match self {
+            Self::Gio => glib::Priority::DEFAULT,
+            Self::Ours => glib::Priority::HIGH,
+        }
+    }
+}
+
 /// Makes two tests of each scenario.
 macro_rules! on_both {
     ($($scenario:ident),+ $(,)?) => {$(
