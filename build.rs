@@ -4,13 +4,19 @@ use std::env::var;
 
 /// `poll(2)` reports the peer's FIN (`POLLRDHUP`) without a read.
 const PEER_HANGUP: &[&str] = &["linux", "android"];
+/// `epoll(7)` watches many descriptors at once.
+const EPOLL: &[&str] = &["linux", "android"];
 /// `TCP_INFO` tells the state of the protocol machine.
 const TCP_STATE: &[&str] = &["linux", "android"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let system = var("CARGO_CFG_TARGET_OS").unwrap_or_default();
-    for (name, systems) in [("peer_hangup", PEER_HANGUP), ("tcp_state", TCP_STATE)] {
+    for (name, systems) in [
+        ("epoll", EPOLL),
+        ("peer_hangup", PEER_HANGUP),
+        ("tcp_state", TCP_STATE),
+    ] {
         println!("cargo::rustc-check-cfg=cfg({name})");
         if systems.contains(&system.as_str()) {
             println!("cargo::rustc-cfg={name}");

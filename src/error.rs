@@ -63,6 +63,14 @@ pub(crate) fn timed_out() -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::TimedOut, "Socket I/O timed out")
 }
 
+/// What waits in a main context has to be on the thread that owns it.
+pub(crate) fn not_owned() -> glib::Error {
+    glib::Error::new(
+        gio::IOErrorEnum::NotSupported,
+        "The thread does not own its main context, so that nothing can wait here",
+    )
+}
+
 pub(crate) fn not_connected() -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::NotConnected, "Socket is not connected")
 }
@@ -74,6 +82,25 @@ pub(crate) fn invalid(message: &str) -> glib::Error {
 /// What an operation answers whose code panicked, or that was dropped before it could answer.
 pub(crate) fn failed(message: &str) -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::Failed, message)
+}
+
+/// The same error for the traits of `futures::io`, which keeps it as its source.
+pub(crate) fn into_io(failure: glib::Error) -> io::Error {
+    use gio::IOErrorEnum as E;
+    let kind = match failure.kind::<E>() {
+        Some(E::TimedOut) => io::ErrorKind::TimedOut,
+        Some(E::Closed | E::NotConnected) => io::ErrorKind::NotConnected,
+        Some(E::ConnectionRefused) => io::ErrorKind::ConnectionRefused,
+        Some(E::NotSupported) => io::ErrorKind::Unsupported,
+        Some(E::InvalidArgument) => io::ErrorKind::InvalidInput,
+        Some(E::PermissionDenied) => io::ErrorKind::PermissionDenied,
+        Some(E::HostUnreachable) => io::ErrorKind::HostUnreachable,
+        Some(E::NetworkUnreachable) => io::ErrorKind::NetworkUnreachable,
+        // One number for both; what has no kind of its own is a broken pipe to a writer.
+        Some(CONNECTION_CLOSED) => io::ErrorKind::ConnectionReset,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, failure)
 }
 
 fn text(errno: i32) -> String {

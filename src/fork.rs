@@ -22,6 +22,22 @@ unsafe extern "C" fn count() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
+/// In which process something was last seen to belong, for all threads to look at.
+#[derive(Debug)]
+pub(crate) struct Belonging(AtomicU32);
+
+impl Belonging {
+    pub(crate) fn here() -> Self {
+        Self(AtomicU32::new(Birthplace::here().0))
+    }
+
+    /// Whether it was another process, once.
+    pub(crate) fn moves(&self) -> bool {
+        let forks = FORKS.load(Ordering::Relaxed);
+        self.0.load(Ordering::Relaxed) != forks && self.0.swap(forks, Ordering::AcqRel) != forks
+    }
+}
+
 /// The process in which a value was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Birthplace(u32);

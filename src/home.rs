@@ -23,7 +23,7 @@ use std::{
 use gio::prelude::*;
 use glib::translate::from_glib_full;
 
-use crate::reactor::Source;
+use crate::reactor::{Engine, Spawned};
 
 /// The properties whose change may have to be told, one bit each.
 pub(crate) mod change {
@@ -70,7 +70,8 @@ const LONG_AGO: i64 = i64::MIN / 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
     pub(crate) thread: usize,
-    pub(crate) context: glib::MainContext,
+    /// That of the context, which is not kept alive by it.
+    pub(crate) engine: Arc<Engine>,
 }
 
 impl Home {
@@ -78,7 +79,7 @@ impl Home {
     pub(crate) fn here() -> Self {
         Self {
             thread: glib::thread_guard::thread_id(),
-            context: glib::MainContext::ref_thread_default(),
+            engine: Engine::current(),
         }
     }
 }
@@ -161,7 +162,7 @@ impl Notifier {
             let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
             *home = Home {
                 thread,
-                context: context.clone(),
+                engine: Engine::of(context),
             };
             self.thread.store(thread, Ordering::Release);
         }
@@ -179,29 +180,11 @@ impl Notifier {
     /// Not for ever: it asks GObject, where somebody may hold the answer back.
     pub(crate) fn release_at_home(&self, object: glib::Object, may_go: fn(&glib::Object) -> bool) {
         let home = self.home();
-        let mut parcel = Some(Parcel {
+        let parcel = Parcel {
             object: ManuallyDrop::new(object),
             home: home.thread,
-        });
-        let mut interval = PARCEL_INTERVAL;
-        let mut until = None;
-        let source = Source::new(glib::Priority::DEFAULT, move |source| {
-            let now = glib::monotonic_time();
-            let until = *until.get_or_insert(now + PARCEL_PATIENCE);
-            if parcel
-                .as_ref()
-                .is_some_and(|parcel| parcel.is_home() && !may_go(&parcel.object))
-                && now < until
-            {
-                source.set_ready_time(Some(now + interval));
-                interval = (interval * 2).min(PARCEL_LAST_INTERVAL);
-                return true;
-            }
-            drop(parcel.take());
-            false
-        });
-        source.set_ready_time(Some(0));
-        source.attach(&home.context);
+        };
+        send(home.engine, parcel, may_go, PARCEL_INTERVAL, None);
     }
 
     /// Tells `changes`: now at home, soon from elsewhere. No lock may be held by the caller.
@@ -209,7 +192,11 @@ impl Notifier {
         if changes == 0 {
             return;
         }
-        self.pending.fetch_or(changes, Ordering::AcqRel);
+        let before = self.pending.fetch_or(changes, Ordering::AcqRel);
+        if changes & !change::BYTES == 0 && before & changes == changes {
+            // It is on its way, be it by a timer.
+            return;
+        }
         if self.is_home() {
             self.flush(changes & change::CLOSED != 0);
         } else if changes & !change::BYTES != 0 {
@@ -342,12 +329,12 @@ impl Notifier {
     }
 }
 
-/// One source at a time that goes to the home context and tells what is pending there.
+/// One task at a time that goes to the home context and tells what is pending there.
 #[derive(Default)]
-struct Errand(Mutex<Option<Source>>);
+struct Errand(Mutex<Option<Spawned>>);
 
 impl Errand {
-    fn slot(&self) -> MutexGuard<'_, Option<Source>> {
+    fn slot(&self) -> MutexGuard<'_, Option<Spawned>> {
         // Exchanged whole: a panic leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -356,7 +343,7 @@ impl Errand {
         self.slot().is_some()
     }
 
-    /// Sends a source that is due then, unless there is one. `which` finds this errand again.
+    /// Sends a task that is due then, unless there is one. `which` finds this errand again.
     fn send(&self, notifier: &Arc<Notifier>, due: i64, which: fn(&Notifier) -> &Self) {
         self.send_instead_of(None, notifier, due, which);
     }
@@ -369,7 +356,7 @@ impl Errand {
         due: i64,
         which: fn(&Notifier) -> &Self,
     ) {
-        let context = notifier.home().context;
+        let engine = notifier.home().engine;
         let mut slot = self.slot();
         if let Some(another) = another {
             another.call_off();
@@ -378,25 +365,22 @@ impl Errand {
             return;
         }
         let weak = Arc::downgrade(notifier);
-        let source = Source::new(glib::Priority::DEFAULT, move |_| {
+        let due = (due > 0).then_some(due);
+        // Sent under the lock, so that its arrival finds it in the slot.
+        *slot = Some(engine.at(due, move || {
             if let Some(notifier) = weak.upgrade() {
                 let arrived = which(&notifier).slot().take();
                 drop(arrived);
                 notifier.catch_up();
             }
-            false
-        });
-        source.set_ready_time(Some(due));
-        // Attached under the lock, so that its arrival finds it in the slot.
-        source.attach(&context);
-        *slot = Some(source);
+        }));
     }
 
-    /// The source may be destroyed from any thread: it holds nothing that belongs to one.
+    /// From any thread: the task holds nothing that belongs to one.
     fn call_off(&self) {
-        let source = self.slot().take();
-        if let Some(source) = source {
-            source.destroy();
+        let task = self.slot().take();
+        if let Some(task) = task {
+            task.cancel();
         }
     }
 }
@@ -414,6 +398,26 @@ impl fmt::Debug for Notifier {
 struct Parcel {
     object: ManuallyDrop<glib::Object>,
     home: usize,
+}
+
+/// Sends `parcel` home, where it is opened when it may be, or looked at again.
+fn send(
+    engine: Arc<Engine>,
+    parcel: Parcel,
+    may_go: fn(&glib::Object) -> bool,
+    interval: i64,
+    patience_ends: Option<i64>,
+) {
+    let due = patience_ends.map(|_| glib::monotonic_time() + interval);
+    engine.clone().at(due, move || {
+        let now = glib::monotonic_time();
+        let until = patience_ends.unwrap_or(now + PARCEL_PATIENCE);
+        if parcel.is_home() && !may_go(&parcel.object) && now < until {
+            let interval = (interval * 2).min(PARCEL_LAST_INTERVAL);
+            return send(engine, parcel, may_go, interval, Some(until));
+        }
+        drop(parcel);
+    });
 }
 
 // SAFETY: only carried; given up on the home thread, or never.

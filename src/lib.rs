@@ -3,9 +3,11 @@
 #[cfg(not(unix))]
 compile_error!("gsock works on Unix systems; on Windows use gio's own socket classes");
 
+pub mod engine;
 mod error;
 mod factory;
 mod fork;
+mod halves;
 mod home;
 mod operation;
 pub mod prelude;
@@ -19,6 +21,7 @@ mod tcp_connection;
 mod transport;
 mod vfunc;
 
+pub use halves::{ReadHalf, WriteHalf};
 pub use socket_connection::{SocketConnection, SocketConnectionExt};
 pub use tcp_connection::{KeepaliveParams, Liveness, TcpConnection, TcpConnectionExt};
 pub use transport::ConnectionState;

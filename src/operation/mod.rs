@@ -5,8 +5,10 @@
 //! GAsyncResult form ([`Task`]).
 
 mod task;
+mod transfer;
 
 pub(crate) use task::{Answers, Tag, Task, finish, finish_size, ready_callback};
+pub(crate) use transfer::Transfer;
 
 use std::{
     future::{Future, poll_fn},
@@ -19,7 +21,7 @@ use gio::prelude::*;
 
 use crate::{
     error,
-    reactor::{CancelWatch, FdWait, Interest, earlier},
+    reactor::{self, CancelWatch, Engine, Interest, Registration, earlier},
     transport::{Transport, Waiter},
 };
 
@@ -27,6 +29,8 @@ use crate::{
 pub(crate) enum Progress<T> {
     Done(Result<T, glib::Error>),
     Wait(Wait),
+    /// There is more to do, after others have had their turn.
+    Yield,
 }
 
 /// What the next step needs first.
@@ -61,8 +65,8 @@ pub(crate) trait Attempt {
     /// When the whole operation runs out of time, on the monotonic clock.
     fn deadline(&self) -> Option<i64>;
 
-    /// One step; it does not wait.
-    fn attempt(&mut self) -> Progress<Self::Output>;
+    /// One step; it does not wait. What `registered` knows of the descriptor may spare system calls.
+    fn attempt(&mut self, registered: Option<&Registration>) -> Progress<Self::Output>;
 
     /// What an earlier wait has left to say, which comes before a cancellation.
     fn left_over(&self) -> Option<glib::Error> {
@@ -87,8 +91,9 @@ pub(crate) fn block<A: Attempt>(
             operation.give_up(Some(&failure));
             return Err(failure);
         }
-        let wait = match operation.attempt() {
+        let wait = match operation.attempt(None) {
             Progress::Done(result) => return result,
+            Progress::Yield => continue,
             Progress::Wait(wait) => wait,
         };
         let (transport, deadline) = (operation.transport().clone(), operation.deadline());
@@ -107,7 +112,10 @@ pub(crate) fn block<A: Attempt>(
 pub(crate) struct Drive<A: Attempt> {
     operation: A,
     cancel: Option<CancelWatch>,
-    wait: FdWait,
+    wait: reactor::Wait,
+    /// How the engine of the last poll watches the descriptor.
+    registered: Option<(Arc<Engine>, Arc<Registration>)>,
+    /// For a wait in which nobody looks at the descriptor.
     waiter: Option<(Waiter, Waker)>,
     ended: bool,
 }
@@ -115,9 +123,10 @@ pub(crate) struct Drive<A: Attempt> {
 impl<A: Attempt> Drive<A> {
     pub(crate) fn new(operation: A, cancellable: Option<&gio::Cancellable>) -> Self {
         Self {
-            wait: FdWait::new(operation.transport().clone()),
+            wait: reactor::Wait::new(),
             operation,
             cancel: cancellable.map(CancelWatch::new),
+            registered: None,
             waiter: None,
             ended: false,
         }
@@ -128,7 +137,8 @@ impl<A: Attempt> Drive<A> {
         result: Result<A::Output, glib::Error>,
     ) -> Poll<Result<A::Output, glib::Error>> {
         self.ended = true;
-        self.wait.disarm();
+        self.wait.end();
+        self.registered = None;
         self.waiter = None;
         self.cancel = None;
         Poll::Ready(result)
@@ -139,8 +149,53 @@ impl<A: Attempt> Drive<A> {
         self.end(Err(failure))
     }
 
-    fn arm(&mut self, wait: Wait, deadline: Option<i64>, waker: &Waker) -> Result<(), glib::Error> {
-        let until = earlier(wait.until, deadline);
+    fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(CancelWatch::is_cancelled)
+    }
+
+    /// Forgets a registration that is of no use here and now, and takes one that is.
+    fn follow(&mut self, engine: &Arc<Engine>) {
+        if let Some((known, registration)) = &self.registered {
+            if Arc::ptr_eq(known, engine) && !registration.is_ended() {
+                return;
+            }
+            self.registered = None;
+        }
+        self.registered = self
+            .operation
+            .transport()
+            .known_registration(engine)
+            .map(|known| (engine.clone(), known));
+    }
+
+    /// Answers whether the descriptor is ready already.
+    fn arm(
+        &mut self,
+        wait: Wait,
+        deadline: Option<i64>,
+        engine: &Arc<Engine>,
+        waker: &Waker,
+    ) -> Result<bool, glib::Error> {
+        if let Some(cancel) = &mut self.cancel {
+            cancel.wake(waker);
+        }
+        self.wait
+            .until(earlier(wait.until, deadline), engine, waker);
+        let Some(interest) = wait.interest else {
+            return self.wait_for_close(waker).map(|()| false);
+        };
+        if self.registered.is_none() {
+            let transport = self.operation.transport();
+            let registration = transport.registration(engine, interest)?;
+            self.registered = Some((engine.clone(), registration));
+        }
+        let registered = self.registered.as_ref();
+        Ok(registered.is_some_and(|(_, registration)| {
+            self.wait.for_descriptor(registration, interest, waker)
+        }))
+    }
+
+    fn wait_for_close(&mut self, waker: &Waker) -> Result<(), glib::Error> {
         if !self
             .waiter
             .as_ref()
@@ -149,17 +204,8 @@ impl<A: Attempt> Drive<A> {
             let waiter = self.operation.transport().wake_on_close(waker);
             self.waiter = Some((waiter, waker.clone()));
         }
-        if let Some(cancel) = &mut self.cancel {
-            cancel.wake(waker);
-        }
         // After the place in the list of waiters was taken, so that a close in between is seen.
-        let using = self.operation.transport().enter()?;
-        self.wait.arm(
-            wait.interest.map(|interest| (using.fd(), interest)),
-            until,
-            waker,
-        );
-        Ok(())
+        self.operation.transport().enter().map(drop)
     }
 }
 
@@ -170,24 +216,40 @@ impl<A: Attempt> Future for Drive<A> {
     type Output = Result<A::Output, glib::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.cancel.as_ref().is_some_and(CancelWatch::is_cancelled) {
-            return self.fail(error::cancelled());
-        }
-        let wait = match self.operation.attempt() {
-            Progress::Done(result) => return self.end(result),
-            Progress::Wait(wait) => wait,
-        };
-        let deadline = self.operation.deadline();
-        if deadline.is_some_and(|deadline| glib::monotonic_time() >= deadline) {
-            return self.fail(error::timed_out());
-        }
-        match self.arm(wait, deadline, cx.waker()) {
-            // Cancelled while the watch was being set up: nobody may wake us any more.
-            Ok(()) if self.cancel.as_ref().is_some_and(CancelWatch::is_cancelled) => {
-                self.fail(error::cancelled())
+        let this = &mut *self;
+        let engine = Engine::current();
+        loop {
+            this.follow(&engine);
+            if this.is_cancelled() {
+                return this.fail(error::cancelled());
             }
-            Ok(()) => Poll::Pending,
-            Err(failure) => self.fail(failure),
+            let registration = this.registered.as_ref().map(|(_, known)| &**known);
+            let seen = registration.map(Registration::look);
+            let wait = match this.operation.attempt(registration) {
+                Progress::Done(result) => return this.end(result),
+                Progress::Yield => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Progress::Wait(wait) => wait,
+            };
+            if let (Some(registration), Some(seen), Some(interest)) =
+                (registration, seen, wait.interest)
+            {
+                registration.used_up(interest, seen);
+            }
+            let deadline = this.operation.deadline();
+            if deadline.is_some_and(|deadline| glib::monotonic_time() >= deadline) {
+                return this.fail(error::timed_out());
+            }
+            match this.arm(wait, deadline, &engine, cx.waker()) {
+                // Something has happened since the attempt.
+                Ok(true) => {}
+                // Cancelled while the watch was being set up: nobody may wake us any more.
+                Ok(false) if this.is_cancelled() => return this.fail(error::cancelled()),
+                Ok(false) => return Poll::Pending,
+                Err(failure) => return this.fail(failure),
+            }
         }
     }
 }

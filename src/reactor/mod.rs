@@ -1,18 +1,66 @@
-//! Waiting on a main context: the only place of the crate that makes `GSource`s.
+//! Waiting on main contexts: an engine for each of them, and what it is made of.
 //!
-//! * [`source`]: an event source whose dispatch runs a closure;
-//! * [`task`]: a future driven by one source of its own, at the priority of its operation;
-//! * [`wait`]: waiting for a descriptor or a moment, from a future or by blocking.
+//! * [`engine`]: its place in the context, its tasks, what it watches; [`turn`] and [`lane`]: how it
+//!   runs; [`task`]: a future that it runs; [`collector`]: what it sees;
+//! * [`core`]: what it knows of descriptors and moments, over a [`poller`]; [`readiness`], [`waiters`],
+//!   [`timers`], [`queue`] and [`slab`] are plain data;
+//! * [`fd_source`]: the portable back end, a source for each descriptor in the place of a poller;
+//! * [`wait`]: waiting in a future; [`blocking`]: waiting by blocking; [`cancel`]: being told of a
+//!   cancellation.
 //!
-//! This is the portable back end: one source for each operation that waits, the descriptor hosted
-//! in that source. It knows nothing of sockets.
+//! It knows nothing of sockets.
 
+mod blocking;
+mod cancel;
+mod collector;
+mod core;
+mod engine;
+mod events;
+mod fd_source;
+mod lane;
+mod lent;
+mod polled;
+mod poller;
+mod queue;
+mod readiness;
+mod registration;
+mod slab;
 mod source;
 mod task;
+mod timers;
+mod turn;
 mod wait;
+mod waiters;
 
-pub(crate) use source::{Events, FdTag, Source};
-pub(crate) use task::{Answer, Local, spawn};
-pub(crate) use wait::{
-    CancelWatch, FdWait, Gone, Interest, block_on_events, blocking_waker, earlier,
-};
+use std::future::Future;
+
+pub(crate) use blocking::{block_on_events, blocking_waker};
+pub(crate) use cancel::CancelWatch;
+pub(crate) use engine::{Engine, Spawned};
+pub(crate) use events::{Events, Interest};
+pub(crate) use registration::{Observer, Purpose, Registration};
+pub(crate) use source::{Due, Handler, Source};
+pub(crate) use task::{Answer, Local};
+pub(crate) use wait::{Wait, earlier};
+
+/// Runs `future` on `context`: see [`Engine::spawn`]. Nobody need own the context now.
+pub(crate) fn spawn(
+    context: &glib::MainContext,
+    priority: glib::Priority,
+    future: impl Future<Output = ()> + Send + 'static,
+) {
+    Engine::of(context).spawn(priority, future);
+}
+
+#[cfg(epoll)]
+type PlatformPoller = poller::Epoll;
+#[cfg(not(epoll))]
+type PlatformPoller = poller::NoPoller;
+
+/// Whether each descriptor has a source of its own, although there could be a poller.
+fn is_portable() -> bool {
+    static PORTABLE: once_cell::sync::Lazy<bool> = once_cell::sync::Lazy::new(|| {
+        std::env::var_os("GSOCK_BACK_END").is_some_and(|back_end| back_end == "sources")
+    });
+    *PORTABLE
+}

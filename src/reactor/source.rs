@@ -1,4 +1,4 @@
-//! A `GSource` that hosts descriptors and a moment, and runs a closure when one of them is due.
+//! `GSource`s of ours: one that runs a closure, and one whose readiness an object decides.
 
 #![allow(
     unsafe_code,
@@ -6,56 +6,16 @@
 )]
 
 use std::{
-    ffi::c_int,
+    any::Any,
+    ffi::{CStr, c_int},
     fmt,
+    mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::{self, NonNull},
+    sync::Arc,
 };
 
 use glib::translate::{IntoGlib, ToGlibPtr, from_glib_none};
-
-/// `poll(2)` events, in the numbers that `GIOCondition` shares with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Events(u32);
-
-impl Events {
-    pub(crate) const NONE: Self = Self(0);
-    pub(crate) const IN: Self = Self(libc::POLLIN as u32);
-    pub(crate) const OUT: Self = Self(libc::POLLOUT as u32);
-    pub(crate) const ERROR: Self = Self(libc::POLLERR as u32);
-    pub(crate) const HANGUP: Self = Self(libc::POLLHUP as u32);
-    /// The peer will send no more.
-    #[cfg(peer_hangup)]
-    pub(crate) const PEER_HANGUP: Self = Self(libc::POLLRDHUP as u32);
-    /// No event says so on this system: a read does.
-    #[cfg(not(peer_hangup))]
-    pub(crate) const PEER_HANGUP: Self = Self::NONE;
-
-    pub(crate) const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    pub(crate) const fn has(self, any_of: Self) -> bool {
-        self.0 & any_of.0 != 0
-    }
-
-    pub(crate) const fn bits(self) -> i16 {
-        self.0 as i16
-    }
-
-    pub(crate) const fn from_bits(bits: i16) -> Self {
-        Self(bits as u16 as u32)
-    }
-}
-
-/// Names a descriptor within its source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FdTag(glib::ffi::gpointer);
-
-// SAFETY: a name; only GLib looks behind it.
-unsafe impl Send for FdTag {}
-// SAFETY: likewise.
-unsafe impl Sync for FdTag {}
 
 /// A strong reference to an event source.
 ///
@@ -64,20 +24,41 @@ unsafe impl Sync for FdTag {}
 pub(crate) struct Source(NonNull<glib::ffi::GSource>);
 
 // SAFETY: every call below is one that GLib allows from any thread (reference counting, attaching,
-// destroying and the ready time take the context's lock); the closure inside is `Send`.
+// destroying and the ready time take the context's lock); what is inside is `Send`.
 unsafe impl Send for Source {}
 // SAFETY: as above; a `&Source` offers nothing else.
 unsafe impl Sync for Source {}
 
-type Callback = Box<dyn FnMut(&Source) -> bool + Send>;
-type Hook = Box<dyn Fn(&Source) -> bool + Send + Sync>;
+/// When a source is due, before its context waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Now,
+    /// In so many milliseconds at the latest.
+    In(c_int),
+    NotYet,
+}
 
-/// A `GSource` that is asked before every poll.
+/// Decides when a source is due, and what happens then. Called on the thread that owns the
+/// context, which nobody else does meanwhile.
+pub(crate) trait Handler: Send + Sync {
+    /// Before the context waits.
+    fn prepare(&self, source: &Source) -> Due;
+
+    /// After it has waited; GLib looks at the descriptors itself where nobody else does.
+    fn check(&self, source: &Source) -> bool;
+
+    /// Answers whether the source stays.
+    fn dispatch(&self, source: &Source) -> bool;
+}
+
+type Callback = Box<dyn FnMut(&Source) -> bool + Send>;
+
+/// A `GSource` with a handler.
 #[repr(C)]
-struct Hooked {
+struct Handled {
     source: glib::ffi::GSource,
-    /// Freed with the source; NULL for never.
-    hook: *mut Hook,
+    /// Freed with the source; NULL for none.
+    handler: *mut Arc<dyn Handler>,
 }
 
 impl Source {
@@ -88,19 +69,28 @@ impl Source {
         priority: glib::Priority,
         callback: impl FnMut(&Self) -> bool + Send + 'static,
     ) -> Self {
-        Self::with(&FUNCS, size_of::<glib::ffi::GSource>(), priority, callback)
+        let callback: Box<Callback> = Box::new(Box::new(callback));
+        let size = size_of::<glib::ffi::GSource>();
+        let source = Self::with(&FUNCS, size, priority);
+        source.set_data(Box::into_raw(callback).cast(), drop_callback);
+        source
     }
 
-    /// Likewise, and `hook` is asked before every poll of the context whether the source is due.
-    pub(crate) fn with_hook(
+    /// Likewise, and `handler` decides. It may be dispatched again while it is being dispatched.
+    /// `until_destroyed` is dropped when the source is destroyed.
+    pub(crate) fn with_handler(
         priority: glib::Priority,
-        hook: impl Fn(&Self) -> bool + Send + Sync + 'static,
-        callback: impl FnMut(&Self) -> bool + Send + 'static,
+        handler: Arc<dyn Handler>,
+        until_destroyed: Box<dyn Any + Send>,
     ) -> Self {
-        let hook: Box<Hook> = Box::new(Box::new(hook));
-        let source = Self::with(&HOOKED_FUNCS, size_of::<Hooked>(), priority, callback);
-        // SAFETY: a source of `HOOKED_FUNCS` has room for it, and nobody else knows it yet.
-        unsafe { (*source.as_ptr().cast::<Hooked>()).hook = Box::into_raw(hook) };
+        let source = Self::with(&HANDLED_FUNCS, size_of::<Handled>(), priority);
+        let handler = Box::into_raw(Box::new(handler));
+        // SAFETY: a source of `HANDLED_FUNCS` has room for it, and nobody else knows it yet.
+        unsafe { (*source.as_ptr().cast::<Handled>()).handler = handler };
+        // SAFETY: a new source that only this thread knows.
+        unsafe { glib::ffi::g_source_set_can_recurse(source.as_ptr(), glib::ffi::GTRUE) };
+        let data: *mut Box<dyn Any + Send> = Box::into_raw(Box::new(until_destroyed));
+        source.set_data(data.cast(), drop_any);
         source
     }
 
@@ -108,27 +98,33 @@ impl Source {
         funcs: &'static glib::ffi::GSourceFuncs,
         size: usize,
         priority: glib::Priority,
-        callback: impl FnMut(&Self) -> bool + Send + 'static,
     ) -> Self {
-        let callback: Box<Callback> = Box::new(Box::new(callback));
         // SAFETY: GLib only reads the table, and zeroes what is beyond a plain GSource.
         let source =
             unsafe { glib::ffi::g_source_new(ptr::from_ref(funcs).cast_mut(), size as u32) };
         let source = NonNull::new(source).expect("g_source_new() aborts rather than return NULL");
         // SAFETY: a new source that only this thread knows.
         unsafe { glib::ffi::g_source_set_priority(source.as_ptr(), priority.into_glib()) };
-        // SAFETY: `run` and `drop_callback` agree with the type of the data given here.
-        unsafe {
-            glib::ffi::g_source_set_callback(
-                source.as_ptr(),
-                Some(run),
-                Box::into_raw(callback).cast(),
-                Some(drop_callback),
-            );
-        }
-        // SAFETY: a new source that only this thread knows; the name is a static string.
-        unsafe { glib::ffi::g_source_set_static_name(source.as_ptr(), c"gsock".as_ptr()) };
         Self(source)
+    }
+
+    /// Says what it is, to whoever looks at the context with a profiler.
+    pub(crate) fn named(self, name: &'static CStr) -> Self {
+        // SAFETY: not attached yet, so that only this thread knows it; the name is a static string.
+        unsafe { glib::ffi::g_source_set_static_name(self.as_ptr(), name.as_ptr()) };
+        self
+    }
+
+    /// `drop_data` agrees with the type of `data`.
+    fn set_data(
+        &self,
+        data: glib::ffi::gpointer,
+        drop_data: unsafe extern "C" fn(glib::ffi::gpointer),
+    ) {
+        // SAFETY: a new source that only this thread knows; `run` does not look at the data.
+        unsafe {
+            glib::ffi::g_source_set_callback(self.as_ptr(), Some(run), data, Some(drop_data));
+        }
     }
 
     pub(crate) fn attach(&self, context: &glib::MainContext) {
@@ -142,28 +138,26 @@ impl Source {
         unsafe { glib::ffi::g_source_set_ready_time(self.as_ptr(), time.unwrap_or(-1)) };
     }
 
-    pub(crate) fn add_fd(&self, fd: c_int, events: Events) -> FdTag {
-        // SAFETY: the source is alive. A descriptor that is closed meanwhile reports INVALID.
-        FdTag(unsafe { glib::ffi::g_source_add_unix_fd(self.as_ptr(), fd, events.0) })
+    /// When the iteration that is running began to look at its sources.
+    pub(crate) fn time(&self) -> i64 {
+        // SAFETY: the source is attached, as those are who ask.
+        unsafe { glib::ffi::g_source_get_time(self.as_ptr()) }
     }
 
-    pub(crate) fn modify_fd(&self, tag: FdTag, events: Events) {
+    /// # Safety
+    ///
+    /// `place` stays where it is until it is removed or the source is destroyed.
+    pub(super) unsafe fn add_poll(&self, place: *mut glib::ffi::GPollFD) {
         if !self.is_destroyed() {
-            // SAFETY: `tag` came from `add_fd` on this source.
-            unsafe { glib::ffi::g_source_modify_unix_fd(self.as_ptr(), tag.0, events.0) };
+            // SAFETY: as the caller says.
+            unsafe { glib::ffi::g_source_add_poll(self.as_ptr(), place) };
         }
     }
 
-    /// What the descriptor reported in the dispatch that is running.
-    pub(crate) fn query_fd(&self, tag: FdTag) -> Events {
-        // SAFETY: `tag` came from `add_fd` on this source.
-        Events(unsafe { glib::ffi::g_source_query_unix_fd(self.as_ptr(), tag.0) })
-    }
-
-    pub(crate) fn remove_fd(&self, tag: FdTag) {
+    pub(super) fn remove_poll(&self, place: *mut glib::ffi::GPollFD) {
         if !self.is_destroyed() {
-            // SAFETY: `tag` came from `add_fd` on this source and is not used again.
-            unsafe { glib::ffi::g_source_remove_unix_fd(self.as_ptr(), tag.0) };
+            // SAFETY: a live source; the place is only compared.
+            unsafe { glib::ffi::g_source_remove_poll(self.as_ptr(), place) };
         }
     }
 
@@ -174,7 +168,7 @@ impl Source {
     }
 
     pub(crate) fn context(&self) -> Option<glib::MainContext> {
-        // SAFETY: allowed on a source that is not destroyed, which its own hook's never is.
+        // SAFETY: allowed on a source that is not destroyed, which the handler's own never is.
         let context = unsafe { glib::ffi::g_source_get_context(self.as_ptr()) };
         // SAFETY: borrowed from the source, NULL while it is not attached.
         unsafe { from_glib_none(context) }
@@ -221,41 +215,84 @@ static FUNCS: glib::ffi::GSourceFuncs = glib::ffi::GSourceFuncs {
     closure_marshal: None,
 };
 
-static HOOKED_FUNCS: glib::ffi::GSourceFuncs = glib::ffi::GSourceFuncs {
-    prepare: Some(prepare),
-    check: None,
-    dispatch: Some(dispatch),
-    finalize: Some(finalize),
+static HANDLED_FUNCS: glib::ffi::GSourceFuncs = glib::ffi::GSourceFuncs {
+    prepare: Some(handled_prepare),
+    check: Some(handled_check),
+    dispatch: Some(handled_dispatch),
+    finalize: Some(handled_finalize),
     closure_callback: None,
     closure_marshal: None,
 };
 
-unsafe extern "C" fn prepare(
+/// Runs `f` with the source and its handler; a panic is the value `otherwise`.
+///
+/// # Safety
+///
+/// `source` is a live source of `HANDLED_FUNCS`.
+unsafe fn handled<R>(
+    source: *mut glib::ffi::GSource,
+    otherwise: R,
+    f: impl FnOnce(&dyn Handler, &Source) -> R,
+) -> R {
+    // SAFETY: sources of `HANDLED_FUNCS` are `Handled`.
+    let handler = unsafe { (*source.cast::<Handled>()).handler };
+    let (Some(source), false) = (NonNull::new(source), handler.is_null()) else {
+        return otherwise;
+    };
+    let source = ManuallyDrop::new(Source(source));
+    // SAFETY: set once, freed with the source.
+    let handler = unsafe { &*handler };
+    catch_unwind(AssertUnwindSafe(|| f(&**handler, &source))).unwrap_or_else(|_| {
+        glib::g_critical!("Gsock", "a source's handler panicked");
+        otherwise
+    })
+}
+
+unsafe extern "C" fn handled_prepare(
     source: *mut glib::ffi::GSource,
     timeout: *mut c_int,
 ) -> glib::ffi::gboolean {
-    // SAFETY: GLib's place for an answer.
-    unsafe { *timeout = -1 };
-    // SAFETY: sources of `HOOKED_FUNCS` are `Hooked`.
-    let hook = unsafe { (*source.cast::<Hooked>()).hook };
-    let (Some(source), false) = (NonNull::new(source), hook.is_null()) else {
-        return glib::ffi::GFALSE;
+    // SAFETY: GLib calls this with sources of its table.
+    let due = unsafe {
+        handled(source, Due::NotYet, |handler, source| {
+            handler.prepare(source)
+        })
     };
-    let source = std::mem::ManuallyDrop::new(Source(source));
-    // SAFETY: set once, freed with the source.
-    let hook = unsafe { &*hook };
-    catch_unwind(AssertUnwindSafe(|| hook(&source)))
-        .unwrap_or(false)
-        .into()
+    let wait = match due {
+        Due::Now => 0,
+        Due::In(milliseconds) => milliseconds,
+        Due::NotYet => -1,
+    };
+    // SAFETY: GLib's place for an answer.
+    unsafe { *timeout = wait };
+    (due == Due::Now).into()
 }
 
-unsafe extern "C" fn finalize(source: *mut glib::ffi::GSource) {
-    // SAFETY: sources of `HOOKED_FUNCS` are `Hooked`.
-    let hook = unsafe { (*source.cast::<Hooked>()).hook };
-    if !hook.is_null() {
-        // SAFETY: the box of `with_hook`, freed once.
-        let hook = unsafe { Box::from_raw(hook) };
-        dropped(hook);
+unsafe extern "C" fn handled_check(source: *mut glib::ffi::GSource) -> glib::ffi::gboolean {
+    // SAFETY: GLib calls this with sources of its table.
+    unsafe { handled(source, false, |handler, source| handler.check(source)) }.into()
+}
+
+unsafe extern "C" fn handled_dispatch(
+    source: *mut glib::ffi::GSource,
+    callback: glib::ffi::GSourceFunc,
+    _data: glib::ffi::gpointer,
+) -> glib::ffi::gboolean {
+    if callback.is_none() {
+        // Destroyed by another thread between the poll and this dispatch.
+        return glib::ffi::G_SOURCE_REMOVE;
+    }
+    // SAFETY: GLib calls this with sources of its table.
+    unsafe { handled(source, true, |handler, source| handler.dispatch(source)) }.into()
+}
+
+unsafe extern "C" fn handled_finalize(source: *mut glib::ffi::GSource) {
+    // SAFETY: sources of `HANDLED_FUNCS` are `Handled`.
+    let handler = unsafe { (*source.cast::<Handled>()).handler };
+    if !handler.is_null() {
+        // SAFETY: the box of `with_handler`, freed once.
+        let handler = unsafe { Box::from_raw(handler) };
+        dropped(handler);
     }
 }
 
@@ -271,7 +308,7 @@ unsafe extern "C" fn dispatch(
         // Destroyed by another thread between the poll and this dispatch.
         return glib::ffi::G_SOURCE_REMOVE;
     }
-    let source = std::mem::ManuallyDrop::new(Source(source));
+    let source = ManuallyDrop::new(Source(source));
     // SAFETY: `data` is the box that `Source::new` gave with `run`; GLib keeps it alive during the
     // dispatch and does not dispatch a source again while it is being dispatched.
     let callback = unsafe { &mut *data.cast::<Callback>() };
@@ -285,7 +322,7 @@ unsafe extern "C" fn dispatch(
     }
 }
 
-/// Marks the callback data as ours; [`dispatch`] calls the closure itself.
+/// Marks the callback data as ours; the dispatch functions call what there is to call themselves.
 unsafe extern "C" fn run(_: glib::ffi::gpointer) -> glib::ffi::gboolean {
     glib::ffi::G_SOURCE_REMOVE
 }
@@ -294,6 +331,12 @@ unsafe extern "C" fn drop_callback(data: glib::ffi::gpointer) {
     // SAFETY: GLib calls this once with the pointer given to g_source_set_callback().
     let callback = unsafe { Box::from_raw(data.cast::<Callback>()) };
     dropped(callback);
+}
+
+unsafe extern "C" fn drop_any(data: glib::ffi::gpointer) {
+    // SAFETY: GLib calls this once with the pointer given to g_source_set_callback().
+    let any = unsafe { Box::from_raw(data.cast::<Box<dyn Any + Send>>()) };
+    dropped(any);
 }
 
 /// A destructor's panic must not leave an `extern "C"` function either.

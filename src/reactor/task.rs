@@ -1,245 +1,191 @@
-//! A future driven by a source of its own.
+//! A future that an engine runs.
 
 #![allow(
     unsafe_code,
-    reason = "moves thread-bound values through Send containers, checked"
+    reason = "a future in a cell that its state guards; thread-bound values through Send containers, checked"
 )]
 
 use std::{
-    cell::RefCell,
+    cell::UnsafeCell,
     fmt,
     future::Future,
     mem::ManuallyDrop,
-    os::fd::RawFd,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
     task::{Context, Poll, Wake, Waker},
 };
 
 use once_cell::sync::OnceCell;
 
-use super::{
-    source::{Events, FdTag, Source},
-    wait::Gone,
-};
+use super::{engine::Engine, slab::Key};
 
-/// What wakes a spawned future: its source, and what the next dispatch must know.
-pub(super) struct Task {
-    source: OnceCell<Source>,
-    state: Mutex<State>,
+/// In no queue; whoever wakes it puts it into one.
+const IDLE: u8 = 0;
+const QUEUED: u8 = 1;
+const RUNNING: u8 = 2;
+/// Woken while it was running: it runs again.
+const WOKEN: u8 = 3;
+/// Cancelled while it was running: its future is dropped when it returns.
+const CANCELLED: u8 = 4;
+const DONE: u8 = 5;
+
+/// A task whose future's type is forgotten.
+pub(super) trait Runnable: Send + Sync {
+    fn priority(&self) -> glib::Priority;
+
+    /// Polls the future once, on the thread that owns the context.
+    fn run(self: Arc<Self>);
+
+    /// Drops the future, on the calling thread; when it is being polled, right after that.
+    fn cancel(&self);
 }
 
-#[derive(Default)]
-struct State {
-    woken: bool,
-    hosted: Option<Hosted>,
+/// The future is touched by whoever has moved the state to `RUNNING`, or from there or from a state in
+/// which nobody has it to `DONE`.
+pub(super) struct Task<F> {
+    engine: Arc<Engine>,
+    /// Its place among the engine's tasks.
+    key: Key,
+    priority: glib::Priority,
+    state: AtomicU8,
+    future: UnsafeCell<Option<F>>,
 }
 
-/// The one wait that the task's own source carries.
-struct Hosted {
-    /// Which wait.
-    id: u64,
-    fd: Option<(RawFd, Events, FdTag)>,
-    until: Option<i64>,
-    gone: Arc<dyn Gone>,
-    /// Asked for since the last poll began; a wait nobody asks for any more must not fire for ever.
-    fresh: bool,
-}
+// SAFETY: `state` gives the future to one thread at a time, and it may move between them.
+unsafe impl<F: Send> Sync for Task<F> {}
 
-impl Task {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Plain data: a panic while it was held left nothing half done.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn source(&self) -> &Source {
-        self.source
-            .get()
-            .expect("set before the source is attached")
-    }
-
-    /// The task whose future is being polled on this thread by this very waker.
-    pub(super) fn current(waker: &Waker) -> Option<Arc<Self>> {
-        CURRENT.with_borrow(|current| {
-            // Combinators hand their own wakers down; those are woken through a source apart.
-            current
-                .as_ref()
-                .filter(|task| waker.data() == Arc::as_ptr(task).cast())
-                .cloned()
+impl<F: Future<Output = ()> + Send + 'static> Task<F> {
+    /// A task that is about to be queued.
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        key: Key,
+        priority: glib::Priority,
+        future: F,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            key,
+            priority,
+            state: AtomicU8::new(QUEUED),
+            future: UnsafeCell::new(Some(future)),
         })
     }
 
-    /// Carries the wait `id`, unless there is another one already: answers whether it does.
-    pub(super) fn host(
-        &self,
-        id: u64,
-        fd: Option<(RawFd, Events)>,
-        until: Option<i64>,
-        gone: &Arc<dyn Gone>,
-    ) -> bool {
-        let mut state = self.state();
-        let mut carried = None;
-        if let Some(hosted) = &mut state.hosted {
-            if hosted.id != id {
-                return false;
-            }
-            carried = hosted.fd.take();
-        }
-        let fd = match (carried, fd) {
-            (Some((fd, events, tag)), Some(wanted)) if (fd, events) == wanted => {
-                Some((fd, events, tag))
-            }
-            (carried, wanted) => {
-                carried
-                    .into_iter()
-                    .for_each(|(_, _, tag)| self.source().remove_fd(tag));
-                wanted.map(|(fd, events)| (fd, events, self.source().add_fd(fd, events)))
-            }
+    /// # Safety
+    ///
+    /// The state is `RUNNING`, and the caller has made it so.
+    unsafe fn poll(self: &Arc<Self>) -> Poll<()> {
+        // SAFETY: nobody else touches the future, as the caller says.
+        let future = unsafe { &mut *self.future.get() };
+        let Some(future) = future else {
+            return Poll::Ready(());
         };
-        state.hosted = Some(Hosted {
-            id,
-            fd,
-            until,
-            gone: gone.clone(),
-            fresh: true,
-        });
-        true
+        // SAFETY: the future stays where it is, in an allocation of its own, until it is dropped.
+        let future = unsafe { Pin::new_unchecked(future) };
+        let waker = Waker::from(self.clone());
+        future.poll(&mut Context::from_waker(&waker))
     }
 
-    /// The wait `id` is over.
-    pub(super) fn unhost(&self, id: u64) {
-        let hosted = {
-            let mut state = self.state();
-            if state.hosted.as_ref().is_none_or(|hosted| hosted.id != id) {
-                return;
-            }
-            state.hosted.take()
-        };
-        if let Some((_, _, tag)) = hosted.and_then(|hosted| hosted.fd) {
-            self.source().remove_fd(tag);
+    /// # Safety
+    ///
+    /// The state is `DONE`, and the caller has made it so.
+    unsafe fn drop_future(&self) {
+        // SAFETY: nobody else touches the future, as the caller says. In place, as it is pinned.
+        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { *self.future.get() = None }));
+        if dropped.is_err() {
+            glib::g_critical!("Gsock", "dropping a task panicked");
         }
-    }
-
-    /// Before a poll: whoever waits on must ask again.
-    fn begin(&self) {
-        let mut state = self.state();
-        state.woken = false;
-        if let Some(hosted) = &mut state.hosted {
-            hosted.fresh = false;
-        }
-    }
-
-    /// After a poll that left the future pending.
-    fn end(&self, source: &Source) {
-        let mut state = self.state();
-        if let Some(hosted) = &mut state.hosted
-            && !hosted.fresh
-        {
-            // It has fired, or something else has. Once: the descriptor may stay ready.
-            if let Some((_, _, tag)) = hosted.fd
-                && source.query_fd(tag) != Events::NONE
-            {
-                hosted.fd = None;
-                source.remove_fd(tag);
-            }
-            let passed = |until: &i64| *until <= glib::monotonic_time();
-            hosted.until = hosted.until.filter(|until| !passed(until));
-        }
-        let until = state.hosted.as_ref().and_then(|hosted| hosted.until);
-        source.set_ready_time(if state.woken { Some(0) } else { until });
-    }
-
-    /// Before the context waits: whether the descriptor was closed by somebody who wakes nobody.
-    fn is_stranded(&self) -> bool {
-        let gone = match &self.state().hosted {
-            Some(Hosted {
-                fd: Some(_), gone, ..
-            }) => gone.clone(),
-            _ => return false,
-        };
-        gone.is_gone()
+        self.engine.forget_task(self.key);
     }
 }
 
-impl Wake for Task {
+impl<F: Future<Output = ()> + Send + 'static> Runnable for Task<F> {
+    fn priority(&self) -> glib::Priority {
+        self.priority
+    }
+
+    fn run(self: Arc<Self>) {
+        let begun =
+            self.state
+                .compare_exchange(QUEUED, RUNNING, Ordering::Acquire, Ordering::Relaxed);
+        if begun.is_err() {
+            return;
+        }
+        // SAFETY: made `RUNNING` just now.
+        let polled = catch_unwind(AssertUnwindSafe(|| unsafe { self.poll() }));
+        if polled.is_err() {
+            glib::g_critical!("Gsock", "a task panicked; it has ended");
+        }
+        if !matches!(polled, Ok(Poll::Pending)) {
+            self.state.store(DONE, Ordering::Release);
+            // SAFETY: `DONE` by us.
+            return unsafe { self.drop_future() };
+        }
+        let stopped =
+            self.state
+                .compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire);
+        match stopped {
+            Ok(_) => {}
+            Err(WOKEN) => {
+                self.state.store(QUEUED, Ordering::Release);
+                // Others first, and not only those of this engine.
+                let engine = self.engine.clone();
+                engine.put_off(self);
+            }
+            Err(_) => {
+                self.state.store(DONE, Ordering::Release);
+                // SAFETY: `DONE` by us.
+                unsafe { self.drop_future() };
+            }
+        }
+    }
+
+    fn cancel(&self) {
+        let before = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| match state {
+                IDLE | QUEUED => Some(DONE),
+                RUNNING | WOKEN => Some(CANCELLED),
+                _ => None,
+            });
+        if matches!(before, Ok(IDLE | QUEUED)) {
+            // SAFETY: `DONE` by us, from a state in which nobody touches the future.
+            unsafe { self.drop_future() };
+        }
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Wake for Task<F> {
     fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+        if self.becomes_queued() {
+            let engine = self.engine.clone();
+            engine.queue(self);
+        }
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let mut state = self.state();
-        state.woken = true;
-        // Under the lock, so that the end of a poll on another thread cannot put it off again.
-        self.source().set_ready_time(Some(0));
-    }
-}
-
-thread_local! {
-    static CURRENT: RefCell<Option<Arc<Task>>> = const { RefCell::new(None) };
-}
-
-/// Makes [`Task::current`] true for the time of a poll, and the outer one again afterwards.
-struct Polling(Option<Arc<Task>>);
-
-impl Polling {
-    fn enter(task: &Arc<Task>) -> Self {
-        Self(CURRENT.replace(Some(task.clone())))
-    }
-}
-
-impl Drop for Polling {
-    fn drop(&mut self) {
-        let _ended = CURRENT.replace(self.0.take());
-    }
-}
-
-/// Runs `future` on `context` at `priority`, its first poll in a dispatch.
-///
-/// Nobody need own the context now. When the context is destroyed first, the future is dropped.
-pub(crate) fn spawn(
-    context: &glib::MainContext,
-    priority: glib::Priority,
-    future: impl Future<Output = ()> + Send + 'static,
-) {
-    let task = Arc::new(Task {
-        source: OnceCell::new(),
-        state: Mutex::default(),
-    });
-    let mut future: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = Some(Box::pin(future));
-    let (asked, driven) = (Arc::downgrade(&task), task.clone());
-    let stranded = move |_: &Source| asked.upgrade().is_some_and(|task| task.is_stranded());
-    let source = Source::with_hook(priority, stranded, move |source| {
-        driven.begin();
-        let waker = Waker::from(driven.clone());
-        let poll = || {
-            let polling = Polling::enter(&driven);
-            let running = future.as_mut()?;
-            if running
-                .as_mut()
-                .poll(&mut Context::from_waker(&waker))
-                .is_ready()
-            {
-                future = None;
-            }
-            drop(polling);
-            Some(())
-        };
-        // What the future starts belongs to this context, as GTask has it around its callbacks. The
-        // thread that dispatches owns the context, so that this does not fail.
-        if let Some(context) = source.context() {
-            let _polled = context.with_thread_default(poll);
+        if self.becomes_queued() {
+            self.engine.queue(self.clone());
         }
-        if future.is_none() {
-            return false;
-        }
-        driven.end(source);
-        true
-    });
-    source.set_ready_time(Some(0));
-    // The source's closure and the task keep each other alive until the source is destroyed, which
-    // its end, a panic and the context's end all do.
-    let source = task.source.get_or_init(|| source);
-    source.attach(context);
+    }
+}
+
+impl<F> Task<F> {
+    /// Whether it is the caller's to put it into the queue.
+    fn becomes_queued(&self) -> bool {
+        let before = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |state| match state {
+                IDLE => Some(QUEUED),
+                RUNNING => Some(WOKEN),
+                _ => None,
+            });
+        before == Ok(IDLE)
+    }
 }
 
 /// A future that is not `Send` in a place that must be: it is polled and dropped on the thread
@@ -249,6 +195,7 @@ pub(crate) fn spawn(
 /// code there would be unsound.
 pub(crate) struct Local<F: Future> {
     thread: OnceCell<usize>,
+    /// In a box of its own, so that leaking it leaks the memory that it is pinned in.
     future: ManuallyDrop<Pin<Box<F>>>,
 }
 
@@ -259,13 +206,10 @@ unsafe impl<F: Future> Send for Local<F> {}
 impl<F: Future> Local<F> {
     /// Bound to the thread that makes it.
     pub(crate) fn here(future: F) -> Self {
-        let local = Self {
-            thread: OnceCell::new(),
+        Self {
+            thread: OnceCell::with_value(glib::thread_guard::thread_id()),
             future: ManuallyDrop::new(Box::pin(future)),
-        };
-        // The cell is new, so this cannot fail.
-        let _ = local.thread.set(glib::thread_guard::thread_id());
-        local
+        }
     }
 
     /// Bound to the thread that polls it first.

@@ -223,9 +223,7 @@ impl IOStreamImpl for SocketConnection {
         let transport = self.transport();
         let disposing = self.disposing.load(Ordering::Acquire);
         let result = if disposing {
-            transport.detach();
-            // An operation that waits in a context that never runs again would keep it open.
-            transport.close_if_alone();
+            transport.let_go();
             Ok(())
         } else {
             transport.close()
@@ -401,8 +399,7 @@ impl SocketConnection {
     pub(crate) fn let_go(&self) {
         self.loans.end(&self.wire);
         let transport = self.transport();
-        transport.detach();
-        transport.close_if_alone();
+        transport.let_go();
     }
 
     // --- Closing -------------------------------------------------------------------------------

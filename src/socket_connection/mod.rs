@@ -1,5 +1,6 @@
 //! The connection class.
 
+mod direct;
 pub(crate) mod imp;
 mod streams;
 
@@ -10,7 +11,11 @@ use crate::subclass::socket_connection::{
     UnitFuture, call_connect, call_connect_async, call_connect_finish, call_connect_future,
     class_of,
 };
-use crate::{operation::assert_owns_context, transport::ConnectionState};
+use crate::{
+    halves::{ReadHalf, WriteHalf, futures_io, halves},
+    operation::assert_owns_context,
+    transport::ConnectionState,
+};
 
 glib::wrapper! {
     /// A connection over a socket: a [`gio::IOStream`] whose state can be watched.
@@ -40,7 +45,7 @@ glib::wrapper! {
     ///
     /// The thread that constructs a connection, with the context that is thread-default there, is
     /// its *home*. Property notifications happen at home only: at once when the change happens on
-    /// that thread, else in an iteration of that context. The connection keeps that context alive.
+    /// that thread, else in an iteration of that context. The connection does not keep that context alive.
     ///
     /// # After `fork`
     ///
@@ -130,6 +135,7 @@ macro_rules! inherent_connect {
 pub(crate) use inherent_connect;
 
 inherent_connect!(SocketConnection);
+futures_io!(SocketConnection);
 
 impl SocketConnection {
     /// No connection, for parameters that take an optional one.
@@ -364,6 +370,17 @@ pub trait SocketConnectionExt: IsA<SocketConnection> + 'static {
         let imp = self.upcast_ref().imp();
         imp.catch_up();
         imp.transport().last_error()
+    }
+
+    /// The two directions as values of their own, which may be sent to other threads: see [`ReadHalf`] and
+    /// [`WriteHalf`]. They are of the socket of now.
+    ///
+    /// Not called `split`, which is a method of `futures::AsyncReadExt` that takes the connection by value.
+    #[doc(alias = "gsock_socket_connection_halves")]
+    fn halves(&self) -> (ReadHalf, WriteHalf) {
+        let imp = self.upcast_ref().imp();
+        imp.catch_up();
+        halves(&imp.transport())
     }
 
     /// How many bytes were read through this connection.

@@ -9,7 +9,9 @@ use glib::subclass::prelude::*;
 use glib_macros::Enum;
 
 pub use crate::transport::KeepaliveParams;
-use crate::{SocketConnection, socket_connection::inherent_connect, transport::Transport};
+use crate::{
+    SocketConnection, halves::futures_io, socket_connection::inherent_connect, transport::Transport,
+};
 
 glib::wrapper! {
     /// A connection over TCP/IP.
@@ -45,6 +47,7 @@ const _: () = {
 };
 
 inherent_connect!(TcpConnection);
+futures_io!(TcpConnection);
 
 impl TcpConnection {
     /// No connection, for parameters that take an optional one.

@@ -8,7 +8,7 @@ use super::{NativeAddress, Occupation, Operation, Transport};
 use crate::{
     error,
     operation::{Attempt, Progress, Wait},
-    reactor::Interest,
+    reactor::{Interest, Registration},
 };
 
 /// How long a Unix connect whose listener has no room left waits before it asks again.
@@ -89,7 +89,7 @@ impl Attempt for Connect {
         self.deadline
     }
 
-    fn attempt(&mut self) -> Progress<()> {
+    fn attempt(&mut self, _registered: Option<&Registration>) -> Progress<()> {
         if self.transport.is_inherited() {
             // Before any lock: a thread that held one is not here to give it back.
             self.phase = Phase::Ended;

@@ -24,7 +24,6 @@ use crate::{
     error,
     fork::Birthplace,
     home::{Home, Notifier},
-    reactor::Source,
 };
 
 const CLOSED: u32 = 1 << 31;
@@ -63,13 +62,7 @@ impl SharedSocket {
             return;
         }
         let shell = Shell::new(self, home.thread);
-        let mut shell = Some(shell);
-        let source = Source::new(glib::Priority::DEFAULT, move |_| {
-            drop(shell.take());
-            false
-        });
-        source.set_ready_time(Some(0));
-        source.attach(&home.context);
+        home.engine.at(None, move || drop(shell));
     }
 }
 
@@ -186,6 +179,16 @@ impl Descriptor {
         let socket = self.socket.load(Ordering::Acquire);
         // SAFETY: `owner` keeps the socket for as long as this lives; the call reads one integer.
         !socket.is_null() && unsafe { gio::ffi::g_socket_get_fd(socket) } != self.fd
+    }
+
+    /// Whether there is a `GSocket`, which others may hold, and close.
+    pub(super) fn is_lent(&self) -> bool {
+        !self.socket.load(Ordering::Acquire).is_null()
+    }
+
+    /// Whether somebody has closed it without us.
+    pub(super) fn is_stranded(&self) -> bool {
+        self.uses.load(Ordering::Acquire) & CLOSED == 0 && self.is_closed_behind_our_back()
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -6,7 +6,7 @@ use super::{Transport, descriptor::shutdown_write};
 use crate::{
     error,
     operation::{Attempt, Progress, Wait},
-    reactor::Interest,
+    reactor::{Interest, Registration},
 };
 
 /// For a socket without a timeout.
@@ -46,7 +46,7 @@ impl Attempt for Drain {
         self.deadline
     }
 
-    fn attempt(&mut self) -> Progress<()> {
+    fn attempt(&mut self, registered: Option<&Registration>) -> Progress<()> {
         if self.transport.is_inherited() {
             // The peer is the parent's.
             return Progress::Done(Ok(()));
@@ -63,21 +63,20 @@ impl Attempt for Drain {
             self.scratch = vec![0; PIECE];
         }
         for _ in 0..PIECES {
-            match self.transport.discard(&mut self.scratch) {
+            match self.transport.discard(&mut self.scratch, registered) {
                 Ok(Some(0)) => return Progress::Done(Ok(())),
                 Ok(Some(_)) => {}
                 Ok(None) => return Progress::Wait(Wait::for_event(Interest::Read)),
                 Err(failure) => return Progress::Done(Err(failure)),
             }
         }
-        // There is more; the wait ends at once and others have had their turn. A peer that sends
-        // without end is stopped by the deadline.
+        // There is more. A peer that sends without end is stopped by the deadline.
         if self
             .deadline
             .is_some_and(|deadline| glib::monotonic_time() >= deadline)
         {
             return Progress::Done(Err(error::timed_out()));
         }
-        Progress::Wait(Wait::for_event(Interest::Read))
+        Progress::Yield
     }
 }

@@ -8,16 +8,21 @@ use super::{Transport, Use, options};
 use crate::{
     error,
     home::change,
-    reactor::{Events, Interest},
+    reactor::{Events, Interest, Registration},
 };
 
 /// One attempt: done, `None` for "not now", or failed.
 pub(crate) type Attempted<T> = Result<Option<T>, glib::Error>;
 
 impl Transport {
-    /// One `recv(2)` that does not wait.
-    pub(crate) fn try_read(&self, buffer: &mut [MaybeUninit<u8>]) -> Attempted<usize> {
-        self.transfer(Some(Interest::Read), |fd| {
+    /// One `recv(2)` that does not wait; none where `registered` knows that there is nothing.
+    pub(crate) fn try_read(
+        &self,
+        buffer: &mut [MaybeUninit<u8>],
+        registered: Option<&Registration>,
+    ) -> Attempted<usize> {
+        let asked = buffer.len();
+        self.transfer(Some(Interest::Read), asked, registered, |fd| {
             // SAFETY: the buffer is as long as said.
             unsafe {
                 libc::recv(
@@ -31,8 +36,13 @@ impl Transport {
     }
 
     /// One `recv(2)` that does not wait and whose bytes nobody will see.
-    pub(super) fn discard(&self, scratch: &mut [u8]) -> Attempted<usize> {
-        self.transfer(None, |fd| {
+    pub(super) fn discard(
+        &self,
+        scratch: &mut [u8],
+        registered: Option<&Registration>,
+    ) -> Attempted<usize> {
+        let asked = scratch.len();
+        self.transfer(None, asked, registered, |fd| {
             // SAFETY: the buffer is as long as said.
             unsafe {
                 libc::recv(
@@ -45,9 +55,50 @@ impl Transport {
         })
     }
 
-    /// One `send(2)` that does not wait.
-    pub(crate) fn try_write(&self, buffer: &[u8]) -> Attempted<usize> {
-        self.transfer(Some(Interest::Write), |fd| {
+    /// One `recvmsg(2)` that does not wait, into at most as many buffers as the system takes.
+    ///
+    /// # Safety
+    ///
+    /// Each vector must name memory that may be written, and that nobody else uses.
+    pub(super) unsafe fn try_read_vectored(
+        &self,
+        vectors: &mut [libc::iovec],
+        registered: Option<&Registration>,
+    ) -> Attempted<usize> {
+        let (mut message, asked) = message_of(vectors);
+        self.transfer(Some(Interest::Read), asked, registered, |fd| {
+            // SAFETY: the caller vouches for the vectors.
+            unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_DONTWAIT) }
+        })
+    }
+
+    /// One `recv(2)` that does not wait and takes nothing.
+    pub(super) fn try_peek(
+        &self,
+        buffer: &mut [u8],
+        registered: Option<&Registration>,
+    ) -> Attempted<usize> {
+        // What is not taken says nothing about what is left: nothing is asked for, so to say.
+        self.transfer(None, 0, registered, |fd| {
+            // SAFETY: the buffer is as long as said.
+            unsafe {
+                libc::recv(
+                    fd,
+                    buffer.as_mut_ptr().cast(),
+                    buffer.len(),
+                    libc::MSG_DONTWAIT | libc::MSG_PEEK,
+                )
+            }
+        })
+    }
+
+    /// One `send(2)` that does not wait; none where `registered` knows that there is no room.
+    pub(crate) fn try_write(
+        &self,
+        buffer: &[u8],
+        registered: Option<&Registration>,
+    ) -> Attempted<usize> {
+        self.transfer(Some(Interest::Write), buffer.len(), registered, |fd| {
             // SAFETY: the buffer is as long as said.
             unsafe { libc::send(fd, buffer.as_ptr().cast(), buffer.len(), SEND_FLAGS) }
         })
@@ -58,12 +109,13 @@ impl Transport {
     /// # Safety
     ///
     /// Each vector must name memory that may be read.
-    pub(crate) unsafe fn try_write_vectored(&self, vectors: &[libc::iovec]) -> Attempted<usize> {
-        // SAFETY: all zero is an empty message.
-        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-        message.msg_iov = vectors.as_ptr().cast_mut();
-        message.msg_iovlen = vectors.len().min(MOST_VECTORS) as _;
-        self.transfer(Some(Interest::Write), |fd| {
+    pub(crate) unsafe fn try_write_vectored(
+        &self,
+        vectors: &[libc::iovec],
+        registered: Option<&Registration>,
+    ) -> Attempted<usize> {
+        let (message, asked) = message_of(vectors);
+        self.transfer(Some(Interest::Write), asked, registered, |fd| {
             // SAFETY: the caller vouches for the vectors; the kernel only reads them.
             unsafe { libc::sendmsg(fd, &raw const message, SEND_FLAGS) }
         })
@@ -73,17 +125,34 @@ impl Transport {
     fn transfer(
         &self,
         counted: Option<Interest>,
+        asked: usize,
+        registered: Option<&Registration>,
         mut call: impl FnMut(RawFd) -> isize,
     ) -> Attempted<usize> {
+        let is_for_nothing = asked == 0 && counted.is_some();
         let using = self.enter()?;
         if let Some(interest) = counted
             && self.take_timed_out(interest)
         {
             return Err(error::timed_out());
         }
+        if is_for_nothing && self.kind.is_stream() {
+            return Ok(Some(0));
+        }
+        let interest = counted.unwrap_or(Interest::Read);
+        let seen = registered.map(Registration::look);
+        if seen.is_some_and(|seen| !seen.is_ready(interest)) {
+            return Ok(None);
+        }
         loop {
             let moved = call(using.fd());
             if let Ok(moved) = usize::try_from(moved) {
+                if let (Some(registered), Some(seen)) = (registered, seen)
+                    && (1..asked).contains(&moved)
+                    && self.kind.is_emptied_by_a_short_read()
+                {
+                    registered.used_up_by_a_short_transfer(interest, seen);
+                }
                 if moved == 0 && counted != Some(Interest::Write) && self.is_closed() {
                     // Not the peer's end of file but that of our own shutdown: another thread closes.
                     return Err(error::closed());
@@ -95,7 +164,12 @@ impl Transport {
             }
             match error::last_errno() {
                 libc::EINTR => {}
-                errno if errno == libc::EAGAIN || errno == libc::EWOULDBLOCK => return Ok(None),
+                errno if errno == libc::EAGAIN || errno == libc::EWOULDBLOCK => {
+                    if let (Some(registered), Some(seen)) = (registered, seen) {
+                        registered.used_up(interest, seen);
+                    }
+                    return Ok(None);
+                }
                 errno => {
                     let what = match counted {
                         Some(Interest::Write) => "Error sending data",
@@ -133,7 +207,7 @@ impl Transport {
 
     /// Whether the peer has closed its side or the connection is broken, as the kernel sees it now.
     fn is_peer_gone(&self, using: &Use<'_>) -> bool {
-        self.gone(events_of(using.fd(), GONE), using)
+        self.gone(events_of(using.fd(), Events::GONE), using)
     }
 
     pub(super) fn gone(&self, events: Events, using: &Use<'_>) -> bool {
@@ -147,8 +221,18 @@ impl Transport {
     }
 }
 
-/// What tells that the peer is gone.
-pub(super) const GONE: Events = Events::PEER_HANGUP.or(Events::HANGUP).or(Events::ERROR);
+/// A message around as many vectors as the system takes, and how much they hold.
+fn message_of(vectors: &[libc::iovec]) -> (libc::msghdr, usize) {
+    let vectors = &vectors[..vectors.len().min(MOST_VECTORS)];
+    // SAFETY: all zero is an empty message.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = vectors.as_ptr().cast_mut();
+    message.msg_iovlen = vectors.len() as _;
+    let asked = vectors
+        .iter()
+        .fold(0_usize, |sum, vector| sum.saturating_add(vector.iov_len));
+    (message, asked)
+}
 
 /// The process's SIGPIPE disposition is the user's.
 const SEND_FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
@@ -170,16 +254,27 @@ fn ends_connection(errno: i32) -> bool {
     )
 }
 
-/// `poll(2)` without waiting.
+/// `poll(2)` without waiting; nothing when it does not answer.
 pub(super) fn events_of(fd: RawFd, wanted: Events) -> Events {
+    events_told(fd, wanted).unwrap_or(Events::NONE)
+}
+
+/// `poll(2)` without waiting; `None` when it does not answer.
+pub(super) fn events_told(fd: RawFd, wanted: Events) -> Option<Events> {
     let mut polled = libc::pollfd {
         fd,
         events: wanted.bits(),
         revents: 0,
     };
-    // SAFETY: one element, as said.
-    match unsafe { libc::poll(&raw mut polled, 1, 0) } {
-        1 => Events::from_bits(polled.revents),
-        _ => Events::NONE,
+    loop {
+        // SAFETY: one element, as said.
+        match unsafe { libc::poll(&raw mut polled, 1, 0) } {
+            1 => return Some(Events::from_bits(polled.revents)),
+            0 => return Some(Events::NONE),
+            _ => match error::last_errno() {
+                libc::EINTR | libc::EAGAIN => {}
+                _ => return None,
+            },
+        }
     }
 }

@@ -46,6 +46,12 @@ impl Kind {
         self.protocol == libc::IPPROTO_TCP
     }
 
+    /// Whether a transfer that moved less than it was asked to has moved all that there was, or that there was room
+    /// for. Packets have ends of their own, and so have the parts of a Unix stream that descriptors travel with.
+    pub(super) fn is_emptied_by_a_short_read(self) -> bool {
+        self.is_inet() && self.is_stream() && self.protocol == libc::IPPROTO_TCP
+    }
+
     pub(crate) fn is_inet(self) -> bool {
         self.family == libc::AF_INET || self.family == libc::AF_INET6
     }

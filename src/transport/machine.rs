@@ -1,15 +1,11 @@
 //! The state machine of a connection: each method is a transition, and tells it.
 
-use std::sync::{Arc, PoisonError, Weak, atomic::Ordering};
+use std::sync::{Arc, PoisonError, atomic::Ordering};
 
 use gio::prelude::*;
 
-use super::{ConnectionState, NativeAddress, State, Transport, Use, io::GONE};
-use crate::{
-    error,
-    home::change,
-    reactor::{Events, Source},
-};
+use super::{ConnectionState, NativeAddress, State, Transport};
+use crate::{error, home::change};
 
 impl Transport {
     /// Unconnected, or a socket that may change its peer: to `Connecting`.
@@ -56,6 +52,8 @@ impl Transport {
             }
             change::STATE | told
         };
+        // What the failed attempt has left behind is not of the next one.
+        self.forget_registrations();
         self.tell(changes);
     }
 
@@ -82,10 +80,10 @@ impl Transport {
             state.remote = remote;
             change::STATE | change::ALIVE | change::ADDRESSES | error
         };
-        if self.kind.has_one_peer() {
-            self.watch_peer(&using);
-        }
         drop(using);
+        if self.kind.has_one_peer() {
+            self.watch_peer();
+        }
         self.tell(changes);
         true
     }
@@ -116,82 +114,6 @@ impl Transport {
         self.tell(changes);
     }
 
-    /// Attaches the source that sees the peer's FIN or reset without a read.
-    fn watch_peer(self: &Arc<Self>, using: &Use<'_>) {
-        let weak: Weak<Self> = Arc::downgrade(self);
-        let tag = Arc::new(once_cell::sync::OnceCell::new());
-        let its_tag = tag.clone();
-        let asked = weak.clone();
-        let stranded = move |_: &Source| asked.upgrade().is_some_and(|asked| asked.is_closed());
-        let source = Source::with_hook(glib::Priority::DEFAULT, stranded, move |source| {
-            let (Some(transport), Some(tag)) = (weak.upgrade(), its_tag.get()) else {
-                return false;
-            };
-            let watching = transport.peer_event(source.query_fd(*tag));
-            if watching {
-                // From now on only a hang-up can be told from what it saw.
-                source.modify_fd(*tag, Events::HANGUP);
-            }
-            watching
-        });
-        // A new cell takes its first value.
-        let _ = tag.set(source.add_fd(using.fd(), GONE));
-        source.attach(&self.notifier.home().context);
-        self.replace_watch(Some(source));
-        if self.descriptor.is_closed() {
-            // Closed meanwhile, by somebody who found no watch yet.
-            self.replace_watch(None);
-        }
-    }
-
-    /// The connection has another home: the peer is watched from there.
-    pub(crate) fn move_watch(self: &Arc<Self>) {
-        let watching = self
-            .watch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some();
-        if watching && let Ok(using) = self.enter() {
-            self.watch_peer(&using);
-        }
-    }
-
-    /// Answers whether to go on watching.
-    fn peer_event(&self, events: Events) -> bool {
-        if self.is_inherited() {
-            return false;
-        }
-        let Ok(using) = self.enter() else {
-            // Somebody closed the GSocket without us; after a close of ours this does nothing.
-            let _ = self.close();
-            return false;
-        };
-        if !self.gone(events, &using) {
-            // Our own shutdown of the reading side is waited out; a queue of notes, which raises an
-            // error without an end, would be reported for ever.
-            return !events.has(Events::ERROR);
-        }
-        // Left for the next read or write to collect; here it only says that there is one.
-        let failure = events.has(Events::ERROR).then(|| {
-            glib::Error::new(
-                error::CONNECTION_CLOSED,
-                "The peer reset the connection or stopped answering",
-            )
-        });
-        drop(using);
-        self.lost(failure, true);
-        false
-    }
-
-    pub(super) fn replace_watch(&self, watch: Option<Source>) {
-        let mut current = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *current, watch);
-        drop(current);
-        if let Some(before) = before {
-            before.destroy();
-        }
-    }
-
     /// Closes the socket: whoever waits on it, on any thread, ends with `Closed`.
     ///
     /// # Errors
@@ -209,7 +131,7 @@ impl Transport {
                 alive | change::STATE
             }
         };
-        self.replace_watch(None);
+        self.end_registrations();
         let result = self.descriptor.close();
         self.wake_all();
         self.tell(changes);
@@ -229,7 +151,7 @@ impl Transport {
     pub(crate) fn detach(&self) {
         self.detached.store(true, Ordering::Release);
         self.state().is = ConnectionState::Closed;
-        self.replace_watch(None);
+        self.end_registrations();
         self.descriptor.abandon();
         self.wake_all();
         self.drop_timeout_handler();

@@ -9,13 +9,16 @@ mod address;
 mod connect;
 mod descriptor;
 mod drain;
+mod holding;
 mod io;
 mod kind;
 mod loans;
 mod machine;
 mod options;
 mod state;
+mod stream;
 mod wait;
+mod watch;
 mod wire;
 
 use std::{
@@ -34,20 +37,24 @@ pub(crate) use address::NativeAddress;
 pub(crate) use connect::Connect;
 pub(crate) use descriptor::{Use, placeholder};
 pub(crate) use drain::Drain;
+pub(crate) use holding::Holding;
 pub(crate) use io::Attempted;
 pub(crate) use kind::{Kind, kind_of_socket};
 pub(crate) use loans::Loans;
 pub use options::KeepaliveParams;
 pub use state::ConnectionState;
+pub(crate) use stream::Direction;
 pub(crate) use wait::Waiter;
 pub(crate) use wire::{Tap, Wire, hand_over};
 
 use crate::{
     error,
     home::{Notifier, change},
-    reactor::{Interest, Source},
+    reactor::Interest,
 };
 use descriptor::Descriptor;
+use stream::SharedDeadline;
+use watch::Registrations;
 
 struct State {
     is: ConnectionState,
@@ -77,11 +84,17 @@ pub(crate) struct Transport {
     next_waiter: AtomicU64,
     /// Operations that are under way, by [`Occupation`]: a change of the socket would tear them.
     operations: [AtomicU32; 3],
-    /// Sees the peer go away, at home.
-    watch: Mutex<Option<Source>>,
+    /// How engines watch the descriptor; the one at home sees the peer go away.
+    registrations: Mutex<Registrations>,
     notifier: Arc<Notifier>,
     /// Not the connection's socket: not yet, not any more, or the connection is gone.
     detached: AtomicBool,
+    /// Of those who poll the connection itself, by direction.
+    shared_deadlines: [Mutex<Vec<SharedDeadline>>; 2],
+    /// How many halves keep the socket, with or without the connection.
+    holders: AtomicU32,
+    /// The connection is gone.
+    orphaned: AtomicBool,
 }
 
 impl Transport {
@@ -130,9 +143,12 @@ impl Transport {
             waiters: Mutex::new(Vec::new()),
             next_waiter: AtomicU64::new(0),
             operations: Default::default(),
-            watch: Mutex::new(None),
+            registrations: Mutex::default(),
             notifier: notifier.clone(),
             detached: AtomicBool::new(true),
+            shared_deadlines: Default::default(),
+            holders: AtomicU32::new(0),
+            orphaned: AtomicBool::new(false),
         })
     }
 
@@ -241,8 +257,9 @@ impl Transport {
         self.descriptor.number()
     }
 
-    pub(crate) fn socket(&self) -> gio::Socket {
+    pub(crate) fn socket(self: &Arc<Self>) -> gio::Socket {
         self.descriptor.socket(self.kind, |socket| {
+            self.watch_lent();
             self.mirror_timeout(socket);
             if self.unblocked.load(Ordering::Relaxed) {
                 socket.set_blocking(false);
@@ -374,28 +391,25 @@ impl Transport {
 
     /// Calls a setter of the `GSocket`, if there is one, at home: it notifies, which handlers written
     /// in Rust may see nowhere else.
-    fn at_home(self: &Arc<Self>, set: impl Fn(&gio::Socket) + Send + 'static) {
+    fn at_home(self: &Arc<Self>, set: impl FnOnce(&gio::Socket) + Send + 'static) {
         if self.notifier.is_home() {
             self.descriptor.with_socket(set);
             return;
         }
         let transport = Arc::downgrade(self);
-        let source = Source::new(glib::Priority::DEFAULT, move |_| {
+        self.notifier.home().engine.at(None, move || {
             if let Some(transport) = transport.upgrade()
                 && transport.notifier.is_home()
             {
-                transport.descriptor.with_socket(&set);
+                transport.descriptor.with_socket(set);
             }
-            false
         });
-        source.set_ready_time(Some(0));
-        source.attach(&self.notifier.home().context);
     }
 }
 
 impl Drop for Transport {
     fn drop(&mut self) {
-        self.replace_watch(None);
+        self.end_registrations();
         self.drop_timeout_handler();
     }
 }

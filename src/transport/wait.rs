@@ -5,17 +5,14 @@ use std::task::Waker;
 
 use gio::prelude::*;
 
-use super::{Transport, io::events_of};
+use super::{
+    Transport,
+    io::{events_of, events_told},
+};
 use crate::{
     error,
-    reactor::{Events, Gone, Interest, block_on_events, blocking_waker, earlier},
+    reactor::{Events, Interest, block_on_events, blocking_waker, earlier},
 };
-
-impl Gone for Transport {
-    fn is_gone(&self) -> bool {
-        self.is_closed()
-    }
-}
 
 impl Transport {
     /// Blocks until the descriptor is ready for `interest`.
@@ -56,6 +53,12 @@ impl Transport {
             .is_ok_and(|using| events_of(using.fd(), interest.events()) != Events::NONE)
     }
 
+    /// Whether it may be: also where nobody can tell.
+    pub(crate) fn may_be_ready(&self, interest: Interest) -> bool {
+        self.enter()
+            .is_ok_and(|using| events_told(using.fd(), interest.events()) != Some(Events::NONE))
+    }
+
     /// Wakes `waker` when the descriptor is closed, for as long as the result lives.
     pub(crate) fn wake_on_close(self: &Arc<Self>, waker: &Waker) -> Waiter {
         let id = self.next_waiter.fetch_add(1, Ordering::Relaxed);
@@ -88,7 +91,8 @@ impl Transport {
 
     /// Whether it has, which is told once.
     pub(crate) fn take_timed_out(&self, interest: Interest) -> bool {
-        self.timed_out[interest as usize].swap(false, Ordering::AcqRel)
+        let flag = &self.timed_out[interest as usize];
+        flag.load(Ordering::Relaxed) && flag.swap(false, Ordering::AcqRel)
     }
 }
 

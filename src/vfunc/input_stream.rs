@@ -9,14 +9,14 @@ use glib::{
 use super::{
     Owned, boolean,
     pollable::{
-        Buffer, Transfer, TransportStream, add_file_descriptor_based, add_interface, create_source,
-        imp_of, transport_of,
+        Buffer, TransportStream, add_file_descriptor_based, add_interface, create_source, imp_of,
+        transport_of,
     },
     size,
 };
 use crate::{
     error,
-    operation::{Answers, Drive, Tag, Task, block, finish, finish_size},
+    operation::{Answers, Drive, Tag, Task, Transfer, block, finish, finish_size},
     reactor::{Interest, spawn},
 };
 
@@ -71,9 +71,9 @@ unsafe extern "C" fn read<T: TransportStream>(
     let mut buffer = Buffer::new(buffer.cast(), count);
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let operation = Transfer::new(transport, Interest::Read, |transport| {
+    let operation = Transfer::new(transport, Interest::Read, |transport, registered| {
         // SAFETY: the caller waits for us.
-        transport.try_read(unsafe { buffer.fill() })
+        transport.try_read(unsafe { buffer.fill() }, registered)
     });
     let result = block(operation, (*cancellable).as_ref());
     // SAFETY: a live instance of `T`, pending for this call.
@@ -106,9 +106,9 @@ unsafe extern "C" fn read_async<T: TransportStream>(
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
     let mut buffer = Buffer::new(buffer, count);
-    let operation = Transfer::new(transport, Interest::Read, move |transport| {
+    let operation = Transfer::new(transport, Interest::Read, move |transport, registered| {
         // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
-        transport.try_read(unsafe { buffer.fill() })
+        transport.try_read(unsafe { buffer.fill() }, registered)
     });
     // SAFETY: a live stream.
     let stream: Owned<gio::InputStream> = Owned::new(unsafe { from_glib_none(stream) });
@@ -221,7 +221,7 @@ unsafe extern "C" fn read_nonblocking<T: TransportStream>(
         Err(error::stream_closed())
     } else {
         // SAFETY: the caller waits for us.
-        transport.try_read(unsafe { buffer.fill() })
+        transport.try_read(unsafe { buffer.fill() }, None)
     };
     let result = result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)));
     // SAFETY: the caller's place for an error.

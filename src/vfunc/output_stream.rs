@@ -9,15 +9,15 @@ use glib::{
 use super::{
     Owned, boolean,
     pollable::{
-        Buffer, Transfer, TransportStream, add_file_descriptor_based, add_interface, create_source,
-        imp_of, transport_of,
+        Buffer, TransportStream, add_file_descriptor_based, add_interface, create_source, imp_of,
+        transport_of,
     },
     set_error, size,
 };
 use crate::{
     error,
-    operation::{Answers, Attempt, Drive, Tag, Task, block, finish, finish_size},
-    reactor::{Interest, spawn},
+    operation::{Answers, Attempt, Drive, Tag, Task, Transfer, block, finish, finish_size},
+    reactor::{Interest, Registration, spawn},
     transport::{Attempted, Transport},
 };
 
@@ -67,7 +67,11 @@ impl Vectors {
     /// # Safety
     ///
     /// The operation has not ended.
-    unsafe fn write(&self, transport: &Transport) -> Attempted<usize> {
+    unsafe fn write(
+        &self,
+        transport: &Transport,
+        registered: Option<&Registration>,
+    ) -> Attempted<usize> {
         // Two words, the address and the length: the layout GIO checks for at its own build.
         const _: () = assert!(size_of::<gio_ffi::GOutputVector>() == size_of::<libc::iovec>());
         if self.len == 0 {
@@ -77,7 +81,7 @@ impl Vectors {
         let vectors =
             unsafe { std::slice::from_raw_parts(self.start.cast::<libc::iovec>(), self.len) };
         // SAFETY: the memory they name is lent like the vectors themselves.
-        unsafe { transport.try_write_vectored(vectors) }
+        unsafe { transport.try_write_vectored(vectors, registered) }
     }
 }
 
@@ -108,9 +112,9 @@ unsafe extern "C" fn write<T: TransportStream>(
     let buffer = Buffer::new(buffer, count);
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let operation = Transfer::new(transport, Interest::Write, |transport| {
+    let operation = Transfer::new(transport, Interest::Write, |transport, registered| {
         // SAFETY: the caller waits for us.
-        transport.try_write(unsafe { buffer.bytes() })
+        transport.try_write(unsafe { buffer.bytes() }, registered)
     });
     let result = block(operation, (*cancellable).as_ref());
     // SAFETY: a live instance of `T`, pending for this call.
@@ -135,9 +139,9 @@ unsafe extern "C" fn write_vectored<T: TransportStream>(
     };
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let operation = Transfer::new(transport, Interest::Write, |transport| {
+    let operation = Transfer::new(transport, Interest::Write, |transport, registered| {
         // SAFETY: the caller waits for us.
-        unsafe { vectors.write(transport) }
+        unsafe { vectors.write(transport, registered) }
     });
     let result = block(operation, (*cancellable).as_ref());
     // SAFETY: a live instance of `T`, pending for this call.
@@ -218,11 +222,11 @@ unsafe extern "C" fn write_async<T: TransportStream>(
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
     let buffer = Buffer::new(buffer, count);
-    let operation = Transfer::new(transport, Interest::Write, move |transport| {
+    let operation = Transfer::new(transport, Interest::Write, move |transport, registered| {
         // Whole, so that what moves into the closure is the value that may move.
         let buffer: &Buffer = &buffer;
         // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
-        transport.try_write(unsafe { buffer.bytes() })
+        transport.try_write(unsafe { buffer.bytes() }, registered)
     });
     run::<T, _>(stream, task, priority, false, operation);
 }
@@ -274,11 +278,11 @@ unsafe extern "C" fn write_vectored_async<T: TransportStream>(
         start: vectors,
         len: count,
     };
-    let operation = Transfer::new(transport, Interest::Write, move |transport| {
+    let operation = Transfer::new(transport, Interest::Write, move |transport, registered| {
         // Whole, so that what moves into the closure is the value that may move.
         let vectors: &Vectors = &vectors;
         // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
-        unsafe { vectors.write(transport) }
+        unsafe { vectors.write(transport, registered) }
     });
     run::<T, _>(stream, task, priority, true, operation);
 }
@@ -425,7 +429,7 @@ unsafe extern "C" fn write_nonblocking<T: TransportStream>(
     // SAFETY: a live stream.
     let result = unsafe { open_stream(stream) }.and_then(|()| {
         // SAFETY: the caller waits for us.
-        transport.try_write(unsafe { buffer.bytes() })
+        transport.try_write(unsafe { buffer.bytes() }, None)
     });
     let result = result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)));
     // SAFETY: the caller's place for an error.
@@ -448,7 +452,7 @@ unsafe extern "C" fn write_vectored_nonblocking<T: TransportStream>(
     // SAFETY: a live stream.
     let result = unsafe { open_stream(stream) }.and_then(|()| {
         // SAFETY: the caller waits for us.
-        unsafe { vectors.write(&transport) }
+        unsafe { vectors.write(&transport, None) }
     });
     if !written.is_null() {
         let moved = result.as_ref().ok().copied().flatten().unwrap_or(0);

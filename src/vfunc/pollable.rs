@@ -19,63 +19,13 @@ use glib::{
 use once_cell::sync::OnceCell;
 
 use crate::{
-    error,
-    operation::{Attempt, Progress, Wait},
-    reactor::{Events, FdTag, Interest, Source},
-    transport::{Attempted, Operation, Tap, Transport, Waiter},
+    reactor::{Due, Engine, Handler, Interest, Source, Wait},
+    transport::{Tap, Transport, Waiter},
 };
 
 /// A stream over a transport.
 pub(crate) trait TransportStream: ObjectSubclass<Type: IsA<glib::Object>> {
     fn tap(&self) -> &Tap;
-}
-
-/// One transfer of bytes in one direction, tried until it moves some.
-pub(super) struct Transfer<F> {
-    transport: Arc<Transport>,
-    interest: Interest,
-    call: F,
-    deadline: Option<i64>,
-    _operation: Operation,
-}
-
-impl<F: FnMut(&Transport) -> Attempted<usize>> Transfer<F> {
-    pub(super) fn new(transport: Arc<Transport>, interest: Interest, call: F) -> Self {
-        let deadline = transport.deadline();
-        let operation = transport.operation(interest.into());
-        Self {
-            transport,
-            interest,
-            call,
-            deadline,
-            _operation: operation,
-        }
-    }
-}
-
-impl<F: FnMut(&Transport) -> Attempted<usize>> Attempt for Transfer<F> {
-    type Output = usize;
-
-    fn transport(&self) -> &Arc<Transport> {
-        &self.transport
-    }
-
-    fn deadline(&self) -> Option<i64> {
-        self.deadline
-    }
-
-    fn left_over(&self) -> Option<glib::Error> {
-        let timed_out = self.transport.take_timed_out(self.interest);
-        timed_out.then(error::timed_out)
-    }
-
-    fn attempt(&mut self) -> Progress<usize> {
-        match (self.call)(&self.transport) {
-            Ok(Some(moved)) => Progress::Done(Ok(moved)),
-            Ok(None) => Progress::Wait(Wait::for_event(self.interest)),
-            Err(failure) => Progress::Done(Err(failure)),
-        }
-    }
 }
 
 /// Memory that the caller of an asynchronous C function keeps valid until its callback.
@@ -144,45 +94,116 @@ fn is_of_no_use(transport: &Transport) -> bool {
 }
 
 fn readiness_source(transport: &Arc<Transport>, interest: Interest) -> Source {
-    let told = Arc::new(AtomicBool::new(false));
-    let tag = Arc::new(OnceCell::new());
-    // Due when the socket was closed and nobody has been told. The place in the list of those whom a
-    // close wakes is taken when the source is first in use, and given back with it.
-    let hook = {
-        let (transport, told, place) = (transport.clone(), told.clone(), OnceCell::new());
-        move |source: &Source| {
-            if let Some(context) = source.context() {
-                place.get_or_init(|| Place::take(&transport, &context));
-            }
-            is_of_no_use(&transport) && !told.load(Ordering::Acquire)
-        }
-    };
-    let callback = {
-        let (transport, tag) = (transport.clone(), tag.clone());
-        move |source: &Source| {
-            let tag: Option<&FdTag> = tag.get();
-            if is_of_no_use(&transport) {
-                // Once. The number is nobody's, or a stranger's, or the parent process'.
-                if !told.swap(true, Ordering::AcqRel) {
-                    tag.into_iter().for_each(|tag| source.remove_fd(*tag));
-                }
-                source.set_ready_time(None);
-                return true;
-            }
-            if tag.is_some_and(|tag| source.query_fd(*tag) == Events::NONE) {
-                transport.set_timed_out(interest);
-            }
-            source.set_ready_time(transport.deadline());
-            true
-        }
-    };
-    let source = Source::with_hook(glib::Priority::DEFAULT, hook, callback);
-    if let Ok(using) = transport.enter() {
-        // A new cell takes its first value.
-        let _ = tag.set(source.add_fd(using.fd(), interest.events()));
+    let handler = Arc::new(ReadinessSource {
+        transport: transport.clone(),
+        interest,
+        ready: AtomicBool::new(false),
+        told: AtomicBool::new(false),
+        attached: OnceCell::new(),
+    });
+    let source = Source::with_handler(glib::Priority::DEFAULT, handler, Box::new(()))
+        .named(c"gsock readiness");
+    if transport.enter().is_ok() {
         source.set_ready_time(transport.deadline());
     }
     source
+}
+
+/// Fires for as long as the descriptor is ready. The context's engine watches that; this asks it.
+struct ReadinessSource {
+    transport: Arc<Transport>,
+    interest: Interest,
+    /// It is why the source is due, unless that is the timeout.
+    ready: AtomicBool,
+    /// That the socket is of no use any more.
+    told: AtomicBool,
+    /// Once the source is in use.
+    attached: OnceCell<Attached>,
+}
+
+struct Attached {
+    engine: Arc<Engine>,
+    /// Told of a close.
+    _place: Place,
+    wait: Mutex<Wait>,
+}
+
+impl ReadinessSource {
+    fn attached(&self, source: &Source) -> Option<&Attached> {
+        if self.attached.get().is_none()
+            && let Some(context) = source.context()
+        {
+            let attached = Attached {
+                engine: Engine::of(&context),
+                _place: Place::take(&self.transport, &context),
+                wait: Mutex::new(Wait::new()),
+            };
+            let _ = self.attached.set(attached);
+        }
+        self.attached.get()
+    }
+
+    /// As `poll(2)` sees it: what the engine knows may be out of date, when somebody has read what it
+    /// knows of without us.
+    fn is_ready(&self, source: &Source) -> bool {
+        let Some(attached) = self.attached(source) else {
+            return false;
+        };
+        let Ok(registration) = self.transport.registration(&attached.engine, self.interest) else {
+            return false;
+        };
+        let mut wait = attached.wait.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let seen = registration.look();
+            if seen.is_ready(self.interest) {
+                if self.transport.may_be_ready(self.interest) {
+                    return true;
+                }
+                registration.used_up(self.interest, seen);
+            }
+            // Nobody need be woken: the context asks again after every iteration.
+            if !wait.for_descriptor(&registration, self.interest, Waker::noop()) {
+                return false;
+            }
+            if registration.is_ended() {
+                return false;
+            }
+        }
+    }
+}
+
+impl Handler for ReadinessSource {
+    fn prepare(&self, source: &Source) -> Due {
+        if is_of_no_use(&self.transport) {
+            // Its place in the list of those whom a close wakes is of no more use either.
+            return if self.told.load(Ordering::Acquire) {
+                Due::NotYet
+            } else {
+                Due::Now
+            };
+        }
+        let is_ready = self.is_ready(source);
+        self.ready.store(is_ready, Ordering::Release);
+        if is_ready { Due::Now } else { Due::NotYet }
+    }
+
+    fn check(&self, source: &Source) -> bool {
+        self.prepare(source) == Due::Now
+    }
+
+    fn dispatch(&self, source: &Source) -> bool {
+        if is_of_no_use(&self.transport) {
+            // Once. The number is nobody's, or a stranger's, or the parent process'.
+            self.told.store(true, Ordering::Release);
+            source.set_ready_time(None);
+            return true;
+        }
+        if !self.ready.swap(false, Ordering::AcqRel) {
+            self.transport.set_timed_out(self.interest);
+        }
+        source.set_ready_time(self.transport.deadline());
+        true
+    }
 }
 
 /// Makes a context look at its sources, for as long as the source that took the waker is alive. It

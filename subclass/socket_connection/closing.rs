@@ -18,7 +18,7 @@ use crate::{
     SocketConnection,
     home::change,
     operation::{Answers, Tag, Task, finish, until_cancelled},
-    reactor::{Local, spawn},
+    reactor::{Local, Source, spawn},
     vfunc::{Owned, boolean, fenced},
 };
 
@@ -109,10 +109,15 @@ impl CloseEnd {
             return object.get().imp().notifier().look_for_closed();
         }
         if cancellable.is_some_and(|cancellable| cancellable.is_cancelled()) {
-            // GIO's own task answers a cancelled caller by an idle source, attached just now.
-            spawn(&context, glib::Priority::DEFAULT, async move {
-                tell_closed(object.get())
-            });
+            // GIO's own task answers a cancelled caller by an idle source, attached just now: behind that
+            // one in the same context.
+            let source = Source::new(glib::Priority::DEFAULT, move |_| {
+                tell_closed(object.get());
+                false
+            })
+            .named(c"gsock close");
+            source.set_ready_time(Some(0));
+            source.attach(&context);
         } else {
             tell_closed(object.get());
         }
