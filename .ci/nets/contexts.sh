@@ -2,7 +2,8 @@
 # Runs the tests with the kind of main context that is asked for: contexts.sh [default|private] [ARGUMENT…]
 #
 # The usual run gives each test a context of its own; this one, by default, runs each on the process' default
-# context, one at a time in a process. The arguments are cargo's: a file (--test NAME), a part of a test's name.
+# context, one at a time in a process. The arguments are cargo's: a file (--test NAME) or the
+# library (--lib), a part of a test's name.
 
 set -u
 
@@ -19,6 +20,7 @@ export GSOCK_TEST_CONTEXT=$context
 files=()
 for argument; do
     case ${previous:-} in --test) files+=(--test "$argument") ;; esac
+    case $argument in --lib) files+=(--lib) ;; esac
     previous=$argument
 done
 test_binaries test ${files[@]+"${files[@]}"} >/dev/null || broken "the tests do not build"

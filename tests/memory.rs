@@ -1,0 +1,222 @@
+//! What many operations leave in the library's own lists: nothing. A leak detector sees none of that, since
+//! the lists of an engine are in use for as long as its context is.
+
+#![cfg(test)]
+#![allow(
+    unsafe_code,
+    reason = "an allocator that counts, and connections used from several threads, as C may"
+)]
+
+mod support;
+
+#[path = "home/tools.rs"]
+#[allow(dead_code, reason = "memory needs a part of it")]
+mod tools;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    net::TcpStream,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicIsize, Ordering},
+    },
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use gio::prelude::*;
+use gsock::{SocketConnection, engine, prelude::*};
+
+use support::*;
+use tools::elsewhere;
+
+/// Counts the pieces of memory that Rust code holds; GLib asks for its own elsewhere.
+struct Counting;
+
+static HELD: AtomicIsize = AtomicIsize::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: the system's, and a number.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        HELD.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.fetch_sub(1, Ordering::Relaxed);
+        // SAFETY: passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// How often each thing is done.
+const TIMES: isize = 400;
+/// The tests' own threads come and go, and lists grow in steps.
+const SLACK: isize = TIMES / 4;
+
+const LONG_LIMIT: Duration = Duration::from_secs(40);
+
+/// The memory is the whole process': one test at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Runs `test` with `again`, which does something a few times to warm up, and then many times: that must
+/// leave hardly more pieces of memory than there were.
+fn bounded(test: impl FnOnce(&glib::MainContext, &dyn Fn(&mut dyn FnMut())) + Send + 'static) {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    on_private_context_within(LONG_LIMIT, |context| {
+        test(context, &|once| {
+            (0..20).for_each(|_| once());
+            let before = HELD.load(Ordering::Relaxed);
+            (0..TIMES).for_each(|_| once());
+            let left = HELD.load(Ordering::Relaxed) - before;
+            assert!(
+                left < SLACK,
+                "memory is left: {left} pieces after {TIMES} times"
+            );
+        });
+    });
+}
+
+/// One that support does not keep a list of.
+fn bare() -> (SocketConnection, TcpStream) {
+    let (peer, fd) = tcp_pair();
+    let connection = SocketConnection::factory_create_connection_from_fd(fd).expect("a socket");
+    (connection, peer)
+}
+
+fn run_out(context: &glib::MainContext) {
+    while context.iteration(false) {}
+}
+
+#[test]
+fn closed_connections_leave_no_memory() {
+    bounded(|context, again| {
+        again(&mut || {
+            let (connection, peer) = bare();
+            let reading = connection
+                .input_stream()
+                .read_future(vec![0; 4], glib::Priority::DEFAULT);
+            let task = engine::spawn_local(context, async move {
+                assert!(reading.await.is_err());
+            });
+            run_out(context);
+            assert!(!task.is_finished());
+            connection.close(gio::Cancellable::NONE).expect("open");
+            run_out(context);
+            assert!(task.is_finished());
+            drop((connection, peer));
+            run_out(context);
+        });
+    });
+}
+
+#[test]
+fn connections_that_are_dropped_leave_no_memory() {
+    bounded(|context, again| {
+        again(&mut || {
+            drop(bare());
+            run_out(context);
+        });
+    });
+}
+
+/// Neither a place among those who wait nor a moment that they waited for.
+#[test]
+fn dropped_reads_leave_no_memory() {
+    bounded(|context, again| {
+        let (connection, _peer) = connected();
+        connection.socket().set_timeout(1_000);
+        again(&mut || {
+            let mut reading = connection
+                .input_stream()
+                .read_future(vec![0; 4], glib::Priority::DEFAULT);
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(reading.as_mut().poll(&mut cx).is_pending());
+            run_out(context);
+            drop(reading);
+            run_out(context);
+        });
+    });
+}
+
+/// Likewise of those that poll a half, each in a task of its own.
+#[test]
+fn aborted_tasks_leave_no_memory() {
+    bounded(|context, again| {
+        let (connection, _peer) = connected();
+        connection.socket().set_timeout(1_000);
+        again(&mut || {
+            let (mut reader, writer) = connection.halves();
+            let task = engine::spawn_local(context, async move {
+                let _ = reader.read(&mut [0; 4]).await;
+            });
+            run_out(context);
+            task.abort();
+            assert!(task.is_finished());
+            drop(writer);
+            run_out(context);
+        });
+    });
+}
+
+#[test]
+fn ended_tasks_leave_no_memory() {
+    bounded(|context, again| {
+        again(&mut || {
+            let task = engine::spawn_local(context, async {});
+            run_out(context);
+            assert!(task.is_finished());
+        });
+    });
+}
+
+/// What is to be told in a context that does not run is told once, however often it changes.
+#[test]
+fn changes_of_home_pile_up_no_memory() {
+    bounded(|context, again| {
+        let (connection, peer) = connected();
+        run_out(context);
+        again(&mut || {
+            elsewhere(&connection, |connection| {
+                assert_eq!(connection.write(b"x"), 1);
+            });
+        });
+        drop(peer);
+    });
+}
+
+#[test]
+fn contexts_that_are_gone_leave_no_memory() {
+    bounded(|_, again| {
+        again(&mut || {
+            let context = glib::MainContext::new();
+            let kept = context
+                .with_thread_default(|| {
+                    let (connection, peer) = bare();
+                    let mut task = engine::spawn_local(&context, async {});
+                    run_out(&context);
+                    assert!(task.is_finished());
+                    let (mut reader, _) = connection.halves();
+                    // Not gio's future: the GTask behind it would keep the context.
+                    task = engine::spawn_local(&context, async move {
+                        let _ = reader.read(&mut [0; 4]).await;
+                    });
+                    run_out(&context);
+                    assert!(!task.is_finished());
+                    (connection, peer)
+                })
+                .expect("a new context has no owner");
+            drop(context);
+            drop(kept);
+        });
+    });
+}
