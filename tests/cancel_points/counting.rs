@@ -100,6 +100,9 @@ impl Points {
 
 /// Learns how long the operation of `case` is, and lets its strike befall it at every point.
 pub(crate) fn every_point(points: &mut Points, world: &World, case: Case) {
+    if points.is_enough() {
+        return;
+    }
     let mut length = None;
     points.warm_up(|| _ = undisturbed(world, case));
     points.attempt(&format!("{case:?} undisturbed"), || {
