@@ -497,6 +497,42 @@ fn a_read_that_waits_in_the_parent_goes_on() {
     });
 }
 
+/// The child has a copy of the context and of what watches for its events, each of which is told once.
+#[test]
+fn a_child_that_runs_the_context_takes_no_event_from_its_parent() {
+    alone(
+        "a_child_that_runs_the_context_takes_no_event_from_its_parent",
+        || {
+            for line in LINES {
+                on_a_new_context(|context| {
+                    let (connection, _, mut peer) = line.connected();
+                    let read = Rc::new(RefCell::new(None));
+                    let slot = read.clone();
+                    let input = connection.input_stream();
+                    input.read_async(vec![0; 8], DEFAULT, Cancellable::NONE, move |result| {
+                        *slot.borrow_mut() = Some(result.map_err(|(_, failure)| failure));
+                    });
+                    for _ in 0..3 {
+                        context.iteration(false);
+                    }
+                    let mut sender = peer.try_clone().expect("a descriptor");
+                    in_a_child(|| {
+                        sender.write_all(b"late").expect("a working connection");
+                        iterate_until(context, || read.borrow().is_some());
+                        assert_fails(read.take().expect("called back"), E::Failed);
+                        iterate_for(context, Duration::from_millis(20));
+                    });
+                    assert!(read.borrow().is_none());
+                    iterate_until(context, || read.borrow().is_some());
+                    let (bytes, count) = read.take().expect("called back").expect("four bytes");
+                    assert_eq!(&bytes[..count], b"late");
+                    assert_undisturbed(&connection, &mut peer);
+                });
+            }
+        },
+    );
+}
+
 /// Another thread of the parent blocks in a read: in the child nobody does, and no use of the
 /// descriptor that was counted there ever ends.
 #[test]

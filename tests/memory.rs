@@ -183,14 +183,16 @@ fn ended_tasks_leave_no_memory() {
 #[test]
 fn changes_of_home_pile_up_no_memory() {
     bounded(|context, again| {
-        let (connection, peer) = connected();
+        let (connection, _peer) = connected();
+        let other = unconnected();
+        let refused = refused_address();
         run_out(context);
         again(&mut || {
             elsewhere(&connection, |connection| {
                 assert_eq!(connection.write(b"x"), 1);
             });
+            elsewhere(&other, |other| assert!(!other.connect(refused)));
         });
-        drop(peer);
     });
 }
 
