@@ -36,3 +36,5 @@ mod nested;
 mod properties;
 #[path = "threads/raw.rs"]
 mod raw;
+#[path = "threads/waking.rs"]
+mod waking;
