@@ -157,6 +157,33 @@ fn a_connection_leaves_no_source_in_its_context() {
     });
 }
 
+/// The engine does not watch it any more, and its events do not wake the context.
+#[test]
+fn a_socket_that_others_keep_is_not_watched_without_its_connection() {
+    counted(|context, warm_up| {
+        for cycle in 0..times(warm_up, 20) {
+            let (connection, mut peer) = connected();
+            let socket = connection.socket();
+            let reading = (cycle % 2 == 0).then(|| start_read(&connection, 4, None));
+            iterate(context, 2);
+            drop(connection);
+            if let Some(reading) = reading {
+                assert_fails(finished(context, &reading), E::Closed);
+            }
+            assert_empty(context);
+            peer.write_all(b"late").expect("connected");
+            let arrived = socket.condition_timed_wait(
+                glib::IOCondition::IN,
+                5_000_000,
+                gio::Cancellable::NONE,
+            );
+            arrived.expect("four bytes");
+            assert!(!context.pending(), "somebody listens");
+            socket.close().expect("open");
+        }
+    });
+}
+
 /// A descriptor that is no socket is closed with the error.
 #[test]
 fn descriptors_that_are_no_sockets_are_refused_and_closed() {
