@@ -49,6 +49,7 @@ nets-setup: ## install what the nets and the tests of the C library need beyond 
 # What each of them does stands in its first lines.
 nets: nets-setup ## run the tests under everything that may find something, and show that it can
 	@$(STEP) "the tests on the default main context" .ci/nets/contexts.sh default
+	@$(STEP) "the tests on the portable back end" .ci/nets/contexts.sh sources
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
 	@$(STEP) "system calls that fail" .ci/nets/faults.sh
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh

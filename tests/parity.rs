@@ -47,6 +47,8 @@ mod pollable;
 mod results;
 #[path = "parity/sockets.rs"]
 mod sockets;
+#[path = "parity/sources.rs"]
+mod sources;
 #[path = "parity/splice.rs"]
 mod splice;
 #[path = "parity/states.rs"]

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs the tests with the kind of main context that is asked for: contexts.sh [default|private] [ARGUMENT…]
+# Runs the tests on what is asked for: contexts.sh [default|private|sources] [ARGUMENT…]
 #
 # The usual run gives each test a context of its own; this one, by default, runs each on the process' default
-# context, one at a time in a process. The arguments are cargo's: a file (--test NAME) or the
+# context, one at a time in a process; "sources" is the portable back end, which watches each descriptor by a
+# source of its own. The arguments are cargo's: a file (--test NAME) or the
 # library (--lib), a part of a test's name.
 
 set -u
@@ -14,8 +15,11 @@ cd "$root" || exit 2
 
 context=${1:-default}
 [ $# -eq 0 ] || shift
-case $context in default | private) ;; *) broken "there is no context called $context" ;; esac
-export GSOCK_TEST_CONTEXT=$context
+case $context in
+    default | private) export GSOCK_TEST_CONTEXT=$context ;;
+    sources) export GSOCK_TEST_CONTEXT=private GSOCK_BACK_END=sources ;;
+    *) broken "there is nothing called $context" ;;
+esac
 
 files=()
 for argument; do
@@ -35,5 +39,5 @@ else
     timeout --kill-after=10 900 cargo test --locked --no-fail-fast "$@"
     code=$?
 fi
-echo "contexts: on the $context context: exit code $code, $SECONDS s"
+echo "contexts: $context: exit code $code, $SECONDS s"
 [ "$code" -eq 0 ] || exit 1

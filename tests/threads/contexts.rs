@@ -20,13 +20,26 @@ fn futures_of_a_context_that_is_destroyed_are_freed() {
     on_private_context(|_| {
         let deaf = deaf_listener();
         let address = deaf.address;
-        for steps in [0, 1, 5] {
+        for (steps, at_home) in [
+            (0, false),
+            (1, false),
+            (5, false),
+            (0, true),
+            (1, true),
+            (5, true),
+        ] {
             let worker = thread::spawn(move || {
-                let home = glib::MainContext::new();
+                let context = glib::MainContext::new();
+                // A connection does not keep the context of its home either.
+                let home = if at_home {
+                    context.clone()
+                } else {
+                    glib::MainContext::new()
+                };
                 let connection = home
                     .with_thread_default(unconnected)
                     .expect("a new context has no owner");
-                let context = glib::MainContext::new();
+                drop(home);
                 let left = context
                     .with_thread_default(|| {
                         let kernel = KernelSocket::of_connection(&connection);
@@ -46,8 +59,8 @@ fn futures_of_a_context_that_is_destroyed_are_freed() {
                 left
             });
             let (kernel, gone) = worker.join().expect("no panic");
-            assert!(gone.iter().all(Gone::is_gone), "{steps}");
-            assert!(!kernel.is_open(), "{steps}");
+            assert!(gone.iter().all(Gone::is_gone), "{steps} {at_home}");
+            assert!(!kernel.is_open(), "{steps} {at_home}");
         }
     });
 }
