@@ -10,7 +10,11 @@
 mod support;
 
 #[path = "home/tools.rs"]
-#[allow(dead_code, reason = "memory needs a part of it")]
+#[allow(
+    dead_code,
+    missing_debug_implementations,
+    reason = "memory needs a part of it"
+)]
 mod tools;
 
 use std::{

@@ -374,17 +374,12 @@ fn st_21_a_read_that_waits_goes_on_waiting_until_there_is_something(
     // In front of the read: it takes the bytes in the iteration that they wake both in.
     let (taken, taker) = (Slot::new(), under.clone());
     let (mut put, front) = (Some(taken.put()), side.in_front_of_a_read());
-    let source = pollable_input(&*under).create_source(
-        Cancellable::NONE,
-        None,
-        glib::Priority::HIGH,
-        move |_| {
-            if let Some(put) = put.take() {
-                put(read_now(&*taker, 8));
-            }
-            glib::ControlFlow::Break
-        },
-    );
+    let source = pollable_input(&*under).create_source(Cancellable::NONE, None, front, move |_| {
+        if let Some(put) = put.take() {
+            put(read_now(&*taker, 8));
+        }
+        glib::ControlFlow::Break
+    });
     source.attach(Some(context));
     let reading = start_read(&under.input(), 8, None);
     iterate_for(context, Duration::from_millis(10));
