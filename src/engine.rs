@@ -18,12 +18,13 @@
 
 use std::{
     any::Any,
+    cell::Cell,
     error::Error,
     fmt,
     future::{Future, poll_fn},
-    marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
+    rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
@@ -61,23 +62,21 @@ pub fn spawn_local_with_priority<F: Future + 'static>(
     future: F,
 ) -> JoinHandle<F::Output> {
     assert_owned(context);
-    let outcome = Arc::new(Outcome::default());
-    let ends = Ending(outcome.clone());
+    let (end, slot) = (Arc::new(End::default()), Slot::default());
+    let result = slot.clone();
     let task = Local::here(async move {
-        let ends = ends;
-        let result = {
+        let yielded = {
             let mut future = pin!(future);
             poll_fn(|cx| fenced(|| future.as_mut().poll(cx))).await
         };
-        // The future is gone by now.
-        ends.end(result);
+        result.set(Some(yielded));
     });
+    let task = Ending {
+        task,
+        _end: EndOfTask(end.clone()),
+    };
     let spawned = Engine::of(context).spawn(priority, task);
-    JoinHandle {
-        spawned,
-        outcome,
-        _thread: PhantomData,
-    }
+    JoinHandle { spawned, end, slot }
 }
 
 /// Spawns tasks on `context` through the traits of the `futures` crates.
@@ -133,9 +132,8 @@ impl LocalSpawn for LocalSpawner {
 #[must_use = "the task runs on, but nobody learns of its result or its panic"]
 pub struct JoinHandle<T> {
     spawned: Spawned,
-    outcome: Arc<Outcome<T>>,
-    /// What the future yields need not be `Send`.
-    _thread: PhantomData<*const ()>,
+    end: Arc<End>,
+    slot: Slot<T>,
 }
 
 impl<T> JoinHandle<T> {
@@ -148,7 +146,7 @@ impl<T> JoinHandle<T> {
     /// Whether the task has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.outcome.state().ended
+        self.end.state().ended
     }
 }
 
@@ -160,15 +158,18 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let waker = cx.waker().clone();
-        let mut state = self.outcome.state();
-        if let Some(result) = state.result.take() {
-            return Poll::Ready(result);
+        let mut state = self.end.state();
+        if !state.ended {
+            let before = state.waker.replace(waker);
+            drop(state);
+            drop(before);
+            return Poll::Pending;
         }
-        assert!(!state.ended, "polled again after the result was taken");
-        let before = state.waker.replace(waker);
+        assert!(!state.taken, "polled again after the result was taken");
+        state.taken = true;
         drop(state);
-        drop(before);
-        Poll::Pending
+        // Without a result it was aborted, or its context has gone.
+        Poll::Ready(self.slot.take().unwrap_or(Err(JoinError(None))))
     }
 }
 
@@ -180,54 +181,53 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-struct Outcome<T>(Mutex<State<T>>);
+/// What the task has yielded. It stays on the thread of the task.
+type Slot<T> = Rc<Cell<Option<Result<T, JoinError>>>>;
 
-struct State<T> {
-    result: Option<Result<T, JoinError>>,
+/// Whether a task has ended, which any thread may say: the one on which its context goes.
+#[derive(Default)]
+struct End(Mutex<State>);
+
+#[derive(Default)]
+struct State {
     ended: bool,
+    taken: bool,
     waker: Option<Waker>,
 }
 
-impl<T> Default for Outcome<T> {
-    fn default() -> Self {
-        Self(Mutex::new(State {
-            result: None,
-            ended: false,
-            waker: None,
-        }))
-    }
-}
-
-impl<T> Outcome<T> {
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+impl End {
+    fn state(&self) -> MutexGuard<'_, State> {
         // Whole values are exchanged under it: a panic leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Held by the task: says how it has ended, at the latest when it is dropped.
-struct Ending<T>(Arc<Outcome<T>>);
+/// A task that says when it has ended. The future goes first.
+struct Ending<F> {
+    task: F,
+    _end: EndOfTask,
+}
 
-impl<T> Ending<T> {
-    fn end(&self, result: Result<T, JoinError>) {
+impl<F: Future<Output = ()> + Unpin> Future for Ending<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.task).poll(cx)
+    }
+}
+
+struct EndOfTask(Arc<End>);
+
+impl Drop for EndOfTask {
+    fn drop(&mut self) {
         let waker = {
             let mut state = self.0.state();
-            if state.ended {
-                return;
-            }
             state.ended = true;
-            state.result = Some(result);
             state.waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
         }
-    }
-}
-
-impl<T> Drop for Ending<T> {
-    fn drop(&mut self) {
-        self.end(Err(JoinError(None)));
     }
 }
 

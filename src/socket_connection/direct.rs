@@ -110,9 +110,12 @@ impl SocketConnection {
         callback: impl FnOnce(&Self, B, Result<usize, glib::Error>) + 'static,
     ) {
         assert_owns_context();
-        let cancellable = cancellable.map(|cancellable| cancellable.as_ref().clone());
         let this = self.clone();
         let transport = self.imp().transport();
+        // A closed connection says so to a cancelled caller too, as GIO's streams do.
+        let cancellable = cancellable
+            .filter(|_| !transport.is_closed())
+            .map(|cancellable| cancellable.as_ref().clone());
         let task = Local::here(async move {
             let mut buffer = buffer;
             let result = {
