@@ -10,7 +10,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     fmt,
     future::{Future, poll_fn},
     os::fd::RawFd,
@@ -22,7 +22,6 @@ use std::{
 };
 
 use glib::translate::{ToGlibPtr, from_glib_none};
-use once_cell::sync::Lazy;
 
 use super::{
     PlatformPoller, collector,
@@ -75,7 +74,8 @@ struct Place {
 // SAFETY: used under the lock, and cleared before the context goes.
 unsafe impl Send for Place {}
 
-static ENGINES: Lazy<Mutex<HashMap<usize, Arc<Engine>>>> = Lazy::new(Mutex::default);
+/// By the addresses of their contexts.
+static ENGINES: Mutex<BTreeMap<usize, Arc<Engine>>> = Mutex::new(BTreeMap::new());
 
 thread_local! {
     /// The engine that this thread has asked for last.
@@ -271,7 +271,8 @@ impl Engine {
     pub(super) fn queue(&self, task: Arc<dyn Runnable>) {
         match Turn::of(self) {
             Some(turn) => turn.queue(task),
-            None => self.queue_from_elsewhere(task),
+            // The end has it in its list, and drops its future where that may be.
+            None => drop(self.queue_from_elsewhere(task)),
         }
     }
 
@@ -279,24 +280,25 @@ impl Engine {
     pub(super) fn put_off(&self, task: Arc<dyn Runnable>) {
         match Turn::of(self) {
             Some(turn) => turn.put_off(task),
-            None => self.queue_from_elsewhere(task),
+            None => {
+                if let Some(refused) = self.queue_from_elsewhere(task) {
+                    refused.cancel();
+                }
+            }
         }
     }
 
-    fn queue_from_elsewhere(&self, task: Arc<dyn Runnable>) {
-        let refused = {
+    /// Hands the task back when the context is gone, or going.
+    fn queue_from_elsewhere(&self, task: Arc<dyn Runnable>) -> Option<Arc<dyn Runnable>> {
+        {
             let mut woken = self.woken();
             if self.is_ended() {
-                Some(task)
-            } else {
-                woken.push(task);
-                None
+                return Some(task);
             }
-        };
-        match refused {
-            Some(task) => task.cancel(),
-            None => self.notice(),
+            woken.push(task);
         }
+        self.notice();
+        None
     }
 
     fn woken(&self) -> MutexGuard<'_, Vec<Arc<dyn Runnable>>> {
