@@ -64,3 +64,7 @@ fn is_portable() -> bool {
     });
     *PORTABLE
 }
+
+/// Between two steps between which another thread may come: a test may let one come here.
+#[inline]
+fn interleave() {}

@@ -16,6 +16,7 @@ use once_cell::sync::OnceCell;
 use super::{
     events::{Events, Interest},
     fd_source::FdSource,
+    interleave,
     readiness::{Readiness, Seen},
     slab::Key,
     waiters::{WaitId, Waiters},
@@ -108,6 +109,7 @@ impl Registration {
             waiters.put(interest, id, waker)
         };
         drop(before);
+        interleave();
         // After the place was taken: a change from now on finds it.
         if self.is_ended() || self.look().is_ready(interest) {
             self.stop_waiting(interest, id);
@@ -128,6 +130,7 @@ impl Registration {
             waiters.put_by_waker(interest, waker)
         };
         drop(before);
+        interleave();
         if self.is_ended() || self.look().is_ready(interest) {
             return true;
         }
@@ -154,6 +157,7 @@ impl Registration {
     /// Takes what the descriptor reports. The wakers are for the caller to wake, without a lock.
     pub(super) fn report(&self, events: Events, called: &mut VecDeque<Waker>) {
         self.readiness.add(events);
+        interleave();
         let mut waiters = self.waiters();
         waiters.call(events, called);
         self.waited.store(waiters.are_any(), Ordering::Release);
@@ -178,6 +182,7 @@ impl Registration {
     pub(super) fn watch(&self) -> bool {
         // Before the look: an event after that finds it.
         self.watches.store(true, Ordering::SeqCst);
+        interleave();
         fence(Ordering::SeqCst);
         if let Some(source) = self.source.get() {
             source.want(Events::GONE);
@@ -192,6 +197,7 @@ impl Registration {
     /// Nothing is reported any more: whoever waits is handed out, and finds out why.
     pub(super) fn end(&self, called: &mut VecDeque<Waker>) {
         self.ended.store(true, Ordering::Release);
+        interleave();
         self.waiters().call(Events::HANGUP, called);
     }
 }
