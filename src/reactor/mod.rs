@@ -24,6 +24,8 @@ mod poller;
 mod queue;
 mod readiness;
 mod registration;
+#[cfg(test)]
+mod simulation;
 mod slab;
 mod source;
 mod task;
@@ -65,6 +67,9 @@ fn is_portable() -> bool {
     *PORTABLE
 }
 
-/// Between two steps between which another thread may come: a test may let one come here.
+/// Between two steps between which another thread may come: the simulation lets one come here.
 #[inline]
-fn interleave() {}
+fn interleave() {
+    #[cfg(test)]
+    simulation::interleave();
+}
