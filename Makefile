@@ -49,13 +49,15 @@ nets-setup: ## install what the nets and the tests of the C library need beyond 
 # What each of them does stands in its first lines.
 nets: nets-setup ## run the tests under everything that may find something, and show that it can
 	@$(STEP) "the tests on the default main context" .ci/nets/contexts.sh default
-	@$(STEP) "the tests on the portable back end" .ci/nets/contexts.sh sources
+	@# Without arguments: all of them.
+	@$(STEP) "the tests of waiting on the portable back end" .ci/nets/contexts.sh sources \
+		--test streams --test halves --test engine --test home --test threads
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
 	@$(STEP) "system calls that fail" .ci/nets/faults.sh
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
 	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh
 	@$(STEP) "valgrind" .ci/nets/valgrind.sh
-	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 10
+	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 20
 	@$(STEP) "a control for each net" .ci/nets/controls.sh --one-each
 
 controls: nets-setup ## show for every control that its net finds it
