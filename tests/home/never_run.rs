@@ -91,7 +91,8 @@ fn no_connection_has_a_source_of_its_own() {
         while context.iteration(false) {
             iterations += 1;
         }
-        assert_eq!(iterations, 1, "all of them in one iteration");
+        // One, where the machine is not so slow that they are let wait for others in between.
+        assert!(iterations <= connections.len(), "{iterations} iterations");
         for told in &told {
             assert_eq!(times(told, "last-error"), 1);
         }
