@@ -4,11 +4,13 @@
 //! come the blocking form ([`block`]), the future ([`Drive`]) and, by way of the future, the
 //! GAsyncResult form ([`Task`]).
 
+mod reply;
 mod task;
 mod transfer;
 
+pub(crate) use reply::Reply;
 pub(crate) use task::{Answers, Tag, Task, finish, finish_size, ready_callback};
-pub(crate) use transfer::Transfer;
+pub(crate) use transfer::{Moving, Transfer};
 
 use std::{
     future::{Future, poll_fn},
@@ -67,6 +69,11 @@ pub(crate) trait Attempt {
 
     /// One step; it does not wait. What `registered` knows of the descriptor may spare system calls.
     fn attempt(&mut self, registered: Option<&Registration>) -> Progress<Self::Output>;
+
+    /// What it would have to wait for, as far as `registered` tells, without a step.
+    fn has_to_wait(&self, _registered: &Registration) -> Option<Interest> {
+        None
+    }
 
     /// What an earlier wait has left to say, which comes before a cancellation.
     fn left_over(&self) -> Option<glib::Error> {
@@ -130,6 +137,31 @@ impl<A: Attempt> Drive<A> {
             waiter: None,
             ended: false,
         }
+    }
+
+    /// See [`Begin`](reactor::Begin).
+    pub(crate) fn begin(&mut self, waker: &Waker) -> bool {
+        let engine = Engine::current();
+        self.follow(&engine);
+        let interest = self
+            .registered
+            .as_ref()
+            .and_then(|(_, registration)| self.operation.has_to_wait(registration));
+        let Some(interest) = interest else {
+            return false;
+        };
+        let deadline = self.operation.deadline();
+        // Whatever else there is to say is the first poll's to say.
+        !self.is_cancelled()
+            && matches!(
+                self.arm(Wait::for_event(interest), deadline, &engine, waker),
+                Ok(false)
+            )
+            && !self.is_cancelled()
+    }
+
+    pub(crate) fn operation_mut(&mut self) -> &mut A {
+        &mut self.operation
     }
 
     fn end(

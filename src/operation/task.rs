@@ -16,6 +16,7 @@ use glib::{
     translate::{FromGlibPtrBorrow, IntoGlib, IntoGlibPtr, from_glib_none},
 };
 
+use super::reply;
 use crate::{error, reactor::Answer};
 
 /// Names an operation in the source tag of its task, by the address of a static.
@@ -30,14 +31,14 @@ impl Tag {
         Self(AtomicU8::new(0))
     }
 
-    fn as_ptr(&'static self) -> gpointer {
+    pub(super) fn as_ptr(&'static self) -> gpointer {
         self.0.as_ptr().cast()
     }
 }
 
-const RUNNING: u8 = 0;
-const RETURNED: u8 = 1;
-const TAKEN: u8 = 2;
+pub(super) const RUNNING: u8 = 0;
+pub(super) const RETURNED: u8 = 1;
+pub(super) const TAKEN: u8 = 2;
 
 /// A `GTask` that has not been answered yet. Dropped unanswered, it answers `Failed`.
 pub(crate) struct Task {
@@ -200,6 +201,12 @@ pub(crate) unsafe fn finish_size(
     result: *mut gio::ffi::GAsyncResult,
     tag: &'static Tag,
 ) -> Result<usize, glib::Error> {
+    if !result.is_null() {
+        // SAFETY: a live object, as the caller says.
+        if let Some(outcome) = unsafe { reply::taken(object, result, tag) } {
+            return outcome;
+        }
+    }
     // SAFETY: as the caller says.
     let task = unsafe { take(object, result, tag)? };
     let mut failure = ptr::null_mut();

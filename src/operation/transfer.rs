@@ -9,30 +9,54 @@ use crate::{
     transport::{Attempted, Operation, Transport},
 };
 
+/// A try to move bytes.
+pub(crate) trait Moving {
+    fn try_to_move(
+        &mut self,
+        transport: &Transport,
+        registered: Option<&Registration>,
+    ) -> Attempted<usize>;
+
+    /// Whether there is nothing to move, which is done at once.
+    fn is_for_nothing(&self) -> bool {
+        false
+    }
+}
+
+impl<F: FnMut(&Transport, Option<&Registration>) -> Attempted<usize>> Moving for F {
+    fn try_to_move(
+        &mut self,
+        transport: &Transport,
+        registered: Option<&Registration>,
+    ) -> Attempted<usize> {
+        self(transport, registered)
+    }
+}
+
 /// One transfer of bytes in one direction, tried until it moves some.
 pub(crate) struct Transfer<F> {
     transport: Arc<Transport>,
     interest: Interest,
-    call: F,
+    pub(crate) moving: F,
     deadline: Option<i64>,
     _operation: Operation,
 }
 
-impl<F: FnMut(&Transport, Option<&Registration>) -> Attempted<usize>> Transfer<F> {
-    pub(crate) fn new(transport: Arc<Transport>, interest: Interest, call: F) -> Self {
+impl<F: Moving> Transfer<F> {
+    pub(crate) fn new(transport: Arc<Transport>, interest: Interest, moving: F) -> Self {
         let deadline = transport.deadline();
         let operation = transport.operation(interest.into());
         Self {
             transport,
             interest,
-            call,
+            moving,
             deadline,
             _operation: operation,
         }
     }
 }
 
-impl<F: FnMut(&Transport, Option<&Registration>) -> Attempted<usize>> Attempt for Transfer<F> {
+impl<F: Moving> Attempt for Transfer<F> {
     type Output = usize;
 
     fn transport(&self) -> &Arc<Transport> {
@@ -43,13 +67,21 @@ impl<F: FnMut(&Transport, Option<&Registration>) -> Attempted<usize>> Attempt fo
         self.deadline
     }
 
+    fn has_to_wait(&self, registered: &Registration) -> Option<Interest> {
+        let waits = !registered.look().is_ready(self.interest)
+            && !self.transport.is_closed()
+            && !self.transport.has_timed_out(self.interest)
+            && !self.moving.is_for_nothing();
+        waits.then_some(self.interest)
+    }
+
     fn left_over(&self) -> Option<glib::Error> {
         let timed_out = self.transport.take_timed_out(self.interest);
         timed_out.then(error::timed_out)
     }
 
     fn attempt(&mut self, registered: Option<&Registration>) -> Progress<usize> {
-        match (self.call)(&self.transport, registered) {
+        match self.moving.try_to_move(&self.transport, registered) {
             Ok(Some(moved)) => Progress::Done(Ok(moved)),
             Ok(None) => Progress::Wait(Wait::for_event(self.interest)),
             Err(failure) => Progress::Done(Err(failure)),

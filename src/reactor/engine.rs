@@ -33,7 +33,7 @@ use super::{
     registration::{Observer, Purpose, Registration},
     slab::{Key, Slab},
     source::Source,
-    task::{Runnable, Task},
+    task::{Begin, Runnable, Task},
     timers::{Moment, TimerKey},
     turn::{OwnerCell, Turn},
     wait::Sleep,
@@ -219,17 +219,45 @@ impl Engine {
         priority: glib::Priority,
         future: impl Future<Output = ()> + Send + 'static,
     ) -> Spawned {
-        let mut made = None;
-        self.tasks().insert_with(|key| {
-            let task: Arc<dyn Runnable> = Task::new(self.clone(), key, priority, future);
-            made = Some(task.clone());
-            task
-        });
-        let task = made.unwrap_or_else(|| unreachable!("the slab has called for it"));
+        let task: Arc<dyn Runnable> = self.new_task(priority, future);
         let spawned = Spawned(Arc::downgrade(&task));
         // Not now: answered in the iteration in which it was asked, a GTask makes a detour.
         self.put_off(task);
         spawned
+    }
+
+    /// Likewise, for one who is not polled at all before he has something to do, if he knows that he has to
+    /// wait. `soon`: else in this turn already.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        priority: glib::Priority,
+        future: impl Begin + Send + 'static,
+        soon: bool,
+    ) {
+        let task = self.new_task(priority, future);
+        // Elsewhere others may be at what it would look at.
+        if Turn::of(self).is_some() && task.begin() {
+            return;
+        }
+        if soon {
+            self.queue_new(task);
+        } else {
+            self.put_off(task);
+        }
+    }
+
+    fn new_task<F: Future<Output = ()> + Send + 'static>(
+        self: &Arc<Self>,
+        priority: glib::Priority,
+        future: F,
+    ) -> Arc<Task<F>> {
+        let mut made = None;
+        self.tasks().insert_with(|key| {
+            let task = Task::new(self.clone(), key, priority, future);
+            made = Some(task.clone());
+            task
+        });
+        made.unwrap_or_else(|| unreachable!("the slab has called for it"))
     }
 
     /// Runs `f` in a turn, when `moment` has come.
@@ -273,6 +301,14 @@ impl Engine {
             Some(turn) => turn.queue(task),
             // The end has it in its list, and drops its future where that may be.
             None => drop(self.queue_from_elsewhere(task)),
+        }
+    }
+
+    /// A task that nobody knows yet.
+    fn queue_new(&self, task: Arc<dyn Runnable>) {
+        match Turn::of(self) {
+            Some(turn) => turn.queue(task),
+            None => self.put_off(task),
         }
     }
 

@@ -42,7 +42,7 @@ pub(crate) use engine::{Engine, Spawned};
 pub(crate) use events::{Events, Interest};
 pub(crate) use registration::{Observer, Purpose, Registration};
 pub(crate) use source::{Due, Handler, Source};
-pub(crate) use task::{Answer, Local};
+pub(crate) use task::{Answer, Begin, Bound, Local};
 pub(crate) use wait::{Wait, earlier};
 
 /// Runs `future` on `context`: see [`Engine::spawn`]. Nobody need own the context now.

@@ -44,6 +44,13 @@ pub(super) trait Runnable: Send + Sync {
     fn cancel(&self);
 }
 
+/// A future that may know before its first poll that it has to wait.
+pub(crate) trait Begin: Future<Output = ()> + Unpin {
+    /// Takes its places among those who wait, if it has to: answers whether it does. It achieves nothing, and
+    /// calls nothing out.
+    fn begin(&mut self, waker: &Waker) -> bool;
+}
+
 /// The future is touched by whoever has moved the state to `RUNNING`, or from there or from a state in
 /// which nobody has it to `DONE`.
 pub(super) struct Task<F> {
@@ -73,6 +80,47 @@ impl<F: Future<Output = ()> + Send + 'static> Task<F> {
             state: AtomicU8::new(QUEUED),
             future: UnsafeCell::new(Some(future)),
         })
+    }
+
+    /// For a new task, before it is queued: answers whether it need not be, since it waits.
+    pub(super) fn begin(self: &Arc<Self>) -> bool
+    where
+        F: Begin,
+    {
+        let begun =
+            self.state
+                .compare_exchange(QUEUED, RUNNING, Ordering::Acquire, Ordering::Relaxed);
+        if begun.is_err() {
+            // The engine's end was faster.
+            return true;
+        }
+        // SAFETY: made `RUNNING` just now.
+        let future = unsafe { &mut *self.future.get() };
+        let waker = Waker::from(self.clone());
+        let waits = catch_unwind(AssertUnwindSafe(|| {
+            future.as_mut().is_some_and(|future| future.begin(&waker))
+        }));
+        let next = if matches!(waits, Ok(true)) {
+            IDLE
+        } else {
+            QUEUED
+        };
+        let stopped =
+            self.state
+                .compare_exchange(RUNNING, next, Ordering::AcqRel, Ordering::Acquire);
+        match stopped {
+            Ok(_) => next == IDLE,
+            Err(WOKEN) => {
+                self.state.store(QUEUED, Ordering::Release);
+                false
+            }
+            Err(_) => {
+                self.state.store(DONE, Ordering::Release);
+                // SAFETY: `DONE` by us.
+                unsafe { self.drop_future() };
+                true
+            }
+        }
     }
 
     /// # Safety
@@ -250,6 +298,62 @@ impl<F: Future> Drop for Local<F> {
 impl<F: Future> fmt::Debug for Local<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Local")
+            .field("thread", &self.thread)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Likewise for a future that need not be pinned, and has no box of its own: bound to the thread that makes it.
+pub(crate) struct Bound<F: Future + Unpin> {
+    thread: usize,
+    future: ManuallyDrop<F>,
+}
+
+// SAFETY: the future is touched only on the thread that made it, which each method checks.
+unsafe impl<F: Future + Unpin> Send for Bound<F> {}
+
+impl<F: Future + Unpin> Bound<F> {
+    pub(crate) fn here(future: F) -> Self {
+        Self {
+            thread: glib::thread_guard::thread_id(),
+            future: ManuallyDrop::new(future),
+        }
+    }
+
+    fn is_here(&self) -> bool {
+        self.thread == glib::thread_guard::thread_id()
+    }
+}
+
+impl<F: Future + Unpin> Future for Bound<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if !self.is_here() {
+            return Poll::Pending;
+        }
+        Pin::new(&mut *self.future).poll(cx)
+    }
+}
+
+impl<F: Begin> Begin for Bound<F> {
+    fn begin(&mut self, waker: &Waker) -> bool {
+        self.is_here() && self.future.begin(waker)
+    }
+}
+
+impl<F: Future + Unpin> Drop for Bound<F> {
+    fn drop(&mut self) {
+        if self.is_here() {
+            // SAFETY: dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.future) };
+        }
+    }
+}
+
+impl<F: Future + Unpin> fmt::Debug for Bound<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
             .field("thread", &self.thread)
             .finish_non_exhaustive()
     }

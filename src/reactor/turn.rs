@@ -38,8 +38,10 @@ const LANES: usize = 8;
 const SLICE: i64 = 1_000;
 /// How often a turn looks for more before it lets others have theirs.
 const LOOKS: usize = 64;
-/// How many turns do not look again after one has done so for nothing.
+/// How many turns do not look again after some have done so for nothing.
 const REST: i32 = -32;
+/// A look that finds something spares an iteration of the context, which costs as much as so many looks.
+const GAIN: i32 = 4;
 /// What was gained by looking again counts for so much at most.
 const MOST: i32 = 64;
 
@@ -299,7 +301,8 @@ impl<'a> Turn<'a> {
                     return;
                 }
             }
-            if look == LOOKS || !self.pays_to_look() {
+            // What was put off brings the next iteration at once, which looks by itself.
+            if look == LOOKS || self.has_ready(priority) || !self.pays_to_look() {
                 return;
             }
             let any = self.look();
@@ -333,9 +336,9 @@ impl<'a> Turn<'a> {
     fn note_look(&self, any: bool) {
         self.with(|state| {
             state.score = match state.score {
-                score if any => (score + 1).min(MOST),
-                score if score > 4 => score / 2,
-                _ => REST,
+                score if any => (score + GAIN).min(MOST),
+                0 => REST,
+                score => score - 1,
             };
         });
     }

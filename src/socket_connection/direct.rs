@@ -1,13 +1,19 @@
 //! The direct entry to reading and writing: without a stream, a task of GIO's or an error of its own on
 //! the way.
 
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
 use gio::prelude::*;
 use glib::subclass::prelude::*;
 
 use super::SocketConnection;
 use crate::{
-    operation::{Drive, Transfer, assert_owns_context},
-    reactor::{Engine, Interest, Local, Registration},
+    operation::{Drive, Moving, Transfer, assert_owns_context},
+    reactor::{Begin, Bound, Engine, Interest, Registration},
     transport::{Attempted, Transport},
 };
 
@@ -100,7 +106,7 @@ impl SocketConnection {
         );
     }
 
-    fn transfer_async<B: 'static>(
+    fn transfer_async<B: AsRef<[u8]> + 'static>(
         &self,
         interest: Interest,
         priority: glib::Priority,
@@ -110,22 +116,92 @@ impl SocketConnection {
         callback: impl FnOnce(&Self, B, Result<usize, glib::Error>) + 'static,
     ) {
         assert_owns_context();
-        let this = self.clone();
         let transport = self.imp().transport();
         // A closed connection says so to a cancelled caller too, as GIO's streams do.
-        let cancellable = cancellable
-            .filter(|_| !transport.is_closed())
-            .map(|cancellable| cancellable.as_ref().clone());
-        let task = Local::here(async move {
-            let mut buffer = buffer;
-            let result = {
-                let transfer = Transfer::new(transport, interest, |transport, known| {
-                    call(&mut buffer, transport, known)
-                });
-                Drive::new(transfer, cancellable.as_ref()).await
-            };
-            callback(&this, buffer, result);
-        });
-        Engine::current().spawn(priority, task);
+        let cancellable = cancellable.filter(|_| !transport.is_closed());
+        let transfer = Transfer::new(
+            transport,
+            interest,
+            Lent {
+                buffer: Some(buffer),
+                call,
+            },
+        );
+        let direct = Direct {
+            connection: self.clone(),
+            drive: Some(Drive::new(transfer, cancellable.map(AsRef::as_ref))),
+            callback: Some(callback),
+        };
+        Engine::current().start(priority, Bound::here(direct), true);
+    }
+}
+
+/// A try to move bytes from or to a buffer that is handed back.
+struct Lent<B> {
+    buffer: Option<B>,
+    call: fn(&mut B, &Transport, Option<&Registration>) -> Attempted<usize>,
+}
+
+impl<B: AsRef<[u8]>> Moving for Lent<B> {
+    fn try_to_move(
+        &mut self,
+        transport: &Transport,
+        registered: Option<&Registration>,
+    ) -> Attempted<usize> {
+        match &mut self.buffer {
+            Some(buffer) => (self.call)(buffer, transport, registered),
+            // Handed back already, with the result.
+            None => Ok(None),
+        }
+    }
+
+    fn is_for_nothing(&self) -> bool {
+        self.buffer
+            .as_ref()
+            .is_some_and(|buffer| buffer.as_ref().is_empty())
+    }
+}
+
+struct Direct<B: AsRef<[u8]>, C> {
+    connection: SocketConnection,
+    drive: Option<Drive<Transfer<Lent<B>>>>,
+    callback: Option<C>,
+}
+
+// Nothing in it is pinned.
+impl<B: AsRef<[u8]>, C> Unpin for Direct<B, C> {}
+
+impl<B, C> Begin for Direct<B, C>
+where
+    B: AsRef<[u8]>,
+    C: FnOnce(&SocketConnection, B, Result<usize, glib::Error>),
+{
+    fn begin(&mut self, waker: &Waker) -> bool {
+        self.drive.as_mut().is_some_and(|drive| drive.begin(waker))
+    }
+}
+
+impl<B, C> Future for Direct<B, C>
+where
+    B: AsRef<[u8]>,
+    C: FnOnce(&SocketConnection, B, Result<usize, glib::Error>),
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let Some(drive) = &mut this.drive else {
+            return Poll::Ready(());
+        };
+        let Poll::Ready(result) = Pin::new(&mut *drive).poll(cx) else {
+            return Poll::Pending;
+        };
+        let buffer = drive.operation_mut().moving.buffer.take();
+        // Nothing of the operation is left when the callback runs.
+        this.drive = None;
+        if let (Some(callback), Some(buffer)) = (this.callback.take(), buffer) {
+            callback(&this.connection, buffer, result);
+        }
+        Poll::Ready(())
     }
 }

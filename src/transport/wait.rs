@@ -89,6 +89,10 @@ impl Transport {
         self.timed_out[interest as usize].store(true, Ordering::Release);
     }
 
+    pub(crate) fn has_timed_out(&self, interest: Interest) -> bool {
+        self.timed_out[interest as usize].load(Ordering::Acquire)
+    }
+
     /// Whether it has, which is told once.
     pub(crate) fn take_timed_out(&self, interest: Interest) -> bool {
         let flag = &self.timed_out[interest as usize];

@@ -7,24 +7,28 @@ use glib::{
 };
 
 use super::{
-    Owned, boolean,
+    boolean,
     pollable::{
         Buffer, TransportStream, add_file_descriptor_based, add_interface, create_source, imp_of,
         transport_of,
     },
     size,
+    transfer::run,
 };
 use crate::{
     error,
-    operation::{Answers, Drive, Tag, Task, Transfer, block, finish, finish_size},
-    reactor::{Interest, spawn},
+    operation::{Answers, Reply, Tag, Task, Transfer, block, finish, finish_size},
+    reactor::{Interest, Registration},
+    transport::Transport,
 };
 
 static READ: Tag = Tag::new();
 static CLOSE: Tag = Tag::new();
 
 /// Sets the slots that differ from `GInputStream`'s own.
-pub(crate) fn fill_input_class<T: TransportStream>(class: &mut glib::Class<gio::InputStream>) {
+pub(crate) fn fill_input_class<T: TransportStream + 'static>(
+    class: &mut glib::Class<gio::InputStream>,
+) {
     let class = class.as_mut();
     class.read_fn = Some(read::<T>);
     class.read_async = Some(read_async::<T>);
@@ -71,10 +75,14 @@ unsafe extern "C" fn read<T: TransportStream>(
     let mut buffer = Buffer::new(buffer.cast(), count);
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let operation = Transfer::new(transport, Interest::Read, |transport, registered| {
-        // SAFETY: the caller waits for us.
-        transport.try_read(unsafe { buffer.fill() }, registered)
-    });
+    let operation = Transfer::new(
+        transport,
+        Interest::Read,
+        |transport: &Transport, registered: Option<&Registration>| {
+            // SAFETY: the caller waits for us.
+            transport.try_read(unsafe { buffer.fill() }, registered)
+        },
+    );
     let result = block(operation, (*cancellable).as_ref());
     // SAFETY: a live instance of `T`, pending for this call.
     unsafe { close_if_ended::<T>(stream) };
@@ -82,7 +90,7 @@ unsafe extern "C" fn read<T: TransportStream>(
     unsafe { size(result, out) }
 }
 
-unsafe extern "C" fn read_async<T: TransportStream>(
+unsafe extern "C" fn read_async<T: TransportStream + 'static>(
     stream: *mut gio_ffi::GInputStream,
     buffer: *mut u8,
     count: usize,
@@ -92,40 +100,24 @@ unsafe extern "C" fn read_async<T: TransportStream>(
     data: gpointer,
 ) {
     // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe {
-        Task::new(
-            stream.cast(),
-            cancellable,
-            callback,
-            data,
-            &READ,
-            Answers::Size,
-            priority,
-        )
-    };
+    let reply = unsafe { Reply::new(stream.cast(), callback, data, &READ, priority) };
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
     let mut buffer = Buffer::new(buffer, count);
-    let operation = Transfer::new(transport, Interest::Read, move |transport, registered| {
-        // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
-        transport.try_read(unsafe { buffer.fill() }, registered)
-    });
-    // SAFETY: a live stream.
-    let stream: Owned<gio::InputStream> = Owned::new(unsafe { from_glib_none(stream) });
-    let (context, cancellable) = (task.context(), task.cancellable());
-    spawn(&context, glib::Priority::from(priority), async move {
-        // Nothing of the operation is left when the callback runs.
-        let result = Drive::new(operation, cancellable.as_ref()).await;
-        task.answer_size(result);
-        // SAFETY: an instance of `T`, which the reference keeps alive.
-        if unsafe { imp_of::<T>(stream.get().as_ptr().cast()) }
-            .tap()
-            .is_ended()
-        {
-            // The close found this stream busy and left it to us to mark it closed.
-            let _ = stream.get().close(gio::Cancellable::NONE);
-        }
-    });
+    let transfer = Transfer::new(
+        transport,
+        Interest::Read,
+        move |transport: &Transport, registered: Option<&Registration>| {
+            // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
+            transport.try_read(unsafe { buffer.fill() }, registered)
+        },
+    );
+    // SAFETY: a live cancellable or NULL.
+    let cancellable = unsafe { from_glib_none(cancellable) };
+    // SAFETY: an input stream, and an instance of `T`.
+    unsafe {
+        run::<T, gio::InputStream, _>(stream.cast(), reply, cancellable, false, transfer);
+    }
 }
 
 unsafe extern "C" fn read_finish(

@@ -5,6 +5,7 @@
 mod input_stream;
 mod output_stream;
 mod pollable;
+mod transfer;
 
 use std::{
     fmt,

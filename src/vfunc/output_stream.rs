@@ -7,17 +7,18 @@ use glib::{
 };
 
 use super::{
-    Owned, boolean,
+    boolean,
     pollable::{
         Buffer, TransportStream, add_file_descriptor_based, add_interface, create_source, imp_of,
         transport_of,
     },
     set_error, size,
+    transfer::run,
 };
 use crate::{
     error,
-    operation::{Answers, Attempt, Drive, Tag, Task, Transfer, block, finish, finish_size},
-    reactor::{Interest, Registration, spawn},
+    operation::{Answers, Reply, Tag, Task, Transfer, block, finish, finish_size},
+    reactor::{Interest, Registration},
     transport::{Attempted, Transport},
 };
 
@@ -27,8 +28,9 @@ static FLUSH: Tag = Tag::new();
 static CLOSE: Tag = Tag::new();
 
 /// Sets the slots that differ from `GOutputStream`'s own.
-///
-pub(crate) fn fill_output_class<T: TransportStream>(class: &mut glib::Class<gio::OutputStream>) {
+pub(crate) fn fill_output_class<T: TransportStream + 'static>(
+    class: &mut glib::Class<gio::OutputStream>,
+) {
     let class = class.as_mut();
     class.write_fn = Some(write::<T>);
     class.write_async = Some(write_async::<T>);
@@ -112,10 +114,14 @@ unsafe extern "C" fn write<T: TransportStream>(
     let buffer = Buffer::new(buffer, count);
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let operation = Transfer::new(transport, Interest::Write, |transport, registered| {
-        // SAFETY: the caller waits for us.
-        transport.try_write(unsafe { buffer.bytes() }, registered)
-    });
+    let operation = Transfer::new(
+        transport,
+        Interest::Write,
+        |transport: &Transport, registered: Option<&Registration>| {
+            // SAFETY: the caller waits for us.
+            transport.try_write(unsafe { buffer.bytes() }, registered)
+        },
+    );
     let result = block(operation, (*cancellable).as_ref());
     // SAFETY: a live instance of `T`, pending for this call.
     unsafe { close_if_ended::<T>(stream) };
@@ -139,10 +145,14 @@ unsafe extern "C" fn write_vectored<T: TransportStream>(
     };
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let operation = Transfer::new(transport, Interest::Write, |transport, registered| {
-        // SAFETY: the caller waits for us.
-        unsafe { vectors.write(transport, registered) }
-    });
+    let operation = Transfer::new(
+        transport,
+        Interest::Write,
+        |transport: &Transport, registered: Option<&Registration>| {
+            // SAFETY: the caller waits for us.
+            unsafe { vectors.write(transport, registered) }
+        },
+    );
     let result = block(operation, (*cancellable).as_ref());
     // SAFETY: a live instance of `T`, pending for this call.
     unsafe { close_if_ended::<T>(stream) };
@@ -164,41 +174,7 @@ unsafe fn counted(
     unsafe { boolean(result.map(drop), out) }
 }
 
-/// Runs a transfer in the context of `task`: the system call happens in the dispatch that answers,
-/// so that an operation cancelled before it has written nothing. `owns_pending` says that the
-/// stream's pending bit is ours to clear.
-fn run<T: TransportStream, A>(
-    stream: *mut gio_ffi::GOutputStream,
-    task: Task,
-    priority: i32,
-    owns_pending: bool,
-    operation: A,
-) where
-    A: Attempt<Output = usize> + Send + 'static,
-{
-    // SAFETY: a live stream.
-    let stream: Owned<gio::OutputStream> = Owned::new(unsafe { from_glib_none(stream) });
-    let (context, cancellable) = (task.context(), task.cancellable());
-    spawn(&context, glib::Priority::from(priority), async move {
-        // Nothing of the operation is left when the callback runs.
-        let result = Drive::new(operation, cancellable.as_ref()).await;
-        if owns_pending {
-            // Before the callback, whether or not anybody calls finish.
-            stream.get().clear_pending();
-        }
-        task.answer_size(result);
-        // SAFETY: an instance of `T`, which the reference keeps alive.
-        if unsafe { imp_of::<T>(stream.get().as_ptr().cast()) }
-            .tap()
-            .is_ended()
-        {
-            // The close found this stream busy and left it to us to mark it closed.
-            let _ = stream.get().close(gio::Cancellable::NONE);
-        }
-    });
-}
-
-unsafe extern "C" fn write_async<T: TransportStream>(
+unsafe extern "C" fn write_async<T: TransportStream + 'static>(
     stream: *mut gio_ffi::GOutputStream,
     buffer: *mut u8,
     count: usize,
@@ -208,27 +184,26 @@ unsafe extern "C" fn write_async<T: TransportStream>(
     data: gpointer,
 ) {
     // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe {
-        Task::new(
-            stream.cast(),
-            cancellable,
-            callback,
-            data,
-            &WRITE,
-            Answers::Size,
-            priority,
-        )
-    };
+    let reply = unsafe { Reply::new(stream.cast(), callback, data, &WRITE, priority) };
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
     let buffer = Buffer::new(buffer, count);
-    let operation = Transfer::new(transport, Interest::Write, move |transport, registered| {
-        // Whole, so that what moves into the closure is the value that may move.
-        let buffer: &Buffer = &buffer;
-        // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
-        transport.try_write(unsafe { buffer.bytes() }, registered)
-    });
-    run::<T, _>(stream, task, priority, false, operation);
+    let transfer = Transfer::new(
+        transport,
+        Interest::Write,
+        move |transport: &Transport, registered: Option<&Registration>| {
+            // Whole, so that what moves into the closure is the value that may move.
+            let buffer: &Buffer = &buffer;
+            // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
+            transport.try_write(unsafe { buffer.bytes() }, registered)
+        },
+    );
+    // SAFETY: a live cancellable or NULL.
+    let cancellable = unsafe { from_glib_none(cancellable) };
+    // SAFETY: an output stream, and an instance of `T`.
+    unsafe {
+        run::<T, gio::OutputStream, _>(stream.cast(), reply, cancellable, false, transfer);
+    }
 }
 
 unsafe extern "C" fn write_finish(
@@ -242,7 +217,7 @@ unsafe extern "C" fn write_finish(
     unsafe { size(result, out) }
 }
 
-unsafe extern "C" fn write_vectored_async<T: TransportStream>(
+unsafe extern "C" fn write_vectored_async<T: TransportStream + 'static>(
     stream: *mut gio_ffi::GOutputStream,
     vectors: *const gio_ffi::GOutputVector,
     count: usize,
@@ -252,25 +227,15 @@ unsafe extern "C" fn write_vectored_async<T: TransportStream>(
     data: gpointer,
 ) {
     // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe {
-        Task::new(
-            stream.cast(),
-            cancellable,
-            callback,
-            data,
-            &WRITE_VECTORED,
-            Answers::Size,
-            priority,
-        )
-    };
+    let reply = unsafe { Reply::new(stream.cast(), callback, data, &WRITE_VECTORED, priority) };
     if count == 0 {
-        return task.answer_size(Ok(0));
+        return reply.answer_later(Ok(0));
     }
     // SAFETY: a live stream, for the time of the call.
     let pending = unsafe { gio::OutputStream::from_glib_borrow(stream) };
     // Unlike its siblings, GIO's entry leaves this to the virtual function.
     if let Err(failure) = pending.set_pending() {
-        return task.answer_size(Err(failure));
+        return reply.answer_later(Err(failure));
     }
     // SAFETY: called on instances of `T`.
     let transport = unsafe { transport_of::<T>(stream.cast()) };
@@ -278,13 +243,22 @@ unsafe extern "C" fn write_vectored_async<T: TransportStream>(
         start: vectors,
         len: count,
     };
-    let operation = Transfer::new(transport, Interest::Write, move |transport, registered| {
-        // Whole, so that what moves into the closure is the value that may move.
-        let vectors: &Vectors = &vectors;
-        // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
-        unsafe { vectors.write(transport, registered) }
-    });
-    run::<T, _>(stream, task, priority, true, operation);
+    let transfer = Transfer::new(
+        transport,
+        Interest::Write,
+        move |transport: &Transport, registered: Option<&Registration>| {
+            // Whole, so that what moves into the closure is the value that may move.
+            let vectors: &Vectors = &vectors;
+            // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
+            unsafe { vectors.write(transport, registered) }
+        },
+    );
+    // SAFETY: a live cancellable or NULL.
+    let cancellable = unsafe { from_glib_none(cancellable) };
+    // SAFETY: an output stream, and an instance of `T`.
+    unsafe {
+        run::<T, gio::OutputStream, _>(stream.cast(), reply, cancellable, true, transfer);
+    }
 }
 
 unsafe extern "C" fn write_vectored_finish(
