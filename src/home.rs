@@ -23,7 +23,10 @@ use std::{
 use gio::prelude::*;
 use glib::translate::from_glib_full;
 
-use crate::reactor::{Engine, Spawned};
+use crate::{
+    reactor::{Engine, Spawned},
+    thread,
+};
 
 /// The properties whose change may have to be told, one bit each.
 pub(crate) mod change {
@@ -78,7 +81,7 @@ impl Home {
     /// The calling thread and its thread-default context.
     pub(crate) fn here() -> Self {
         Self {
-            thread: glib::thread_guard::thread_id(),
+            thread: thread::here(),
             engine: Engine::current(),
         }
     }
@@ -141,7 +144,7 @@ impl Notifier {
     }
 
     pub(crate) fn is_home(&self) -> bool {
-        self.thread.load(Ordering::Acquire) == glib::thread_guard::thread_id()
+        self.thread.load(Ordering::Acquire) == thread::here()
     }
 
     pub(crate) fn home(&self) -> Home {
@@ -157,7 +160,7 @@ impl Notifier {
     ///
     /// Handlers that are connected already, and closures on the socket, must be fit to run here.
     pub(crate) unsafe fn move_home(self: &Arc<Self>, context: &glib::MainContext) {
-        let thread = glib::thread_guard::thread_id();
+        let thread = thread::here();
         {
             let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
             *home = Home {
@@ -425,7 +428,7 @@ unsafe impl Send for Parcel {}
 
 impl Parcel {
     fn is_home(&self) -> bool {
-        self.home == glib::thread_guard::thread_id()
+        self.home == thread::here()
     }
 }
 

@@ -18,6 +18,7 @@ mod socket_output_stream;
 #[path = "../subclass/mod.rs"]
 pub mod subclass;
 mod tcp_connection;
+mod thread;
 mod transport;
 mod vfunc;
 

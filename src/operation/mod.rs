@@ -24,7 +24,7 @@ use gio::prelude::*;
 use crate::{
     error,
     reactor::{self, CancelWatch, Engine, Interest, Registration, earlier},
-    transport::{Transport, Waiter},
+    transport::{Attempted, Patience, Transport, Waiter},
 };
 
 /// How a step of an operation ended.
@@ -86,7 +86,45 @@ pub(crate) trait Attempt {
 
 /// The blocking view. It never iterates a main context.
 pub(crate) fn block<A: Attempt>(
+    operation: A,
+    cancellable: Option<&gio::Cancellable>,
+) -> Result<A::Output, glib::Error> {
+    block_from(operation, None, cancellable)
+}
+
+/// Likewise for a transfer, most of which are done by one system call: nothing that a wait needs is set up before.
+pub(crate) fn block_transfer(
+    transport: Arc<Transport>,
+    interest: Interest,
+    cancellable: Option<&gio::Cancellable>,
+    mut call: impl FnMut(&Transport, Patience) -> Attempted<usize>,
+) -> Result<usize, glib::Error> {
+    let mut first = None;
+    if cancellable.is_none() {
+        let moved = if transport.may_wait_in_call() {
+            // It may last: nobody swaps the socket meanwhile.
+            let _operation = transport.operation(interest.into());
+            call(&transport, Patience::UntilDone)?
+        } else {
+            call(&transport, Patience::None)?
+        };
+        if let Some(moved) = moved {
+            return Ok(moved);
+        }
+        first = Some(Wait::for_event(interest));
+    }
+    let transfer = Transfer::new(
+        transport,
+        interest,
+        |transport: &Transport, _: Option<&Registration>| call(transport, Patience::None),
+    );
+    block_from(transfer, first, cancellable)
+}
+
+/// `first`: an attempt was made already, and has to wait.
+fn block_from<A: Attempt>(
     mut operation: A,
+    mut first: Option<Wait>,
     cancellable: Option<&gio::Cancellable>,
 ) -> Result<A::Output, glib::Error> {
     loop {
@@ -98,10 +136,13 @@ pub(crate) fn block<A: Attempt>(
             operation.give_up(Some(&failure));
             return Err(failure);
         }
-        let wait = match operation.attempt(None) {
-            Progress::Done(result) => return result,
-            Progress::Yield => continue,
-            Progress::Wait(wait) => wait,
+        let wait = match first.take() {
+            Some(wait) => wait,
+            None => match operation.attempt(None) {
+                Progress::Done(result) => return result,
+                Progress::Yield => continue,
+                Progress::Wait(wait) => wait,
+            },
         };
         let (transport, deadline) = (operation.transport().clone(), operation.deadline());
         let waited = transport.wait_blocking(wait.interest, wait.until, deadline, cancellable);
@@ -123,7 +164,7 @@ pub(crate) struct Drive<A: Attempt> {
     /// How the engine of the last poll watches the descriptor.
     registered: Option<(Arc<Engine>, Arc<Registration>)>,
     /// For a wait in which nobody looks at the descriptor.
-    waiter: Option<(Waiter, Waker)>,
+    waiter: Option<Box<(Waiter, Waker)>>,
     ended: bool,
 }
 
@@ -231,10 +272,10 @@ impl<A: Attempt> Drive<A> {
         if !self
             .waiter
             .as_ref()
-            .is_some_and(|(_, known)| known.will_wake(waker))
+            .is_some_and(|waiter| waiter.1.will_wake(waker))
         {
             let waiter = self.operation.transport().wake_on_close(waker);
-            self.waiter = Some((waiter, waker.clone()));
+            self.waiter = Some(Box::new((waiter, waker.clone())));
         }
         // After the place in the list of waiters was taken, so that a close in between is seen.
         self.operation.transport().enter().map(drop)

@@ -22,6 +22,7 @@ use std::{
 use once_cell::sync::OnceCell;
 
 use super::{engine::Engine, slab::Key};
+use crate::thread;
 
 /// In no queue; whoever wakes it puts it into one.
 const IDLE: u8 = 0;
@@ -255,7 +256,7 @@ impl<F: Future> Local<F> {
     /// Bound to the thread that makes it.
     pub(crate) fn here(future: F) -> Self {
         Self {
-            thread: OnceCell::with_value(glib::thread_guard::thread_id()),
+            thread: OnceCell::with_value(thread::here()),
             future: ManuallyDrop::new(Box::pin(future)),
         }
     }
@@ -277,7 +278,7 @@ impl<F: Future> Future for Local<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let here = glib::thread_guard::thread_id();
+        let here = thread::here();
         if *self.thread.get_or_init(|| here) != here {
             return Poll::Pending;
         }
@@ -287,7 +288,7 @@ impl<F: Future> Future for Local<F> {
 
 impl<F: Future> Drop for Local<F> {
     fn drop(&mut self) {
-        let here = glib::thread_guard::thread_id();
+        let here = thread::here();
         if self.thread.get().is_none_or(|thread| *thread == here) {
             // SAFETY: dropped once, here; on the right thread, or never polled.
             unsafe { ManuallyDrop::drop(&mut self.future) };
@@ -315,13 +316,13 @@ unsafe impl<F: Future + Unpin> Send for Bound<F> {}
 impl<F: Future + Unpin> Bound<F> {
     pub(crate) fn here(future: F) -> Self {
         Self {
-            thread: glib::thread_guard::thread_id(),
+            thread: thread::here(),
             future: ManuallyDrop::new(future),
         }
     }
 
     fn is_here(&self) -> bool {
-        self.thread == glib::thread_guard::thread_id()
+        self.thread == thread::here()
     }
 }
 
@@ -373,7 +374,7 @@ unsafe impl<T> Send for Answer<T> {}
 
 impl<T> Answer<T> {
     pub(crate) fn new(value: T) -> Self {
-        let thread = glib::thread_guard::thread_id();
+        let thread = thread::here();
         Self {
             thread,
             value: ManuallyDrop::new(value),
@@ -383,7 +384,7 @@ impl<T> Answer<T> {
 
     /// The value, or `None` on another thread than the one that made it.
     pub(crate) fn take(mut self) -> Option<T> {
-        if self.thread != glib::thread_guard::thread_id() {
+        if self.thread != thread::here() {
             return None;
         }
         self.taken = true;
@@ -394,7 +395,7 @@ impl<T> Answer<T> {
 
 impl<T> Drop for Answer<T> {
     fn drop(&mut self) {
-        if !self.taken && self.thread == glib::thread_guard::thread_id() {
+        if !self.taken && self.thread == thread::here() {
             // SAFETY: neither taken nor dropped before.
             unsafe { ManuallyDrop::drop(&mut self.value) };
         }

@@ -29,6 +29,7 @@ use super::{
     task::Runnable,
     waiters::call,
 };
+use crate::thread;
 
 /// After how many steps at most a turn asks for the time again.
 const STEPS: usize = 64;
@@ -109,7 +110,7 @@ impl Drop for Turn<'_> {
 impl<'a> Turn<'a> {
     /// `None` while another thread is at it, which no context lets happen that is left to its owner.
     pub(super) fn enter(engine: &'a Engine) -> Option<Self> {
-        let here = glib::thread_guard::thread_id();
+        let here = thread::here();
         let holder = &engine.local.holder;
         let is_outermost =
             match holder.compare_exchange(NOBODY, here, Ordering::Acquire, Ordering::Relaxed) {
@@ -126,7 +127,7 @@ impl<'a> Turn<'a> {
 
     /// The turn that the calling thread has already.
     pub(super) fn of(engine: &'a Engine) -> Option<Self> {
-        let here = glib::thread_guard::thread_id();
+        let here = thread::here();
         (engine.local.holder.load(Ordering::Relaxed) == here).then_some(Self {
             engine,
             is_outermost: false,

@@ -6,14 +6,21 @@ use std::{
 };
 
 use glib::prelude::*;
+use once_cell::sync::OnceCell;
 
-use crate::vfunc::Owned;
+use crate::{thread, vfunc::Owned};
 
 /// From the base class' streams to those of the object's own class: a class may wrap what its
 /// parent's made. Each is made once, by the thread that asks first; others wait for it, unless it
 /// waits for them.
 #[derive(Default)]
-pub(crate) struct Streams {
+pub(crate) struct Streams(
+    /// Many a connection is used without them.
+    OnceCell<Box<Shared>>,
+);
+
+#[derive(Default)]
+struct Shared {
     state: Mutex<State>,
     /// Somebody has finished making one.
     changed: Condvar,
@@ -75,9 +82,16 @@ impl State {
 }
 
 impl Streams {
+    fn shared(&self) -> &Shared {
+        self.0.get_or_init(Box::default)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Elements are exchanged whole: a panic leaves nothing half done.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared()
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The stream of the class `type_`, from `make` the first time. Who asks while making it, or
@@ -88,7 +102,7 @@ impl Streams {
         otherwise: impl FnOnce() -> T,
         make: impl FnOnce() -> T,
     ) -> T {
-        let here = glib::thread_guard::thread_id();
+        let here = thread::here();
         let mut state = self.lock();
         loop {
             let maker = match state.place::<T>(type_) {
@@ -104,6 +118,7 @@ impl Streams {
             }
             state.waiting.push((here, maker));
             state = self
+                .shared()
                 .changed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
@@ -115,12 +130,13 @@ impl Streams {
         if let Some(place) = self.lock().place::<T>(type_) {
             *place = Stream::Made(Owned::new(stream.clone()));
         }
-        self.changed.notify_all();
+        self.shared().changed.notify_all();
         stream
     }
 
     /// The stream of the class `type_`, if it was made.
     pub(super) fn known<T: Side>(&self, type_: glib::Type) -> Option<T> {
+        self.0.get()?;
         match self.lock().place::<T>(type_) {
             Some(Stream::Made(stream)) => Some(stream.get().clone()),
             _ => None,
@@ -128,6 +144,9 @@ impl Streams {
     }
 
     pub(super) fn all<T: Side>(&self) -> Vec<T> {
+        if self.0.get().is_none() {
+            return Vec::new();
+        }
         let mut state = self.lock();
         let streams = T::list(&mut state)
             .iter()

@@ -112,6 +112,51 @@ impl NativeAddress {
     }
 }
 
+/// An address that is kept for long: those of the internet take a quarter of the room.
+#[derive(Debug)]
+pub(crate) enum KeptAddress {
+    Short { bytes: [u8; SHORT], len: u8 },
+    Long(Box<NativeAddress>),
+}
+
+/// The longest of the internet's, that of IPv6.
+const SHORT: usize = size_of::<libc::sockaddr_in6>();
+
+impl KeptAddress {
+    pub(crate) fn get(&self) -> NativeAddress {
+        match self {
+            Self::Long(address) => **address,
+            Self::Short { bytes, len } => {
+                // SAFETY: all zero is a value of a structure of integers.
+                let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+                let start: *mut u8 = (&raw mut storage).cast();
+                // SAFETY: the storage of any address has room for a short one.
+                unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), start, SHORT) };
+                NativeAddress {
+                    storage,
+                    len: libc::socklen_t::from(*len),
+                }
+            }
+        }
+    }
+}
+
+impl From<NativeAddress> for KeptAddress {
+    fn from(address: NativeAddress) -> Self {
+        let known = address.bytes();
+        if known.len() > SHORT {
+            return Self::Long(Box::new(address));
+        }
+        let mut bytes = [0; SHORT];
+        bytes[..known.len()].copy_from_slice(known);
+        Self::Short {
+            bytes,
+            // At most `SHORT`, as tested above.
+            len: known.len() as u8,
+        }
+    }
+}
+
 impl PartialEq for NativeAddress {
     fn eq(&self, other: &Self) -> bool {
         self.bytes() == other.bytes()
@@ -124,5 +169,43 @@ impl fmt::Debug for NativeAddress {
             .field("family", &self.storage.ss_family)
             .field("len", &self.len)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(family: i32, len: usize) -> NativeAddress {
+        // SAFETY: all zero is a value of a structure of integers.
+        let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+        let start: *mut u8 = (&raw mut storage).cast();
+        for at in 2..len {
+            // SAFETY: within the storage, as the callers see to.
+            unsafe { *start.add(at) = at as u8 };
+        }
+        storage.ss_family = family as libc::sa_family_t;
+        NativeAddress {
+            storage,
+            len: len as libc::socklen_t,
+        }
+    }
+
+    #[test]
+    fn an_address_that_was_kept_is_the_same() {
+        for (family, len) in [
+            (libc::AF_INET, 16),
+            (libc::AF_INET6, 28),
+            (libc::AF_UNIX, 2),
+            (libc::AF_UNIX, 28),
+            (libc::AF_UNIX, 29),
+            (libc::AF_UNIX, 110),
+        ] {
+            let address = address(family, len);
+            let kept = KeptAddress::from(address);
+            assert!(kept.get() == address, "{family} {len}");
+            assert_eq!(kept.get().family(), family);
+            assert_eq!(matches!(kept, KeptAddress::Long(_)), len > 28);
+        }
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     error,
     fork::Birthplace,
     home::{Home, Notifier},
+    thread,
 };
 
 const CLOSED: u32 = 1 << 31;
@@ -58,7 +59,7 @@ impl SharedSocket {
 
     /// Gives the reference up at `home`.
     pub(super) fn release(self, home: &Home) {
-        if home.thread == glib::thread_guard::thread_id() {
+        if home.thread == thread::here() {
             return;
         }
         let shell = Shell::new(self, home.thread);
@@ -87,7 +88,7 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        let at_home = self.home == glib::thread_guard::thread_id();
+        let at_home = self.home == thread::here();
         if !at_home && is_last_reference(&self.socket.0) {
             // Home is gone, or has no loop. The descriptor is closed; what leaks is an object with
             // whatever closures its users hung on it, which no other thread may drop.

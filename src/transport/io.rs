@@ -14,12 +14,40 @@ use crate::{
 /// One attempt: done, `None` for "not now", or failed.
 pub(crate) type Attempted<T> = Result<Option<T>, glib::Error>;
 
+/// Whether a system call may wait: only where the [descriptor does](Transport::may_wait_in_call).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    None,
+    UntilDone,
+}
+
+impl Patience {
+    #[inline]
+    fn flag(self) -> i32 {
+        match self {
+            Self::None => libc::MSG_DONTWAIT,
+            Self::UntilDone => 0,
+        }
+    }
+}
+
 impl Transport {
     /// One `recv(2)` that does not wait; none where `registered` knows that there is nothing.
+    #[inline]
     pub(crate) fn try_read(
         &self,
         buffer: &mut [MaybeUninit<u8>],
         registered: Option<&Registration>,
+    ) -> Attempted<usize> {
+        self.read(buffer, registered, Patience::None)
+    }
+
+    /// One `recv(2)`.
+    pub(crate) fn read(
+        &self,
+        buffer: &mut [MaybeUninit<u8>],
+        registered: Option<&Registration>,
+        patience: Patience,
     ) -> Attempted<usize> {
         let asked = buffer.len();
         self.transfer(Some(Interest::Read), asked, registered, |fd| {
@@ -29,7 +57,7 @@ impl Transport {
                     fd,
                     buffer.as_mut_ptr().cast(),
                     buffer.len(),
-                    libc::MSG_DONTWAIT,
+                    patience.flag(),
                 )
             }
         })
@@ -130,6 +158,9 @@ impl Transport {
         mut call: impl FnMut(RawFd) -> isize,
     ) -> Attempted<usize> {
         let is_for_nothing = asked == 0 && counted.is_some();
+        if !is_for_nothing && self.is_known_to_wait(counted.unwrap_or(Interest::Read), registered) {
+            return Ok(None);
+        }
         let using = self.enter()?;
         if let Some(interest) = counted
             && self.take_timed_out(interest)
@@ -187,6 +218,17 @@ impl Transport {
                 }
             }
         }
+    }
+
+    /// Whether a transfer would find nothing to do, and no reason to fail, as far as is known without a look at the
+    /// descriptor.
+    #[inline]
+    fn is_known_to_wait(&self, interest: Interest, registered: Option<&Registration>) -> bool {
+        registered.is_some_and(|registered| {
+            !registered.look().is_ready(interest) && !registered.is_ended()
+        }) && !self.descriptor.is_lent()
+            && !self.is_inherited()
+            && !self.has_timed_out(interest)
     }
 
     /// Tells what a transfer has changed, the descriptor free to be closed by whoever is told.

@@ -63,8 +63,8 @@ impl Transport {
         let Ok(using) = self.enter() else {
             return false;
         };
-        let local = NativeAddress::local_of(using.fd()).ok();
-        let remote = NativeAddress::remote_of(using.fd()).ok();
+        let local = NativeAddress::local_of(using.fd()).ok().map(Into::into);
+        let remote = NativeAddress::remote_of(using.fd()).ok().map(Into::into);
         let changes = {
             let mut state = self.state();
             if state.is == ConnectionState::Closed {
@@ -143,7 +143,7 @@ impl Transport {
         if state.local.is_none()
             && let Ok(using) = self.enter()
         {
-            state.local = NativeAddress::local_of(using.fd()).ok();
+            state.local = NativeAddress::local_of(using.fd()).ok().map(Into::into);
         }
     }
 
@@ -164,11 +164,13 @@ impl Transport {
     }
 
     pub(super) fn drop_timeout_handler(&self) {
-        let handler = self
-            .timeout_handler
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let handler = self.timeout.get().and_then(|timeout| {
+            timeout
+                .handler
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+        });
         if let Some(handler) = handler {
             self.descriptor
                 .with_socket(|socket| socket.disconnect(handler));

@@ -32,13 +32,14 @@ use std::{
 };
 
 use gio::prelude::*;
+use once_cell::sync::OnceCell;
 
-pub(crate) use address::NativeAddress;
+pub(crate) use address::{KeptAddress, NativeAddress};
 pub(crate) use connect::Connect;
 pub(crate) use descriptor::{Use, placeholder};
 pub(crate) use drain::Drain;
 pub(crate) use holding::Holding;
-pub(crate) use io::Attempted;
+pub(crate) use io::{Attempted, Patience};
 pub(crate) use kind::{Kind, kind_of_socket};
 pub(crate) use loans::Loans;
 pub use options::KeepaliveParams;
@@ -61,8 +62,23 @@ struct State {
     last_error: Option<glib::Error>,
     /// `last_error` was made up, because asking would have taken the error from the next read.
     error_is_guess: bool,
-    local: Option<NativeAddress>,
-    remote: Option<NativeAddress>,
+    local: Option<KeptAddress>,
+    remote: Option<KeptAddress>,
+}
+
+/// The timeout of a `GSocket` in seconds, mirrored so that any thread may ask.
+struct MirroredTimeout {
+    seconds: Arc<AtomicU32>,
+    handler: Mutex<Option<glib::SignalHandlerId>>,
+}
+
+/// What few who use a transport need.
+#[derive(Default)]
+struct Rare {
+    /// Whom to wake when the descriptor is closed.
+    waiters: Mutex<Vec<(u64, Waker)>>,
+    /// Of those who poll the connection itself, by direction.
+    shared_deadlines: [Mutex<Vec<SharedDeadline>>; 2],
 }
 
 /// See the module's documentation.
@@ -72,16 +88,15 @@ pub(crate) struct Transport {
     state: Mutex<State>,
     bytes_read: AtomicU64,
     bytes_written: AtomicU64,
-    /// The socket's timeout in seconds, mirrored so that any thread may ask.
-    timeout: Arc<AtomicU32>,
-    timeout_handler: Mutex<Option<glib::SignalHandlerId>>,
+    /// The timeout of a `GSocket`.
+    timeout: OnceCell<Box<MirroredTimeout>>,
     /// A wait that was handed out as a `GSource` has timed out; the next operation says so.
     timed_out: [AtomicBool; 2],
     /// Asked of a bare descriptor, which has no flag of its own.
     unblocked: AtomicBool,
-    /// Whom to wake when the descriptor is closed.
-    waiters: Mutex<Vec<(u64, Waker)>>,
-    next_waiter: AtomicU64,
+    /// The descriptor is in blocking mode, and nobody else's: a call may wait in the kernel.
+    waits_in_call: AtomicBool,
+    rare: OnceCell<Box<Rare>>,
     /// Operations that are under way, by [`Occupation`]: a change of the socket would tear them.
     operations: [AtomicU32; 3],
     /// How engines watch the descriptor; the one at home sees the peer go away.
@@ -89,8 +104,6 @@ pub(crate) struct Transport {
     notifier: Arc<Notifier>,
     /// Not the connection's socket: not yet, not any more, or the connection is gone.
     detached: AtomicBool,
-    /// Of those who poll the connection itself, by direction.
-    shared_deadlines: [Mutex<Vec<SharedDeadline>>; 2],
     /// How many halves keep the socket, with or without the connection.
     holders: AtomicU32,
     /// The connection is gone.
@@ -111,12 +124,16 @@ impl Transport {
     }
 
     pub(crate) fn of_fd(fd: OwnedFd, kind: Kind, notifier: &Arc<Notifier>) -> Arc<Self> {
-        // As a GSocket does with its own: connect(2) has no flag for it.
-        options::set_nonblocking(fd.as_raw_fd());
+        let number = fd.as_raw_fd();
+        let connected = NativeAddress::remote_of(number).is_ok();
+        // As a GSocket does with its own: connect(2) has no flag for it. Once connected every call says by itself
+        // whether it waits.
+        let waits_in_call = connected && kind.is_stream();
+        options::set_nonblocking(number, !waits_in_call);
         let transport = Self::new(Descriptor::of_fd(fd, notifier.clone()), kind, notifier);
-        let connected = transport
-            .enter()
-            .is_ok_and(|using| NativeAddress::remote_of(using.fd()).is_ok());
+        transport
+            .waits_in_call
+            .store(waits_in_call, Ordering::Relaxed);
         if connected {
             transport.become_connected();
         }
@@ -136,17 +153,15 @@ impl Transport {
             }),
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
-            timeout: Arc::new(AtomicU32::new(0)),
-            timeout_handler: Mutex::new(None),
+            timeout: OnceCell::new(),
             timed_out: Default::default(),
             unblocked: AtomicBool::new(false),
-            waiters: Mutex::new(Vec::new()),
-            next_waiter: AtomicU64::new(0),
+            waits_in_call: AtomicBool::new(false),
+            rare: OnceCell::new(),
             operations: Default::default(),
             registrations: Mutex::default(),
             notifier: notifier.clone(),
             detached: AtomicBool::new(true),
-            shared_deadlines: Default::default(),
             holders: AtomicU32::new(0),
             orphaned: AtomicBool::new(false),
         })
@@ -158,16 +173,17 @@ impl Transport {
     }
 
     fn mirror_timeout(&self, socket: &gio::Socket) {
-        self.timeout.store(socket.timeout(), Ordering::Relaxed);
-        let mirror = self.timeout.clone();
+        let seconds = Arc::new(AtomicU32::new(socket.timeout()));
+        let mirror = seconds.clone();
         // Touches an atomic only, so that it may run wherever the setter is called.
         let handler = socket.connect_timeout_notify(move |socket| {
             mirror.store(socket.timeout(), Ordering::Relaxed);
         });
-        *self
-            .timeout_handler
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(handler);
+        // Once: a transport has one GSocket in its life.
+        let _ = self.timeout.set(Box::new(MirroredTimeout {
+            seconds,
+            handler: Mutex::new(Some(handler)),
+        }));
     }
 
     /// This is the connection's socket now: from here on its changes are told.
@@ -253,12 +269,30 @@ impl Transport {
         self.descriptor.is_closed()
     }
 
+    /// The number, for somebody else to use: in the mode in which a `GSocket` has its descriptor.
     pub(crate) fn fd_number(&self) -> RawFd {
+        self.end_waits_in_call();
         self.descriptor.number()
+    }
+
+    /// Whether an operation without a time limit may wait in the system call that it makes.
+    pub(crate) fn may_wait_in_call(&self) -> bool {
+        self.waits_in_call.load(Ordering::Relaxed) && self.timeout() == 0
+    }
+
+    /// No system call waits any more, whatever its flags; one that is waiting goes on.
+    pub(crate) fn end_waits_in_call(&self) {
+        if self.waits_in_call.swap(false, Ordering::Relaxed)
+            && let Ok(using) = self.enter()
+        {
+            options::set_nonblocking(using.fd(), true);
+        }
     }
 
     pub(crate) fn socket(self: &Arc<Self>) -> gio::Socket {
         self.descriptor.socket(self.kind, |socket| {
+            // It has set the mode itself.
+            self.waits_in_call.store(false, Ordering::Relaxed);
             self.watch_lent();
             self.mirror_timeout(socket);
             if self.unblocked.load(Ordering::Relaxed) {
@@ -309,8 +343,8 @@ impl Transport {
     }
 
     fn native_local(&self) -> Result<NativeAddress, glib::Error> {
-        if let Some(known) = self.state().local {
-            return Ok(known);
+        if let Some(known) = &self.state().local {
+            return Ok(known.get());
         }
         let using = self.enter().map_err(|_| error::not_connected())?;
         NativeAddress::local_of(using.fd())
@@ -318,12 +352,20 @@ impl Transport {
     }
 
     fn native_remote(&self) -> Result<NativeAddress, glib::Error> {
-        if let Some(known) = self.state().remote {
-            return Ok(known);
+        if let Some(known) = &self.state().remote {
+            return Ok(known.get());
         }
         let using = self.enter().map_err(|_| error::not_connected())?;
         NativeAddress::remote_of(using.fd())
             .map_err(|errno| error::prefixed("could not get remote address", errno))
+    }
+
+    /// In seconds, 0 for none.
+    #[inline]
+    fn timeout(&self) -> u32 {
+        self.timeout
+            .get()
+            .map_or(0, |timeout| timeout.seconds.load(Ordering::Relaxed))
     }
 
     /// When an operation that begins now runs out of time, on the monotonic clock.
@@ -333,7 +375,7 @@ impl Transport {
 
     /// Likewise, with a default in seconds for a socket without a timeout.
     pub(crate) fn deadline_or(&self, default: Option<u32>) -> Option<i64> {
-        let seconds = match self.timeout.load(Ordering::Relaxed) {
+        let seconds = match self.timeout() {
             0 => default?,
             seconds => seconds,
         };

@@ -63,13 +63,14 @@ unsafe impl Plain for u32 {}
 // SAFETY: two integers.
 unsafe impl Plain for libc::linger {}
 
-/// Calls on the descriptor do not wait, and a child does not inherit it.
-pub(super) fn set_nonblocking(fd: RawFd) {
+/// Whether calls on the descriptor wait; a child does not inherit it.
+pub(super) fn set_nonblocking(fd: RawFd, on: bool) {
     // SAFETY: an open descriptor. These calls cannot fail on one.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-    if flags >= 0 {
+    let mode = if on { libc::O_NONBLOCK } else { 0 };
+    if flags >= 0 && flags & libc::O_NONBLOCK != mode {
         // SAFETY: likewise.
-        unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) };
+        unsafe { libc::fcntl(fd, libc::F_SETFL, flags ^ libc::O_NONBLOCK) };
     }
     // SAFETY: likewise.
     unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };

@@ -43,10 +43,16 @@ impl Direction {
     }
 
     /// Nobody waits for the transfer any more.
+    #[inline]
     pub(crate) fn give_up(&mut self) {
-        if self.waiting.take().is_some() {
-            self.wait.end();
+        if self.waiting.is_some() {
+            self.stop_waiting();
         }
+    }
+
+    fn stop_waiting(&mut self) {
+        self.waiting = None;
+        self.wait.end();
     }
 
     /// Polls a transfer: `call` is tried, and tried again when the descriptor has changed.
@@ -213,7 +219,8 @@ impl Transport {
     }
 
     fn shared_deadlines(&self, interest: Interest) -> MutexGuard<'_, Vec<SharedDeadline>> {
-        self.shared_deadlines[interest as usize]
+        let rare = self.rare.get_or_init(Box::default);
+        rare.shared_deadlines[interest as usize]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -224,6 +231,9 @@ impl Transport {
         engine: &Arc<Engine>,
         waker: &Waker,
     ) -> bool {
+        if self.rare.get().is_none() && self.timeout() == 0 {
+            return false;
+        }
         let moment = {
             let deadlines = self.shared_deadlines(interest);
             let its = deadlines.iter().find(|its| its.waker.will_wake(waker));
@@ -250,6 +260,9 @@ impl Transport {
 
     /// That of `waker`, and those that nobody came back for.
     fn end_shared_deadline(&self, interest: Interest, waker: &Waker) {
+        if self.rare.get().is_none() {
+            return;
+        }
         let mut deadlines = self.shared_deadlines(interest);
         if deadlines.is_empty() {
             return;

@@ -1,6 +1,9 @@
 //! Waiting for the descriptor, and being woken when it is closed.
 
-use std::sync::{Arc, MutexGuard, PoisonError, atomic::Ordering};
+use std::sync::{
+    Arc, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering, fence},
+};
 use std::task::Waker;
 
 use gio::prelude::*;
@@ -61,8 +64,12 @@ impl Transport {
 
     /// Wakes `waker` when the descriptor is closed, for as long as the result lives.
     pub(crate) fn wake_on_close(self: &Arc<Self>, waker: &Waker) -> Waiter {
-        let id = self.next_waiter.fetch_add(1, Ordering::Relaxed);
-        self.waiters().push((id, waker.clone()));
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let waker = waker.clone();
+        self.waiters().push((id, waker));
+        // Before the look for a close that has missed this: see `wake_all`.
+        fence(Ordering::SeqCst);
         Waiter {
             transport: self.clone(),
             id,
@@ -70,10 +77,16 @@ impl Transport {
     }
 
     fn waiters(&self) -> MutexGuard<'_, Vec<(u64, Waker)>> {
-        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+        let rare = self.rare.get_or_init(Box::default);
+        rare.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn wake_all(&self) {
+        // After the mark of the close: whoever makes the list later finds that.
+        fence(Ordering::SeqCst);
+        if self.rare.get().is_none() {
+            return;
+        }
         let wakers: Vec<Waker> = self
             .waiters()
             .iter()

@@ -1,6 +1,9 @@
 //! How engines watch the descriptor.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
 
 use super::{Transport, io::events_of};
 use crate::{
@@ -8,18 +11,45 @@ use crate::{
     reactor::{Engine, Events, Interest, Observer, Purpose, Registration},
 };
 
+type Watched = (Arc<Engine>, Arc<Registration>);
+
 /// One for each engine that has waited for the descriptor, and the one at home.
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
-    all: Vec<(Arc<Engine>, Arc<Registration>)>,
+    /// Nearly always there is one.
+    first: Option<Watched>,
+    others: Vec<Watched>,
     /// The descriptor is closed, or about to be.
     ended: bool,
 }
 
 impl Registrations {
+    fn all(&self) -> impl Iterator<Item = &Watched> {
+        self.first.iter().chain(&self.others)
+    }
+
+    fn add(&mut self, watched: Watched) {
+        if self.first.is_none() {
+            self.first = Some(watched);
+        } else {
+            self.others.push(watched);
+        }
+    }
+
+    fn take_all(&mut self) -> impl Iterator<Item = Watched> + use<> {
+        self.first
+            .take()
+            .into_iter()
+            .chain(mem::take(&mut self.others))
+    }
+
+    fn forget(&mut self, engine: &Arc<Engine>) {
+        self.first.take_if(|(known, _)| Arc::ptr_eq(known, engine));
+        self.others.retain(|(known, _)| !Arc::ptr_eq(known, engine));
+    }
+
     fn of(&self, engine: &Arc<Engine>) -> Option<Arc<Registration>> {
-        self.all
-            .iter()
+        self.all()
             .find(|(known, registration)| Arc::ptr_eq(known, engine) && !registration.is_ended())
             .map(|(_, registration)| registration.clone())
     }
@@ -63,9 +93,7 @@ impl Transport {
             return Ok(known);
         }
         // Its engine has ended, or begun anew after a fork.
-        registrations
-            .all
-            .retain(|(known, _)| !Arc::ptr_eq(known, engine));
+        registrations.forget(engine);
         if registrations.ended {
             return Err(error::closed());
         }
@@ -76,9 +104,7 @@ impl Transport {
         }
         // Under the lock: an engine watches a descriptor once.
         let registration = engine.register(using.fd(), observer, purpose);
-        registrations
-            .all
-            .push((engine.clone(), registration.clone()));
+        registrations.add((engine.clone(), registration.clone()));
         Ok(registration)
     }
 
@@ -86,8 +112,7 @@ impl Transport {
     pub(super) fn watch_lent(self: &Arc<Self>) {
         let engines: Vec<_> = self
             .registrations()
-            .all
-            .iter()
+            .all()
             .map(|(engine, _)| engine.clone())
             .collect();
         for engine in engines {
@@ -113,7 +138,7 @@ impl Transport {
 
     /// The connection has another home: the peer is watched from there.
     pub(crate) fn move_watch(self: &Arc<Self>) {
-        if self.registrations().all.is_empty() {
+        if self.registrations().all().next().is_none() {
             return;
         }
         self.forget_registrations();
@@ -122,7 +147,7 @@ impl Transport {
 
     /// Whoever waits finds out for himself.
     pub(super) fn forget_registrations(&self) {
-        let all = std::mem::take(&mut self.registrations().all);
+        let all = self.registrations().take_all();
         self.remove(all);
     }
 
@@ -131,12 +156,12 @@ impl Transport {
         let all = {
             let mut registrations = self.registrations();
             registrations.ended = true;
-            std::mem::take(&mut registrations.all)
+            registrations.take_all()
         };
         self.remove(all);
     }
 
-    fn remove(&self, all: Vec<(Arc<Engine>, Arc<Registration>)>) {
+    fn remove(&self, all: impl Iterator<Item = Watched>) {
         // Of a number that somebody else has closed nothing is known any more.
         let using = self.enter();
         for (engine, registration) in all {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error,
-    operation::{Answers, Reply, Tag, Task, Transfer, block, finish, finish_size},
+    operation::{Answers, Reply, Tag, Task, Transfer, block_transfer, finish, finish_size},
     reactor::{Interest, Registration},
     transport::Transport,
 };
@@ -75,15 +75,13 @@ unsafe extern "C" fn read<T: TransportStream>(
     let mut buffer = Buffer::new(buffer.cast(), count);
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let operation = Transfer::new(
+    let result = block_transfer(
         transport,
         Interest::Read,
-        |transport: &Transport, registered: Option<&Registration>| {
-            // SAFETY: the caller waits for us.
-            transport.try_read(unsafe { buffer.fill() }, registered)
-        },
+        (*cancellable).as_ref(),
+        // SAFETY: the caller waits for us.
+        |transport, patience| transport.read(unsafe { buffer.fill() }, None, patience),
     );
-    let result = block(operation, (*cancellable).as_ref());
     // SAFETY: a live instance of `T`, pending for this call.
     unsafe { close_if_ended::<T>(stream) };
     // SAFETY: the caller's place for an error.

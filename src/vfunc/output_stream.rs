@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error,
-    operation::{Answers, Reply, Tag, Task, Transfer, block, finish, finish_size},
+    operation::{Answers, Reply, Tag, Task, Transfer, block_transfer, finish, finish_size},
     reactor::{Interest, Registration},
     transport::{Attempted, Transport},
 };
@@ -114,15 +114,14 @@ unsafe extern "C" fn write<T: TransportStream>(
     let buffer = Buffer::new(buffer, count);
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let operation = Transfer::new(
+    let result = block_transfer(
         transport,
         Interest::Write,
-        |transport: &Transport, registered: Option<&Registration>| {
-            // SAFETY: the caller waits for us.
-            transport.try_write(unsafe { buffer.bytes() }, registered)
-        },
+        (*cancellable).as_ref(),
+        // Never in the call: that would wait until all is written, where a part is an answer.
+        // SAFETY: the caller waits for us.
+        |transport, _| transport.try_write(unsafe { buffer.bytes() }, None),
     );
-    let result = block(operation, (*cancellable).as_ref());
     // SAFETY: a live instance of `T`, pending for this call.
     unsafe { close_if_ended::<T>(stream) };
     // SAFETY: the caller's place for an error.
@@ -145,15 +144,13 @@ unsafe extern "C" fn write_vectored<T: TransportStream>(
     };
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let operation = Transfer::new(
+    let result = block_transfer(
         transport,
         Interest::Write,
-        |transport: &Transport, registered: Option<&Registration>| {
-            // SAFETY: the caller waits for us.
-            unsafe { vectors.write(transport, registered) }
-        },
+        (*cancellable).as_ref(),
+        // SAFETY: the caller waits for us.
+        |transport, _| unsafe { vectors.write(transport, None) },
     );
-    let result = block(operation, (*cancellable).as_ref());
     // SAFETY: a live instance of `T`, pending for this call.
     unsafe { close_if_ended::<T>(stream) };
     // SAFETY: the caller's places for a count and an error.

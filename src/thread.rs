@@ -1,0 +1,44 @@
+//! Telling threads apart.
+
+use std::cell::Cell;
+
+thread_local! {
+    /// That of this thread, once it is known; 0 before.
+    static HERE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The calling thread's number, which no other thread of the process will have. It is glib's, found faster.
+#[inline]
+pub(crate) fn here() -> usize {
+    match HERE.get() {
+        // glib counts from 0, so that this is one more.
+        0 => first_look(),
+        number => number,
+    }
+}
+
+#[cold]
+fn first_look() -> usize {
+    let number = glib::thread_guard::thread_id().wrapping_add(1);
+    HERE.set(number);
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_has_one_number_and_shares_it_with_none() {
+        let number = here();
+        assert_eq!(here(), number);
+        let others: Vec<usize> = (0..8)
+            .map(|_| std::thread::spawn(here))
+            .map(|thread| thread.join().unwrap())
+            .collect();
+        for (at, other) in others.iter().enumerate() {
+            assert_ne!(*other, number);
+            assert!(!others[..at].contains(other));
+        }
+    }
+}
