@@ -8,7 +8,7 @@
 
 #![allow(
     unsafe_code,
-    reason = "GWeakRef is usable from any thread, which glib's wrapper is not"
+    reason = "GWeakRef is usable from any thread, which glib's wrapper is not; a clock"
 )]
 
 use std::{
@@ -222,6 +222,15 @@ impl Notifier {
         }
     }
 
+    /// Tells the byte counters whose time has come, if this is the home thread: the timer is of no use where
+    /// nobody runs it. For transfers that need no loop.
+    pub(crate) fn catch_up_with_bytes(self: &Arc<Self>) {
+        let pending = self.pending.load(Ordering::Relaxed) & change::BYTES;
+        if pending != 0 && self.is_home() && self.are_bytes_due(pending) {
+            self.flush(false);
+        }
+    }
+
     /// Looks again soon whether the object is closed, and tells it then.
     pub(crate) fn look_for_closed(self: &Arc<Self>) {
         self.put_back(change::CLOSED);
@@ -257,6 +266,19 @@ impl Notifier {
                 object.notify(name);
             }
         }
+    }
+
+    /// Whether [`told_too_lately`](Self::told_too_lately) would let one of them pass. Never too early, and
+    /// for less: most calls find that it is not.
+    fn are_bytes_due(&self, changes: u32) -> bool {
+        let now = coarse_time();
+        [change::BYTES_READ, change::BYTES_WRITTEN]
+            .into_iter()
+            .zip(&self.bytes_told)
+            .any(|(bit, told)| {
+                changes & bit != 0
+                    && now.saturating_sub(told.load(Ordering::Relaxed)) >= BYTES_INTERVAL
+            })
     }
 
     /// Those of the byte counters in `changes` whose last telling is too recent; the others are
@@ -473,6 +495,24 @@ impl Drop for Object {
         // SAFETY: initialised in `new`, cleared once.
         unsafe { glib::gobject_ffi::g_weak_ref_clear(&raw mut *self.0) };
     }
+}
+
+/// The monotonic clock as of its last tick, which is some milliseconds ago at most.
+#[allow(
+    clippy::useless_conversion,
+    reason = "narrower where a word has 32 bits"
+)]
+fn coarse_time() -> i64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // SAFETY: all zero is a time.
+        let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+        // SAFETY: a place for the time.
+        if unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) } == 0 {
+            return i64::from(time.tv_sec) * 1_000_000 + i64::from(time.tv_nsec) / 1_000;
+        }
+    }
+    glib::monotonic_time()
 }
 
 fn object_pointer(object: &glib::Object) -> *mut glib::gobject_ffi::GObject {

@@ -189,7 +189,7 @@ impl Transport {
                     return Err(error::closed());
                 }
                 if let Some(interest) = counted {
-                    self.moved(interest, moved, using);
+                    self.moved(interest, moved, using, registered.is_some());
                 }
                 return Ok(Some(moved));
             }
@@ -232,7 +232,8 @@ impl Transport {
     }
 
     /// Tells what a transfer has changed, the descriptor free to be closed by whoever is told.
-    fn moved(&self, interest: Interest, count: usize, using: Use<'_>) {
+    /// `with_loop` says that a main context is iterated for it.
+    fn moved(&self, interest: Interest, count: usize, using: Use<'_>, with_loop: bool) {
         if count > 0 {
             let (counter, bit) = match interest {
                 Interest::Read => (&self.bytes_read, change::BYTES_READ),
@@ -241,6 +242,9 @@ impl Transport {
             counter.fetch_add(count as u64, Ordering::Relaxed);
             drop(using);
             self.tell(bit);
+            if !with_loop {
+                self.notifier.catch_up_with_bytes();
+            }
         } else if interest == Interest::Read && self.kind.is_stream() && self.is_peer_gone(&using) {
             drop(using);
             self.lost(None, false);

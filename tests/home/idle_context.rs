@@ -1,6 +1,10 @@
 //! A home context that nobody iterates.
 
-use std::time::Duration;
+use std::{
+    io::{Read, Write},
+    thread,
+    time::{Duration, Instant},
+};
 
 use gio::{Cancellable, prelude::*};
 use gsock::{ConnectionState, SocketConnection, prelude::*};
@@ -80,4 +84,45 @@ fn a_home_context_may_die_before_the_connection() {
         connection.close(Cancellable::NONE).expect("it is idle");
         assert_eq!(connection.state(), ConnectionState::Closed);
     });
+}
+
+/// The timer that would tell is of no use: the first change after it is due tells, in both directions.
+#[test]
+fn the_counters_are_told_to_a_thread_that_only_blocks() {
+    on_private_context(|_| {
+        let (connection, mut peer) = connected();
+        let told = told(&connection);
+        let begun = Instant::now();
+        for (name, moves) in [("bytes-written", true), ("bytes-read", false)] {
+            let mut moved = 0;
+            // Without a call on the connection, which would tell as well.
+            while times(&told, name) < 4 {
+                if moves {
+                    write(&connection);
+                    peer.read_exact(&mut [0]).expect("a byte");
+                } else {
+                    peer.write_all(b"x").expect("connected");
+                    read(&connection);
+                }
+                moved += 1;
+                if moved == 1 {
+                    assert_eq!(times(&told, name), 1, "{name}: the first one at once");
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        // Not oftener than ten times a second, each.
+        assert!(begun.elapsed() >= Duration::from_millis(600));
+        assert_all_here(&told);
+    });
+}
+
+fn write(connection: &SocketConnection) {
+    let written = connection.output_stream().write(b"x", Cancellable::NONE);
+    assert_eq!(written.expect("connected"), 1);
+}
+
+fn read(connection: &SocketConnection) {
+    let read = connection.input_stream().read([0], Cancellable::NONE);
+    assert_eq!(read.expect("connected"), 1);
 }

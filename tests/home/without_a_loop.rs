@@ -93,6 +93,29 @@ fn a_worker_without_a_loop_is_notified_of_its_own_changes_at_once() {
     });
 }
 
+/// Also when a timer's time comes in an iteration elsewhere, which may tell nothing there.
+#[test]
+fn a_worker_without_a_loop_is_told_of_its_counters_as_they_grow() {
+    on_default_context(|context| {
+        let worker = thread::spawn(|| {
+            let (connection, _peer) = connected();
+            let told = told(&connection);
+            let output = connection.output_stream();
+            while times(&told, "bytes-written") < 4 {
+                let written = output.write(b"x", Cancellable::NONE).expect("room");
+                assert_eq!(written, 1);
+                thread::sleep(Duration::from_millis(1));
+            }
+            assert_all_here(&told);
+        });
+        while !worker.is_finished() {
+            iterate_for(context, Duration::from_millis(5));
+        }
+        worker.join().expect("no panic there");
+        iterate_for(context, Duration::from_millis(20));
+    });
+}
+
 /// `closed` too, for which the worker has no iteration to offer.
 #[test]
 fn a_worker_without_a_loop_learns_of_its_close_at_the_next_call() {
