@@ -35,6 +35,7 @@ unsafe_allowed=(
     'src/vfunc*'                   # the fence that C calls into
     'src/home*'                    # hands what is not Send to the thread it belongs to
     'src/socket_connection/mod.rs' # declares set_home, which is unsafe to call
+    'src/socket_connection/raw.rs' # memory and callbacks that C vouches for
     'subclass/*'                   # class structs and the functions in their slots
     'capi/src/*'                   # functions that C calls
     'capi/tests/*'                 # calls such functions as C does

@@ -12,6 +12,8 @@ use glib::{
 };
 use gsock::{Liveness, SocketConnection, TcpConnection};
 
+use crate::fence::Refusal;
+
 /// A parameter of an exported function.
 pub(crate) trait Argument {
     /// As C passes it.
@@ -184,10 +186,22 @@ macro_rules! as_they_are {
 as_they_are!(
     c_int,
     u32,
+    usize,
     gpointer,
     gio::ffi::GAsyncReadyCallback,
     *mut gio::ffi::GAsyncResult
 );
+
+/// Checks memory that C lends for an operation, whose size is an argument of its own.
+pub(crate) fn memory(buffer: gpointer, count: usize) -> Result<*mut u8, Refusal> {
+    if buffer.is_null() && count > 0 {
+        return Err(Refusal {
+            check: "not NULL, or a count of 0",
+            argument: "buffer",
+        });
+    }
+    Ok(buffer.cast())
+}
 
 /// Where C wants a result; NULL where it does not.
 #[derive(Debug)]

@@ -8,8 +8,8 @@
 /// ```
 ///
 /// `Type` is an [`Argument`](crate::argument::Argument): C passes its `C`, the body sees its `Value`.
-/// The second form has `GError **error` for its last parameter. In both, an argument that is refused
-/// leaves a critical message and C gets the fallback value, and no panic gets out.
+/// The second form has `GError **error` for its last parameter. In both, an argument that is refused,
+/// also by `?` in the body, leaves a critical message and C gets the fallback value, and no panic gets out.
 macro_rules! exported {
     () => {};
     (

@@ -15,7 +15,7 @@ use gsock::{
     subclass::{SocketConnectionClass, SocketConnectionInstance},
 };
 
-use crate::export::exported;
+use crate::{argument::memory, export::exported};
 
 /// The slot of the object's class that `which` picks, or of the base class where that one's is empty.
 ///
@@ -94,6 +94,60 @@ exported! {
             // SAFETY: an error that is ours to free.
             Err(unsafe { from_glib_full(failure) })
         }
+    }
+
+    /// Reads into the caller's memory.
+    fn gsock_socket_connection_receive_async(
+        connection: SocketConnection,
+        buffer: gpointer,
+        count: usize,
+        io_priority: c_int,
+        cancellable: Option<gio::Cancellable>,
+        callback: GAsyncReadyCallback,
+        user_data: gpointer,
+    ) -> (), else () => {
+        let (buffer, priority) = (memory(buffer, count)?, io_priority.into());
+        let cancellable = (*cancellable).as_ref();
+        // SAFETY: what the header demands of C.
+        unsafe {
+            connection.receive_raw_async(buffer, count, priority, cancellable, callback, user_data);
+        }
+    }
+
+    /// How many bytes that were.
+    try fn gsock_socket_connection_receive_finish(
+        connection: SocketConnection,
+        result: *mut GAsyncResult,
+    ) -> isize, else -1 => {
+        // SAFETY: live, or NULL.
+        unsafe { connection.receive_raw_finish(result) }.map(usize::cast_signed)
+    }
+
+    /// Writes from the caller's memory.
+    fn gsock_socket_connection_send_async(
+        connection: SocketConnection,
+        buffer: gpointer,
+        count: usize,
+        io_priority: c_int,
+        cancellable: Option<gio::Cancellable>,
+        callback: GAsyncReadyCallback,
+        user_data: gpointer,
+    ) -> (), else () => {
+        let (buffer, priority) = (memory(buffer, count)?, io_priority.into());
+        let cancellable = (*cancellable).as_ref();
+        // SAFETY: what the header demands of C.
+        unsafe {
+            connection.send_raw_async(buffer, count, priority, cancellable, callback, user_data);
+        }
+    }
+
+    /// How many bytes that were.
+    try fn gsock_socket_connection_send_finish(
+        connection: SocketConnection,
+        result: *mut GAsyncResult,
+    ) -> isize, else -1 => {
+        // SAFETY: live, or NULL.
+        unsafe { connection.send_raw_finish(result) }.map(usize::cast_signed)
     }
 
     /// `g_socket_connection_get_socket`.

@@ -36,6 +36,8 @@ test_socket_connection (void)
   REFUSED_INSTANCE (gsock_socket_connection_is_connected, C, == FALSE);
   REFUSED_INSTANCE (gsock_socket_connection_connect, C, == FALSE, , address, NULL, out);
   REFUSED_INSTANCE (gsock_socket_connection_connect_finish, C, == FALSE, , NULL, out);
+  REFUSED_INSTANCE (gsock_socket_connection_receive_finish, C, == -1, , NULL, out);
+  REFUSED_INSTANCE (gsock_socket_connection_send_finish, C, == -1, , NULL, out);
   REFUSED_INSTANCE (gsock_socket_connection_get_socket, C, == NULL);
   REFUSED_INSTANCE (gsock_socket_connection_set_socket, C, == FALSE, , wrong, out);
   REFUSED_INSTANCE (gsock_socket_connection_get_local_address, C, == NULL, , out);
@@ -81,6 +83,27 @@ test_connect (void)
   while (g_main_context_iteration (NULL, FALSE))
     ;
   g_assert_cmpint (gsock_socket_connection_get_state (right), ==, GSOCK_CONNECTION_STATE_UNCONNECTED);
+}
+
+/* Refused, so that nothing is called back. */
+static void
+test_receive_and_send (void)
+{
+  typedef GsockSocketConnection C;
+  char buffer[4] = "";
+  gpointer not_one = wrong;
+
+#define REFUSED_BOTH(argument, ...) \
+  REFUSED_VOID (gsock_socket_connection_receive_async, argument, gsock_socket_connection_receive_async (__VA_ARGS__)); \
+  REFUSED_VOID (gsock_socket_connection_send_async, argument, gsock_socket_connection_send_async (__VA_ARGS__))
+
+  REFUSED_BOTH ("connection", NULL, buffer, 4, G_PRIORITY_DEFAULT, NULL, never_called, NULL);
+  REFUSED_BOTH ("connection", (C *) not_one, buffer, 4, G_PRIORITY_DEFAULT, NULL, never_called, NULL);
+  REFUSED_BOTH ("buffer", right, NULL, 4, G_PRIORITY_DEFAULT, NULL, never_called, NULL);
+  REFUSED_BOTH ("buffer", right, NULL, G_MAXSIZE, G_PRIORITY_DEFAULT, NULL, never_called, NULL);
+  REFUSED_BOTH ("cancellable", right, buffer, 4, G_PRIORITY_DEFAULT, (GCancellable *) not_one, never_called, NULL);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
 }
 
 static void
@@ -189,6 +212,7 @@ main (int    argc,
   address = deserted_address ();
   g_test_add_func ("/arguments/socket-connection", test_socket_connection);
   g_test_add_func ("/arguments/connect", test_connect);
+  g_test_add_func ("/arguments/receive_and_send", test_receive_and_send);
   g_test_add_func ("/arguments/sockets", test_sockets);
   g_test_add_func ("/arguments/register_type", test_register_type);
   g_test_add_func ("/arguments/tcp-connection", test_tcp_connection);

@@ -182,6 +182,391 @@ test_connect_finish_of_something_else (void)
   g_object_unref (socket);
 }
 
+/* Takes the answer of a receive, or of a send, which is to fail with this code of G_IO_ERROR. */
+#define ASSERT_FAILS(finish, connection, result, code) \
+  G_STMT_START { \
+    GError *failure = NULL; \
+    g_assert_cmpint (finish (connection, result, &failure), ==, -1); \
+    g_assert_error (failure, G_IO_ERROR, code); \
+    g_clear_error (&failure); \
+    g_assert_cmpint (finish (connection, result, NULL), ==, -1); \
+  } G_STMT_END
+#define ASSERT_RECEIVE_FAILS(connection, result, code) \
+  ASSERT_FAILS (gsock_socket_connection_receive_finish, connection, result, code)
+#define ASSERT_SEND_FAILS(connection, result, code) \
+  ASSERT_FAILS (gsock_socket_connection_send_finish, connection, result, code)
+
+static void
+iterate_all (void)
+{
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+static void
+test_receive_and_send (void)
+{
+  GError *error = NULL;
+  GSocket *peer;
+  GsockSocketConnection *connection = connected (&peer);
+  GInputStream *input = g_io_stream_get_input_stream (G_IO_STREAM (connection));
+  GAsyncResult *result = NULL, *other = NULL;
+  char buffer[16] = "";
+  char text[] = "ping";
+
+  gsock_socket_connection_receive_async (connection, buffer, sizeof buffer, G_PRIORITY_DEFAULT, NULL,
+                                         keep_result, &result);
+  iterate_all ();
+  g_assert_null (result);
+  g_assert_false (g_input_stream_has_pending (input));
+
+  gsock_socket_connection_send_async (connection, text, 4, G_PRIORITY_DEFAULT, NULL, keep_result, &other);
+  g_assert_null (other);
+  ITERATE_UNTIL (other != NULL);
+  g_assert_cmpint (gsock_socket_connection_send_finish (connection, other, &error), ==, 4);
+  g_assert_no_error (error);
+  assert_receives (peer, "ping");
+  ASSERT_SEND_FAILS (connection, other, G_IO_ERROR_INVALID_ARGUMENT);
+  g_assert_null (result);
+
+  send_all (peer, "pong!");
+  ITERATE_UNTIL (result != NULL);
+  g_assert_true (g_async_result_get_source_object (result) == G_OBJECT (connection));
+  g_object_unref (connection);
+  g_assert_true (g_async_result_get_user_data (result) == &result);
+  /* Of another operation, which takes nothing away. */
+  ASSERT_SEND_FAILS (connection, result, G_IO_ERROR_INVALID_ARGUMENT);
+  g_assert_cmpint (gsock_socket_connection_receive_finish (connection, result, &error), ==, 5);
+  g_assert_no_error (error);
+  g_assert_cmpmem (buffer, 5, "pong!", 5);
+  ASSERT_RECEIVE_FAILS (connection, result, G_IO_ERROR_INVALID_ARGUMENT);
+  g_assert_cmpuint (gsock_socket_connection_get_bytes_read (connection), ==, 5);
+  g_assert_cmpuint (gsock_socket_connection_get_bytes_written (connection), ==, 4);
+  drop_last (g_steal_pointer (&result));
+  drop_last (g_steal_pointer (&other));
+
+  /* Nobody need listen to the answer. */
+  send_all (peer, "!");
+  gsock_socket_connection_receive_async (connection, buffer, 1, G_PRIORITY_DEFAULT, NULL, NULL, NULL);
+  gsock_socket_connection_send_async (connection, text, 1, G_PRIORITY_DEFAULT, NULL, NULL, NULL);
+  ITERATE_UNTIL (gsock_socket_connection_get_bytes_read (connection) == 6 &&
+                 gsock_socket_connection_get_bytes_written (connection) == 5);
+  g_assert_cmpint (buffer[0], ==, '!');
+  assert_receives (peer, "p");
+
+  /* The end of what the peer sends. */
+  g_object_unref (peer);
+  gsock_socket_connection_receive_async (connection, buffer, sizeof buffer, G_PRIORITY_DEFAULT, NULL,
+                                         keep_result, &result);
+  ITERATE_UNTIL (result != NULL);
+  g_assert_cmpint (gsock_socket_connection_receive_finish (connection, result, &error), ==, 0);
+  g_assert_no_error (error);
+  drop_last (g_steal_pointer (&result));
+  iterate_all ();
+  drop_last (connection);
+}
+
+/* More than there is room for: some of it is written, and what comes then waits. */
+static void
+test_send_that_waits (void)
+{
+  GError *error = NULL;
+  GSocket *peer;
+  GsockSocketConnection *connection = connected (&peer);
+  GAsyncResult *result = NULL;
+  gsize size = 1 << 20, received = 0;
+  guint64 sent = 0;
+  char *bytes = g_malloc (size), *buffer = g_malloc (size);
+  gssize n;
+
+  memset (bytes, 'x', size);
+  for (;;)
+    {
+      gsock_socket_connection_send_async (connection, bytes, size, G_PRIORITY_DEFAULT, NULL, keep_result, &result);
+      iterate_all ();
+      if (result == NULL)
+        break;
+      n = gsock_socket_connection_send_finish (connection, result, &error);
+      g_assert_no_error (error);
+      g_assert_cmpint (n, >, 0);
+      sent += n;
+      drop_last (g_steal_pointer (&result));
+    }
+  g_assert_cmpuint (sent, >, 0);
+  while (received < sent)
+    {
+      n = g_socket_receive (peer, buffer, size, NULL, &error);
+      g_assert_no_error (error);
+      g_assert_cmpint (n, >, 0);
+      received += n;
+    }
+  ITERATE_UNTIL (result != NULL);
+  n = gsock_socket_connection_send_finish (connection, result, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (n, >, 0);
+  g_assert_cmpuint (gsock_socket_connection_get_bytes_written (connection), ==, sent + n);
+  drop_last (g_steal_pointer (&result));
+  iterate_all ();
+  drop_last (connection);
+  g_object_unref (peer);
+  g_free (bytes);
+  g_free (buffer);
+}
+
+static void
+test_receive_and_send_cancelled (void)
+{
+  GSocket *peer;
+  GsockSocketConnection *connection = connected (&peer);
+  GAsyncResult *received = NULL, *sent = NULL;
+  GCancellable *cancellable = g_cancellable_new ();
+  char buffer[4] = "";
+
+  /* During. */
+  gsock_socket_connection_receive_async (connection, buffer, sizeof buffer, G_PRIORITY_DEFAULT, cancellable,
+                                         keep_result, &received);
+  iterate_all ();
+  g_cancellable_cancel (cancellable);
+  ITERATE_UNTIL (received != NULL);
+  ASSERT_RECEIVE_FAILS (connection, received, G_IO_ERROR_CANCELLED);
+  drop_last (g_steal_pointer (&received));
+
+  /* Before: there is something to read, and room to write. */
+  send_all (peer, "left");
+  gsock_socket_connection_receive_async (connection, buffer, sizeof buffer, G_PRIORITY_DEFAULT, cancellable,
+                                         keep_result, &received);
+  gsock_socket_connection_send_async (connection, "none", 4, G_PRIORITY_DEFAULT, cancellable, keep_result, &sent);
+  g_assert_null (received);
+  g_assert_null (sent);
+  ITERATE_UNTIL (received != NULL && sent != NULL);
+  ASSERT_RECEIVE_FAILS (connection, received, G_IO_ERROR_CANCELLED);
+  ASSERT_SEND_FAILS (connection, sent, G_IO_ERROR_CANCELLED);
+  drop_last (g_steal_pointer (&received));
+  drop_last (g_steal_pointer (&sent));
+  g_assert_cmpint (buffer[0], ==, '\0');
+
+  /* Nothing was moved. */
+  assert_reads (connection, "left");
+  write_text (connection, "some");
+  assert_receives (peer, "some");
+  iterate_all ();
+  drop_last (connection);
+  drop_last (cancellable);
+  g_object_unref (peer);
+}
+
+static void
+test_receive_and_send_closed (void)
+{
+  GSocket *peer;
+  GsockSocketConnection *connection = connected (&peer);
+  GAsyncResult *received = NULL, *sent = NULL;
+  GCancellable *cancellable = g_cancellable_new ();
+  char buffer[4];
+
+  gsock_socket_connection_receive_async (connection, buffer, sizeof buffer, G_PRIORITY_DEFAULT, NULL,
+                                         keep_result, &received);
+  iterate_all ();
+  close_stream (connection);
+  ITERATE_UNTIL (received != NULL);
+  ASSERT_RECEIVE_FAILS (connection, received, G_IO_ERROR_CLOSED);
+  drop_last (g_steal_pointer (&received));
+
+  /* Said to a cancelled caller too. */
+  g_cancellable_cancel (cancellable);
+  gsock_socket_connection_receive_async (connection, buffer, sizeof buffer, G_PRIORITY_DEFAULT, cancellable,
+                                         keep_result, &received);
+  gsock_socket_connection_send_async (connection, "none", 4, G_PRIORITY_DEFAULT, NULL, keep_result, &sent);
+  ITERATE_UNTIL (received != NULL && sent != NULL);
+  ASSERT_RECEIVE_FAILS (connection, received, G_IO_ERROR_CLOSED);
+  ASSERT_SEND_FAILS (connection, sent, G_IO_ERROR_CLOSED);
+  drop_last (g_steal_pointer (&received));
+  drop_last (g_steal_pointer (&sent));
+  drop_last (cancellable);
+  iterate_all ();
+  drop_last (connection);
+  g_object_unref (peer);
+}
+
+static void
+append_priority (GObject      *source,
+                 GAsyncResult *result,
+                 gpointer      user_data)
+{
+  GError *error = NULL;
+
+  g_assert_cmpint (gsock_socket_connection_send_finish (GSOCK_SOCKET_CONNECTION (source), result, &error), ==, 1);
+  g_assert_no_error (error);
+  g_string_append (user_data, ".");
+}
+
+static void
+append_low (GObject      *source,
+            GAsyncResult *result,
+            gpointer      user_data)
+{
+  g_string_append (user_data, "low");
+  append_priority (source, result, user_data);
+}
+
+static void
+append_high (GObject      *source,
+             GAsyncResult *result,
+             gpointer      user_data)
+{
+  g_string_append (user_data, "high");
+  append_priority (source, result, user_data);
+}
+
+/* Who is more urgent comes first, whoever was asked first. */
+static void
+test_send_priorities (void)
+{
+  GSocket *peer;
+  GsockSocketConnection *connection = connected (&peer);
+  GString *order = g_string_new (NULL);
+
+  gsock_socket_connection_send_async (connection, "l", 1, G_PRIORITY_LOW, NULL, append_low, order);
+  gsock_socket_connection_send_async (connection, "h", 1, G_PRIORITY_HIGH, NULL, append_high, order);
+  ITERATE_UNTIL (order->len == strlen ("high.low."));
+  g_assert_cmpstr (order->str, ==, "high.low.");
+  assert_receives (peer, "hl");
+  g_string_free (order, TRUE);
+  iterate_all ();
+  drop_last (connection);
+  g_object_unref (peer);
+}
+
+static void
+test_receive_and_send_of_nothing (void)
+{
+  GError *error = NULL;
+  GSocket *peer;
+  GsockSocketConnection *connection = connected (&peer);
+  GAsyncResult *received = NULL, *sent = NULL;
+  char buffer[1];
+
+  gsock_socket_connection_receive_async (connection, NULL, 0, G_PRIORITY_DEFAULT, NULL, keep_result, &received);
+  gsock_socket_connection_send_async (connection, NULL, 0, G_PRIORITY_DEFAULT, NULL, keep_result, &sent);
+  ITERATE_UNTIL (received != NULL && sent != NULL);
+  g_assert_cmpint (gsock_socket_connection_receive_finish (connection, received, &error), ==, 0);
+  g_assert_no_error (error);
+  g_assert_cmpint (gsock_socket_connection_send_finish (connection, sent, &error), ==, 0);
+  g_assert_no_error (error);
+  drop_last (g_steal_pointer (&received));
+  drop_last (g_steal_pointer (&sent));
+
+  /* And of more than there can be, as GIO's streams answer it. */
+  gsock_socket_connection_receive_async (connection, buffer, (gsize) G_MAXSSIZE + 1, G_PRIORITY_DEFAULT, NULL,
+                                         keep_result, &received);
+  gsock_socket_connection_send_async (connection, buffer, G_MAXSIZE, G_PRIORITY_DEFAULT, NULL, keep_result, &sent);
+  g_assert_null (received);
+  g_assert_null (sent);
+  ITERATE_UNTIL (received != NULL && sent != NULL);
+  ASSERT_RECEIVE_FAILS (connection, received, G_IO_ERROR_INVALID_ARGUMENT);
+  ASSERT_SEND_FAILS (connection, sent, G_IO_ERROR_INVALID_ARGUMENT);
+  drop_last (g_steal_pointer (&received));
+  drop_last (g_steal_pointer (&sent));
+  iterate_all ();
+  drop_last (connection);
+  g_object_unref (peer);
+}
+
+static void
+test_receive_finish_of_something_else (void)
+{
+  static int tag;
+  GSocket *peer, *another_peer;
+  GsockSocketConnection *connection = connected (&peer), *another = connected (&another_peer);
+  GAsyncResult *result = NULL;
+  GTask *task = g_task_new (connection, NULL, NULL, NULL);
+
+  /* Somebody else's task. */
+  g_task_set_source_tag (task, &tag);
+  ASSERT_RECEIVE_FAILS (connection, G_ASYNC_RESULT (task), G_IO_ERROR_INVALID_ARGUMENT);
+  ASSERT_SEND_FAILS (connection, G_ASYNC_RESULT (task), G_IO_ERROR_INVALID_ARGUMENT);
+  ASSERT_RECEIVE_FAILS (connection, NULL, G_IO_ERROR_INVALID_ARGUMENT);
+  ASSERT_SEND_FAILS (connection, NULL, G_IO_ERROR_INVALID_ARGUMENT);
+  g_task_return_boolean (task, TRUE);
+  iterate_all ();
+  g_object_unref (task);
+
+  /* Another connection's. */
+  gsock_socket_connection_send_async (another, "x", 1, G_PRIORITY_DEFAULT, NULL, keep_result, &result);
+  ITERATE_UNTIL (result != NULL);
+  ASSERT_SEND_FAILS (connection, result, G_IO_ERROR_INVALID_ARGUMENT);
+  g_assert_cmpint (gsock_socket_connection_send_finish (another, result, NULL), ==, 1);
+  drop_last (g_steal_pointer (&result));
+
+  /* The stream's. */
+  g_output_stream_write_async (g_io_stream_get_output_stream (G_IO_STREAM (connection)), "x", 1,
+                               G_PRIORITY_DEFAULT, NULL, keep_result, &result);
+  ITERATE_UNTIL (result != NULL);
+  ASSERT_SEND_FAILS (connection, result, G_IO_ERROR_INVALID_ARGUMENT);
+  g_assert_cmpint (g_output_stream_write_finish (g_io_stream_get_output_stream (G_IO_STREAM (connection)),
+                                                 result, NULL), ==, 1);
+  drop_last (g_steal_pointer (&result));
+  iterate_all ();
+  drop_last (connection);
+  drop_last (another);
+  g_object_unref (peer);
+  g_object_unref (another_peer);
+}
+
+typedef struct {
+  GsockSocketConnection *connection;
+  GThread *owner;
+  char buffer[4];
+  int answers;
+} Elsewhere;
+
+static void
+count_answer (GObject      *source,
+              GAsyncResult *result,
+              gpointer      user_data)
+{
+  Elsewhere *elsewhere = user_data;
+
+  (void) source;
+  (void) result;
+  g_assert_true (g_thread_self () == elsewhere->owner);
+  elsewhere->answers++;
+}
+
+static gpointer
+receive_and_send_elsewhere (gpointer data)
+{
+  Elsewhere *elsewhere = data;
+
+  g_assert_false (g_main_context_is_owner (NULL));
+  gsock_socket_connection_receive_async (elsewhere->connection, elsewhere->buffer, sizeof elsewhere->buffer,
+                                         G_PRIORITY_DEFAULT, NULL, count_answer, elsewhere);
+  gsock_socket_connection_send_async (elsewhere->connection, "ping", 4, G_PRIORITY_DEFAULT, NULL,
+                                      count_answer, elsewhere);
+  return NULL;
+}
+
+/* The callbacks are the thread's that runs the context; who asks need not own it. */
+static void
+test_receive_and_send_elsewhere (void)
+{
+  GSocket *peer;
+  Elsewhere elsewhere = { .connection = connected (&peer), .owner = g_thread_self () };
+  GThread *thread;
+
+  g_assert_true (g_main_context_acquire (NULL));
+  thread = g_thread_new ("elsewhere", receive_and_send_elsewhere, &elsewhere);
+  send_all (peer, "pong");
+  ITERATE_UNTIL (elsewhere.answers == 2);
+  g_thread_join (thread);
+  g_main_context_release (NULL);
+  g_assert_cmpmem (elsewhere.buffer, 4, "pong", 4);
+  assert_receives (peer, "ping");
+  iterate_all ();
+  drop_last (elsewhere.connection);
+  g_object_unref (peer);
+}
+
 static void
 count_notify (GObject    *object,
               GParamSpec *pspec,
@@ -435,6 +820,14 @@ main (int    argc,
   g_test_add_func ("/functions/connect/cancelled", test_connect_cancelled);
   g_test_add_func ("/functions/connect_async", test_connect_async);
   g_test_add_func ("/functions/connect_finish/of-something-else", test_connect_finish_of_something_else);
+  g_test_add_func ("/functions/receive_and_send", test_receive_and_send);
+  g_test_add_func ("/functions/receive_and_send/cancelled", test_receive_and_send_cancelled);
+  g_test_add_func ("/functions/receive_and_send/closed", test_receive_and_send_closed);
+  g_test_add_func ("/functions/receive_and_send/of-nothing", test_receive_and_send_of_nothing);
+  g_test_add_func ("/functions/receive_and_send/elsewhere", test_receive_and_send_elsewhere);
+  g_test_add_func ("/functions/receive_finish/of-something-else", test_receive_finish_of_something_else);
+  g_test_add_func ("/functions/send/waits", test_send_that_waits);
+  g_test_add_func ("/functions/send/priorities", test_send_priorities);
   g_test_add_func ("/functions/set_socket", test_set_socket);
   g_test_add_func ("/functions/factory", test_factory);
   g_test_add_func ("/functions/set_home", test_set_home);

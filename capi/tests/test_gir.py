@@ -65,6 +65,11 @@ ADDED = {
         "set_user_timeout",
     },
 }
+# For C alone: they use the caller's memory after they have returned, when other languages have taken it back.
+FOR_C = {
+    "SocketConnection": {"receive_async", "receive_finish", "send_async", "send_finish"},
+    "TcpConnection": set(),
+}
 # What is different on purpose: (class, member): {what: (GIO's, ours)}.
 DIFFERENT = {
     ("SocketConnection", "property socket"): {
@@ -125,9 +130,15 @@ def callable_of(element, is_virtual=False):
     return said
 
 
+def is_for_c(element):
+    return element.get("introspectable") == "0"
+
+
 def members(namespace, name):
     found = {}
     for element in class_of(namespace, name):
+        if is_for_c(element):
+            continue
         tag, member = element.tag.removeprefix(CORE), element.get("name")
         if tag == "virtual-method":
             found["virtual " + member] = callable_of(element)
@@ -163,6 +174,12 @@ class Comparison(unittest.TestCase):
 
     def test_tcp_connection(self):
         self.compare("TcpConnection")
+
+    def test_what_is_for_c_alone(self):
+        for name, ours in FOR_C.items():
+            for namespace, expected in (gio, set()), (gsock, ours):
+                hidden = {of.get("name") for of in class_of(namespace, name) if is_for_c(of)}
+                self.assertEqual(hidden, expected)
 
     def test_the_parents(self):
         for name in ADDED:

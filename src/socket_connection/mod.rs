@@ -2,6 +2,7 @@
 
 mod direct;
 pub(crate) mod imp;
+mod raw;
 mod streams;
 
 use gio::prelude::*;

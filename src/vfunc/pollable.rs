@@ -29,7 +29,7 @@ pub(crate) trait TransportStream: ObjectSubclass<Type: IsA<glib::Object>> {
 }
 
 /// Memory that the caller of an asynchronous C function keeps valid until its callback.
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     start: *mut u8,
     len: usize,
 }
@@ -38,14 +38,18 @@ pub(super) struct Buffer {
 unsafe impl Send for Buffer {}
 
 impl Buffer {
-    pub(super) fn new(start: *mut u8, len: usize) -> Self {
+    pub(crate) fn new(start: *mut u8, len: usize) -> Self {
         Self { start, len }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// # Safety
     ///
     /// The operation has not ended, and nobody else uses the memory.
-    pub(super) unsafe fn fill(&mut self) -> &mut [MaybeUninit<u8>] {
+    pub(crate) unsafe fn fill(&mut self) -> &mut [MaybeUninit<u8>] {
         if self.len == 0 {
             return &mut [];
         }
@@ -56,7 +60,7 @@ impl Buffer {
     /// # Safety
     ///
     /// The operation has not ended, and the memory was given to be written out.
-    pub(super) unsafe fn bytes(&self) -> &[u8] {
+    pub(crate) unsafe fn bytes(&self) -> &[u8] {
         if self.len == 0 {
             return &[];
         }

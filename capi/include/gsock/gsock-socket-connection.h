@@ -274,6 +274,102 @@ gboolean               gsock_socket_connection_connect_finish     (GsockSocketCo
                                                                    GError               **error);
 
 /**
+ * gsock_socket_connection_receive_async: (skip)
+ * @connection: a connection
+ * @buffer: (array length=count) (element-type guint8) (out caller-allocates): where to put what is read
+ * @count: how many bytes of @buffer there are
+ * @io_priority: the priority of the operation, %G_PRIORITY_DEFAULT for most
+ * @cancellable: (nullable): a #GCancellable, or %NULL
+ * @callback: (nullable) (scope async) (closure user_data): what to call when it is done
+ * @user_data: data for @callback
+ *
+ * Reads at most @count bytes: the same as g_input_stream_read_async() on the connection's input stream, for
+ * less. It does not make that stream pending: of several reads that wait, each gets what it finds.
+ *
+ * @buffer must stay, and is nobody else's, until @callback is called: in the #GMainContext that is
+ * thread-default now, which this thread need not own, and never before this returns. Without a @callback
+ * nothing tells when that is. Languages whose memory moves, or goes when the call returns, read the stream.
+ *
+ * Since: 0.2
+ */
+extern
+void                   gsock_socket_connection_receive_async      (GsockSocketConnection *connection,
+                                                                   void                  *buffer,
+                                                                   gsize                  count,
+                                                                   int                    io_priority,
+                                                                   GCancellable          *cancellable,
+                                                                   GAsyncReadyCallback    callback,
+                                                                   gpointer               user_data);
+
+/**
+ * gsock_socket_connection_receive_finish: (skip)
+ * @connection: a connection
+ * @result: what the callback was given
+ * @error: a place for an error, or %NULL
+ *
+ * Takes the outcome of gsock_socket_connection_receive_async(), once.
+ *
+ * A count of more than %G_MAXSSIZE, and anything but such a result, gives %G_IO_ERROR_INVALID_ARGUMENT. What
+ * was cancelled has read nothing.
+ *
+ * Returns: how many bytes were read, 0 at the end of what the peer sends, or -1 with @error set
+ *
+ * Since: 0.2
+ */
+extern
+gssize                 gsock_socket_connection_receive_finish     (GsockSocketConnection *connection,
+                                                                   GAsyncResult          *result,
+                                                                   GError               **error);
+
+/**
+ * gsock_socket_connection_send_async: (skip)
+ * @connection: a connection
+ * @buffer: (array length=count) (element-type guint8): what to write
+ * @count: how many bytes of @buffer there are
+ * @io_priority: the priority of the operation, %G_PRIORITY_DEFAULT for most
+ * @cancellable: (nullable): a #GCancellable, or %NULL
+ * @callback: (nullable) (scope async) (closure user_data): what to call when it is done
+ * @user_data: data for @callback
+ *
+ * Writes at most @count bytes: the same as g_output_stream_write_async() on the connection's output stream,
+ * for less. It does not make that stream pending.
+ *
+ * @buffer must stay as it is until @callback is called: in the #GMainContext that is thread-default now, which
+ * this thread need not own, and never before this returns. Without a @callback nothing tells when that is.
+ * Languages whose memory moves, or goes when the call returns, write to the stream.
+ *
+ * Since: 0.2
+ */
+extern
+void                   gsock_socket_connection_send_async         (GsockSocketConnection *connection,
+                                                                   const void            *buffer,
+                                                                   gsize                  count,
+                                                                   int                    io_priority,
+                                                                   GCancellable          *cancellable,
+                                                                   GAsyncReadyCallback    callback,
+                                                                   gpointer               user_data);
+
+/**
+ * gsock_socket_connection_send_finish: (skip)
+ * @connection: a connection
+ * @result: what the callback was given
+ * @error: a place for an error, or %NULL
+ *
+ * Takes the outcome of gsock_socket_connection_send_async(), once.
+ *
+ * A count of more than %G_MAXSSIZE, and anything but such a result, gives %G_IO_ERROR_INVALID_ARGUMENT. What
+ * was cancelled has written nothing.
+ *
+ * Returns: how many bytes were written, 0 only where there were none to write, or -1 with @error set
+ *
+ * Since: 0.2
+ */
+extern
+gssize                 gsock_socket_connection_send_finish        (GsockSocketConnection *connection,
+                                                                   GAsyncResult          *result,
+                                                                   GError               **error);
+
+/**
  * gsock_socket_connection_get_socket: (get-property socket)
  * @connection: a connection
  *
