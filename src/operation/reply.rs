@@ -251,8 +251,10 @@ pub(super) unsafe fn taken(
     result: *mut gio::ffi::GAsyncResult,
     tag: &'static Tag,
 ) -> Option<Result<usize, glib::Error>> {
-    // SAFETY: a live instance, which begins with its class; nothing derives from this one.
-    let type_ = unsafe { (*(*result.cast::<gobject_ffi::GTypeInstance>()).g_class).g_type };
+    // SAFETY: a live instance, which begins with its class.
+    let class = unsafe { (*result.cast::<gobject_ffi::GTypeInstance>()).g_class };
+    // SAFETY: a class begins with its type. Nothing derives from this one.
+    let type_ = unsafe { (*class).g_type };
     if type_ != ResultObject::static_type().into_glib() {
         return None;
     }
