@@ -9,7 +9,7 @@ mod task;
 mod transfer;
 
 pub(crate) use reply::Reply;
-pub(crate) use task::{Answers, Tag, Task, finish, finish_size, ready_callback};
+pub(crate) use task::{Answers, Tag, Task, finish, finish_size, load_tasks, ready_callback};
 pub(crate) use transfer::{Moving, Transfer};
 
 use std::{

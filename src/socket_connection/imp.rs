@@ -16,6 +16,7 @@ use super::streams::Streams;
 use crate::{
     error,
     home::{Notifier, change},
+    operation::load_tasks,
     socket_input_stream::SocketInputStream,
     socket_output_stream::SocketOutputStream,
     subclass::{
@@ -75,6 +76,7 @@ impl ObjectSubclass for SocketConnection {
         ] {
             debug_assert!(type_.is_valid());
         }
+        load_tasks();
     }
 
     fn class_init(class: &mut Self::Class) {

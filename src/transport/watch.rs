@@ -163,9 +163,9 @@ impl Transport {
 
     fn remove(&self, all: impl Iterator<Item = Watched>) {
         // Of a number that somebody else has closed nothing is known any more.
-        let using = self.enter();
+        let using = self.descriptor.enter().filter(|_| !self.is_inherited());
         for (engine, registration) in all {
-            engine.remove(&registration, using.is_ok());
+            engine.remove(&registration, using.is_some());
         }
     }
 }

@@ -184,6 +184,33 @@ fn on_unix_sockets_our_own_shutdown_of_the_reading_side_is_taken_for_the_peers()
     });
 }
 
+fn is_task(result: &gio::AsyncResult) -> bool {
+    result.type_().name() == "GTask"
+}
+
+/// ASYNC-0: what reads and writes answer with is a `GAsyncResult`, as documented, and no more than that.
+#[test]
+fn differs_async_0_the_result_of_a_read_is_lighter_than_a_task() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, context| {
+                let (under, mut peer) = side.connected();
+                peer.write_all(b"x").unwrap();
+                let answered = Slot::new();
+                let put = answered.put();
+                read_async_in_c(&under.input(), 1, None, move |input, result| {
+                    assert_eq!(read_finish(input, result).unwrap(), 1);
+                    put(is_task(result));
+                });
+                answered.wait(context)
+            },
+            true,
+            false,
+        );
+    });
+}
+
 /// ASYNC-12: who asks the result which cancellable it had gets none of ours.
 #[test]
 fn differs_async_12_a_result_names_no_cancellable() {
@@ -200,16 +227,19 @@ fn differs_async_12_a_result_names_no_cancellable() {
                     1,
                     Some(&cancellable),
                     move |input, result| {
-                        // SAFETY: what a read answers is a GTask.
-                        let named = unsafe {
-                            gio::ffi::g_task_get_cancellable(
-                                ToGlibPtr::<*mut gio::ffi::GAsyncResult>::to_glib_none(result)
-                                    .0
-                                    .cast(),
-                            )
+                        let named = is_task(result) && {
+                            // SAFETY: a GTask, as was just seen.
+                            let named = unsafe {
+                                gio::ffi::g_task_get_cancellable(
+                                    ToGlibPtr::<*mut gio::ffi::GAsyncResult>::to_glib_none(result)
+                                        .0
+                                        .cast(),
+                                )
+                            };
+                            !named.is_null()
                         };
                         assert_eq!(read_finish(input, result).unwrap(), 1);
-                        put(!named.is_null());
+                        put(named);
                     },
                 );
                 answered.wait(context)
