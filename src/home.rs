@@ -103,6 +103,8 @@ pub(crate) struct Notifier {
     closed_told: AtomicBool,
     /// When each byte counter was told last.
     bytes_told: [AtomicI64; 2],
+    /// How many transfers have asked since whether it is time, on the home thread.
+    bytes_untold: AtomicU32,
 }
 
 impl Notifier {
@@ -118,6 +120,7 @@ impl Notifier {
             look: Errand::default(),
             closed_told: AtomicBool::new(false),
             bytes_told: [AtomicI64::new(LONG_AGO), AtomicI64::new(LONG_AGO)],
+            bytes_untold: AtomicU32::new(0),
         })
     }
 
@@ -226,9 +229,18 @@ impl Notifier {
     /// nobody runs it. For transfers that need no loop.
     pub(crate) fn catch_up_with_bytes(self: &Arc<Self>) {
         let pending = self.pending.load(Ordering::Relaxed) & change::BYTES;
-        if pending != 0 && self.is_home() && self.are_bytes_due(pending) {
+        if pending != 0 && self.is_home() && self.asks_for_the_time() && self.are_bytes_due(pending)
+        {
+            self.bytes_untold.store(0, Ordering::Relaxed);
             self.flush(false);
         }
+    }
+
+    /// Of many transfers in a short time few ask.
+    fn asks_for_the_time(&self) -> bool {
+        let untold = self.bytes_untold.load(Ordering::Relaxed).wrapping_add(1);
+        self.bytes_untold.store(untold, Ordering::Relaxed);
+        untold.is_power_of_two() || untold.is_multiple_of(64)
     }
 
     /// Looks again soon whether the object is closed, and tells it then.
