@@ -5,6 +5,7 @@
 //! the time when there are many.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -21,28 +22,47 @@ const SHARE: i64 = 64;
 
 #[derive(Default)]
 pub(super) struct Lent {
-    all: Mutex<Vec<Weak<dyn Observer>>>,
+    all: Mutex<Observers>,
     /// Whether there are some, readable without the lock.
     any: AtomicBool,
     /// When many may be looked at again.
     next: AtomicI64,
 }
 
+#[derive(Default)]
+struct Observers {
+    /// By their addresses, which nobody else can have for as long as they are here.
+    known: BTreeMap<usize, Weak<dyn Observer>>,
+    /// How many there may be before those that are gone are given up.
+    room: usize,
+}
+
+impl Observers {
+    fn forget(&mut self, told: &[usize]) {
+        for address in told {
+            self.known.remove(address);
+        }
+        self.known.retain(|_, known| known.strong_count() > 0);
+        self.room = (self.known.len() * 2).max(FEW);
+    }
+}
+
+fn address_of(observer: &Weak<dyn Observer>) -> usize {
+    observer.as_ptr().cast::<()>() as usize
+}
+
 impl Lent {
-    fn all(&self) -> MutexGuard<'_, Vec<Weak<dyn Observer>>> {
+    fn all(&self) -> MutexGuard<'_, Observers> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn add(&self, observer: Weak<dyn Observer>) {
         let mut all = self.all();
-        if all.iter().any(|known| known.ptr_eq(&observer)) {
-            return;
-        }
         // Of those that are gone at most as many as of the others are kept.
-        if all.len() == all.capacity() {
-            all.retain(|known| known.strong_count() > 0);
+        if all.known.len() >= all.room {
+            all.forget(&[]);
         }
-        all.push(observer);
+        all.known.insert(address_of(&observer), observer);
         self.any.store(true, Ordering::Release);
     }
 
@@ -60,7 +80,7 @@ impl Lent {
         // None of them is let go of under the lock, which its end may want.
         let observers: Vec<_> = {
             let all = self.all();
-            all.iter().filter_map(Weak::upgrade).collect()
+            all.known.values().filter_map(Weak::upgrade).collect()
         };
         let gone: Vec<_> = observers
             .iter()
@@ -68,7 +88,8 @@ impl Lent {
             .map(Arc::downgrade)
             .collect();
         if observers.is_empty() || !gone.is_empty() {
-            self.forget(&gone);
+            let told: Vec<usize> = gone.iter().map(address_of).collect();
+            self.forget(&told);
         }
         for observer in gone {
             engine.at(None, move || {
@@ -85,10 +106,10 @@ impl Lent {
     }
 
     /// Those who are told, and those who have gone by themselves.
-    fn forget(&self, told: &[Weak<dyn Observer>]) {
+    fn forget(&self, told: &[usize]) {
         let mut all = self.all();
-        all.retain(|known| known.strong_count() > 0 && !told.iter().any(|told| told.ptr_eq(known)));
-        self.any.store(!all.is_empty(), Ordering::Release);
+        all.forget(told);
+        self.any.store(!all.known.is_empty(), Ordering::Release);
     }
 }
 
