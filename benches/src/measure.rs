@@ -1,0 +1,188 @@
+//! Clocks, and what is made of many readings of them.
+
+use std::{
+    io::{self, Write},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::sys;
+
+/// What one operation took, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sample {
+    pub wall: f64,
+    pub cpu: f64,
+}
+
+/// A measurement that has begun. CPU is that of the calling thread alone.
+#[derive(Clone, Copy)]
+pub struct Clocks {
+    wall: u64,
+    cpu: u64,
+}
+
+impl Clocks {
+    pub fn start() -> Self {
+        Self {
+            wall: sys::clock(libc::CLOCK_MONOTONIC),
+            cpu: sys::clock(libc::CLOCK_THREAD_CPUTIME_ID),
+        }
+    }
+
+    pub fn stop(self, operations: u64) -> Sample {
+        let end = Self::start();
+        let each = |from: u64, to: u64| (to - from) as f64 / operations as f64;
+        Sample {
+            wall: each(self.wall, end.wall),
+            cpu: each(self.cpu, end.cpu),
+        }
+    }
+}
+
+/// Counts the messages of all clients of a loop, and reads the clocks at the first that counts and at the
+/// last. The same few loads and stores for every contestant; only one thread writes.
+pub struct Progress {
+    passed: AtomicU64,
+    warmup: u64,
+    total: u64,
+    started: [AtomicU64; 2],
+    result: [AtomicU64; 2],
+}
+
+impl Progress {
+    /// One for the rest of the process, so that tasks of every kind may refer to it.
+    pub fn leak(warmup: u64, messages: u64) -> &'static Self {
+        Box::leak(Box::new(Self {
+            passed: AtomicU64::new(0),
+            warmup,
+            total: warmup + messages,
+            started: Default::default(),
+            result: Default::default(),
+        }))
+    }
+
+    /// Called where the first message would be sent, for runs without a warm-up.
+    pub fn begin(&self) {
+        if self.warmup == 0 {
+            self.start();
+        }
+    }
+
+    /// A round trip has ended.
+    pub fn tick(&self) {
+        let passed = self.passed.load(Ordering::Relaxed) + 1;
+        self.passed.store(passed, Ordering::Relaxed);
+        if passed == self.warmup {
+            self.start();
+        }
+        if passed == self.total {
+            self.stop();
+        }
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.passed.load(Ordering::Relaxed) >= self.total
+    }
+
+    pub fn sample(&self) -> Sample {
+        let [wall, cpu] = &self.result;
+        Sample {
+            wall: f64::from_bits(wall.load(Ordering::Relaxed)),
+            cpu: f64::from_bits(cpu.load(Ordering::Relaxed)),
+        }
+    }
+
+    fn start(&self) {
+        let Clocks { wall, cpu } = Clocks::start();
+        self.started[0].store(wall, Ordering::Relaxed);
+        self.started[1].store(cpu, Ordering::Relaxed);
+    }
+
+    fn stop(&self) {
+        let clocks = Clocks {
+            wall: self.started[0].load(Ordering::Relaxed),
+            cpu: self.started[1].load(Ordering::Relaxed),
+        };
+        let Sample { wall, cpu } = clocks.stop(self.total - self.warmup);
+        self.result[0].store(wall.to_bits(), Ordering::Relaxed);
+        self.result[1].store(cpu.to_bits(), Ordering::Relaxed);
+    }
+}
+
+/// Smallest, median and largest of some figures.
+#[derive(Clone, Copy, Debug)]
+pub struct Spread {
+    pub min: f64,
+    pub median: f64,
+    pub max: f64,
+}
+
+impl Spread {
+    /// `None` of nothing.
+    pub fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut figures: Vec<f64> = figures.into_iter().collect();
+        figures.sort_by(f64::total_cmp);
+        Some(Self {
+            min: *figures.first()?,
+            median: figures[figures.len() / 2],
+            max: *figures.last()?,
+        })
+    }
+}
+
+/// The samples of several variants, one of each from every repetition.
+pub struct Series {
+    variants: Vec<String>,
+    samples: Vec<Vec<Sample>>,
+}
+
+impl Series {
+    /// Runs every variant once per repetition, a different one first each time.
+    pub fn interleave(
+        repetitions: usize,
+        variants: &[&str],
+        mut run: impl FnMut(&str) -> Sample,
+    ) -> Self {
+        let mut samples = vec![Vec::with_capacity(repetitions); variants.len()];
+        for repetition in 0..repetitions {
+            for turn in 0..variants.len() {
+                let which = (repetition + turn) % variants.len();
+                samples[which].push(run(variants[which]));
+            }
+            progress_dot();
+        }
+        Self {
+            variants: variants.iter().map(ToString::to_string).collect(),
+            samples,
+        }
+    }
+
+    /// The figures of one variant, in the order of the repetitions; none if it did not run.
+    pub fn of(&self, variant: &str, figure: Figure) -> Vec<f64> {
+        let which = self.variants.iter().position(|name| name == variant);
+        which.map_or_else(Vec::new, |which| {
+            self.samples[which].iter().map(|s| figure.of(s)).collect()
+        })
+    }
+}
+
+/// Which of the two figures of a sample a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    Wall,
+    Cpu,
+}
+
+impl Figure {
+    fn of(self, sample: &Sample) -> f64 {
+        match self {
+            Self::Wall => sample.wall,
+            Self::Cpu => sample.cpu,
+        }
+    }
+}
+
+fn progress_dot() {
+    // Nothing depends on whether anybody sees it.
+    let _ = io::stderr().write_all(b".");
+}

@@ -1,0 +1,159 @@
+//! What is measured: each kind of work in a process of its own, so that no run finds what another has left
+//! behind, and so that its instructions and system calls can be counted as they are.
+
+mod bulk;
+mod construction;
+mod loops;
+mod memory;
+mod rest;
+mod sync;
+
+use std::{env, error::Error, fmt, process::Command};
+
+use crate::{measure::Sample, sockets::Ports, sys};
+
+/// After this many seconds a measurement has hung; under valgrind everything takes fifty times as long.
+const LIMIT: u32 = 100;
+
+/// A piece of work, and who does it.
+#[derive(Clone, Copy, Debug)]
+pub enum Work {
+    /// Round trips between two ends on one loop, per round trip.
+    Loop {
+        messages: u64,
+        warmup: u64,
+        idle: usize,
+        active: usize,
+    },
+    /// Blocking round trips to another process, per round trip.
+    Sync { messages: u64 },
+    /// Writes of 64 KiB to another process, per KiB.
+    Bulk { mebibytes: u64 },
+    /// Making a connection and dropping it, per connection.
+    Construction { count: u64 },
+    /// Bytes of the heap per connection with a pending read.
+    Memory { count: u64 },
+    /// A loop on which nothing happens, for so many seconds.
+    Rest { seconds: u64 },
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Loop {
+                messages,
+                warmup,
+                idle,
+                active,
+            } => write!(f, "loop {messages} {warmup} {idle} {active}"),
+            Self::Sync { messages } => write!(f, "sync {messages}"),
+            Self::Bulk { mebibytes } => write!(f, "bulk {mebibytes}"),
+            Self::Construction { count } => write!(f, "construction {count}"),
+            Self::Memory { count } => write!(f, "memory {count}"),
+            Self::Rest { seconds } => write!(f, "rest {seconds}"),
+        }
+    }
+}
+
+impl Work {
+    fn parse(words: &[String]) -> Option<Self> {
+        let number = |at: usize| words.get(at)?.parse::<u64>().ok();
+        Some(match words.first()?.as_str() {
+            "loop" => Self::Loop {
+                messages: number(1)?,
+                warmup: number(2)?,
+                idle: usize::try_from(number(3)?).ok()?,
+                active: usize::try_from(number(4)?).ok()?,
+            },
+            "sync" => Self::Sync {
+                messages: number(1)?,
+            },
+            "bulk" => Self::Bulk {
+                mebibytes: number(1)?,
+            },
+            "construction" => Self::Construction { count: number(1)? },
+            "memory" => Self::Memory { count: number(1)? },
+            "rest" => Self::Rest {
+                seconds: number(1)?,
+            },
+            _ => return None,
+        })
+    }
+
+    /// The command line after the program's name.
+    pub fn arguments(&self, variant: &str, ports: Ports) -> Vec<String> {
+        let Ports { hold, echo, sink } = ports;
+        let line = format!("once {variant} {hold} {echo} {sink} {self}");
+        line.split(' ').map(ToOwned::to_owned).collect()
+    }
+
+    /// Has a process do it. Answers what that took.
+    pub fn run(&self, variant: &str, ports: Ports) -> Result<Sample, Box<dyn Error>> {
+        let output = Command::new(env::current_exe()?)
+            .args(self.arguments(variant, ports))
+            .envs(self.environment())
+            .output()?;
+        let figures = String::from_utf8_lossy(&output.stdout);
+        let figures: Vec<f64> = figures.split_whitespace().flat_map(str::parse).collect();
+        let &[wall, cpu] = figures.as_slice() else {
+            let why = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{variant}, {self}: {}, {why}", output.status).into());
+        };
+        Ok(Sample { wall, cpu })
+    }
+
+    /// GLib's own allocator takes its memory in blocks; what a connection takes of them shows only without.
+    fn environment(&self) -> Option<(&'static str, &'static str)> {
+        matches!(self, Self::Memory { .. }).then_some(("G_SLICE", "always-malloc"))
+    }
+}
+
+/// What such a process does: `VARIANT HOLD ECHO SINK WORK…`. It prints the sample.
+pub fn once(words: &[String]) -> Result<(), Box<dyn Error>> {
+    let usage = "once VARIANT HOLD ECHO SINK WORK…";
+    let [variant, hold, echo, sink, work @ ..] = words else {
+        return Err(usage.into());
+    };
+    let ports = Ports {
+        hold: hold.parse()?,
+        echo: echo.parse()?,
+        sink: sink.parse()?,
+    };
+    let work = Work::parse(work).ok_or(usage)?;
+    sys::end_after(LIMIT);
+    sys::raise_descriptor_limit();
+    let context = glib::MainContext::new();
+    let sample = context.with_thread_default(|| match work {
+        Work::Loop {
+            messages,
+            warmup,
+            idle,
+            active,
+        } => {
+            let share = |all: u64| all / active as u64;
+            loops::round_trips(
+                &context,
+                variant,
+                &loops::Load {
+                    messages: share(messages),
+                    warmup: share(warmup),
+                    idle,
+                    active,
+                },
+                ports.hold,
+            )
+        }
+        Work::Sync { messages } => sync::round_trips(variant, messages, ports.echo),
+        Work::Bulk { mebibytes } => bulk::write(&context, variant, mebibytes, ports.sink),
+        Work::Construction { count } => construction::construct(variant, count, ports.hold),
+        Work::Memory { count } => memory::per_connection(&context, variant, count, ports.hold),
+        Work::Rest { seconds } => rest::rest(&context, variant, seconds, ports.hold),
+    })??;
+    println!("{} {}", sample.wall, sample.cpu);
+    sys::exit_now()
+}
+
+/// There is no such variant of this work.
+fn unknown(variant: &str) -> Box<dyn Error> {
+    format!("nobody is called {variant}").into()
+}

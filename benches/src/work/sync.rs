@@ -1,0 +1,84 @@
+//! Blocking round trips of 64 bytes with a peer in another process. CPU is that of this end.
+
+use std::{
+    error::Error,
+    io::{Read, Write},
+};
+
+use gio::prelude::*;
+use gsock::SocketConnection;
+
+use super::unknown;
+use crate::{
+    contestants::{SIZE, gio, gio_socket, ours},
+    measure::{Clocks, Sample},
+    sockets::connect,
+};
+
+const WARMUP: u64 = 20;
+
+pub fn round_trips(variant: &str, messages: u64, echo: u16) -> Result<Sample, Box<dyn Error>> {
+    let socket = connect(echo)?;
+    let given = |socket| SocketConnection::factory_create_connection(&gio_socket(socket));
+    let cancellable = gio::Cancellable::new();
+    let with = Some(&cancellable);
+    match variant {
+        "std" => {
+            let mut writer = socket.try_clone()?;
+            let mut reader = socket;
+            measure(
+                messages,
+                |bytes| Ok(writer.write(bytes)?),
+                |buffer| Ok(reader.read(buffer)?),
+            )
+        }
+        "ours" => streams(messages, &ours(socket), None),
+        "ours-given" => streams(messages, &given(socket), None),
+        "ours+cancellable" => streams(messages, &ours(socket), with),
+        "ours-given+cancellable" => streams(messages, &given(socket), with),
+        "c" => streams(messages, &gio(socket), None),
+        "c+cancellable" => streams(messages, &gio(socket), with),
+        _ => Err(unknown(variant)),
+    }
+}
+
+fn streams(
+    messages: u64,
+    connection: &impl IsA<gio::IOStream>,
+    cancellable: Option<&gio::Cancellable>,
+) -> Result<Sample, Box<dyn Error>> {
+    let (input, output) = (connection.input_stream(), connection.output_stream());
+    measure(
+        messages,
+        |bytes| Ok(usize::try_from(output.write(bytes, cancellable)?)?),
+        |buffer| Ok(input.read(buffer, cancellable)?),
+    )
+}
+
+fn measure(
+    messages: u64,
+    mut write: impl FnMut(&[u8]) -> Result<usize, Box<dyn Error>>,
+    mut read: impl FnMut(&mut [u8]) -> Result<usize, Box<dyn Error>>,
+) -> Result<Sample, Box<dyn Error>> {
+    let message = [7; SIZE];
+    let mut buffer = [0; SIZE];
+    let mut round_trip = || -> Result<(), Box<dyn Error>> {
+        let wrote = write(&message)?;
+        assert_eq!(wrote, SIZE, "so little always fits");
+        let mut got = 0;
+        while got < SIZE {
+            let count = read(&mut buffer[got..])?;
+            assert_ne!(count, 0, "the peer does not close");
+            got += count;
+        }
+        Ok(())
+    };
+    for _ in 0..WARMUP {
+        round_trip()?;
+    }
+    let clocks = Clocks::start();
+    for _ in 0..messages {
+        round_trip()?;
+    }
+    Ok(clocks.stop(messages))
+}
