@@ -1,9 +1,12 @@
 //! The measurements behind what gsock says about its speed: see the README beside this crate.
 
 mod contestants;
+mod machine;
 mod measure;
+mod rows;
 mod sockets;
 mod sys;
+mod table;
 mod work;
 
 use std::{env, error::Error, process::ExitCode};
@@ -22,8 +25,47 @@ fn main() -> ExitCode {
 fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
     let (command, rest) = words.split_first().ok_or("table, counts, peers or once")?;
     match command.as_str() {
+        "table" => table(rest.first().map_or("", String::as_str)),
         "peers" => sockets::serve_peers(),
         "once" => work::once(rest),
         other => Err(format!("{other} is none of table, counts, peers and once").into()),
     }
+}
+
+/// Measures and prints all, or what belongs to one word.
+fn table(only: &str) -> Result<(), Box<dyn Error>> {
+    const PARTS: [&str; 8] = [
+        "echo",
+        "idle",
+        "active",
+        "sync",
+        "bulk",
+        "connect",
+        "construction",
+        "memory",
+    ];
+    if !only.is_empty() && !PARTS.contains(&only) {
+        return Err(format!("{only} is none of {}", PARTS.join(", ")).into());
+    }
+    let peers = sockets::Peers::start()?;
+    print!("{}", machine::header());
+    let mut all = Vec::new();
+    for part in PARTS
+        .into_iter()
+        .filter(|part| only.is_empty() || *part == only)
+    {
+        eprintln!("measuring: {part}");
+        all.extend(match part {
+            "echo" => rows::echo(&rows::measure_echo(&peers)?),
+            "idle" => rows::idle(&rows::measure_idle(&peers)?),
+            "active" => rows::active(&peers)?,
+            "sync" => rows::sync(&peers)?,
+            "bulk" => rows::bulk(&peers)?,
+            "connect" => rows::connect(),
+            "construction" => rows::construction(&peers)?,
+            _ => rows::memory(&peers)?,
+        });
+    }
+    table::print(&all);
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Clocks, and what is made of many readings of them.
 
 use std::{
-    io::{self, Write},
+    error::Error,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -130,36 +130,35 @@ impl Spread {
     }
 }
 
-/// The samples of several variants, one of each from every repetition.
+/// The samples of several entrants, one of each from every repetition.
 pub struct Series {
-    variants: Vec<String>,
+    entrants: Vec<String>,
     samples: Vec<Vec<Sample>>,
 }
 
 impl Series {
-    /// Runs every variant once per repetition, a different one first each time.
-    pub fn interleave(
+    /// Runs every entrant once per repetition, a different one first each time.
+    pub fn interleave<E>(
         repetitions: usize,
-        variants: &[&str],
-        mut run: impl FnMut(&str) -> Sample,
-    ) -> Self {
-        let mut samples = vec![Vec::with_capacity(repetitions); variants.len()];
+        entrants: &[(String, E)],
+        mut run: impl FnMut(&E) -> Result<Sample, Box<dyn Error>>,
+    ) -> Result<Self, Box<dyn Error>> {
+        let mut samples = vec![Vec::with_capacity(repetitions); entrants.len()];
         for repetition in 0..repetitions {
-            for turn in 0..variants.len() {
-                let which = (repetition + turn) % variants.len();
-                samples[which].push(run(variants[which]));
+            for turn in 0..entrants.len() {
+                let which = (repetition + turn) % entrants.len();
+                samples[which].push(run(&entrants[which].1)?);
             }
-            progress_dot();
         }
-        Self {
-            variants: variants.iter().map(ToString::to_string).collect(),
+        Ok(Self {
+            entrants: entrants.iter().map(|(name, _)| name.clone()).collect(),
             samples,
-        }
+        })
     }
 
-    /// The figures of one variant, in the order of the repetitions; none if it did not run.
-    pub fn of(&self, variant: &str, figure: Figure) -> Vec<f64> {
-        let which = self.variants.iter().position(|name| name == variant);
+    /// The figures of one entrant, in the order of the repetitions; none if it did not run.
+    pub fn of(&self, entrant: &str, figure: Figure) -> Vec<f64> {
+        let which = self.entrants.iter().position(|name| name == entrant);
         which.map_or_else(Vec::new, |which| {
             self.samples[which].iter().map(|s| figure.of(s)).collect()
         })
@@ -180,9 +179,4 @@ impl Figure {
             Self::Cpu => sample.cpu,
         }
     }
-}
-
-fn progress_dot() {
-    // Nothing depends on whether anybody sees it.
-    let _ = io::stderr().write_all(b".");
 }

@@ -81,6 +81,7 @@ fn listener() -> io::Result<TcpListener> {
 /// Keeps every connection until the other side has ended it.
 fn serve_held(listener: &TcpListener) -> io::Result<()> {
     let epoll = Epoll::new()?;
+    listener.set_nonblocking(true)?;
     epoll.add(listener, false, u64::MAX)?;
     let mut held: Vec<Option<TcpStream>> = Vec::new();
     let mut free: Vec<usize> = Vec::new();
@@ -89,19 +90,29 @@ fn serve_held(listener: &TcpListener) -> io::Result<()> {
         for event in epoll.wait(&mut events)? {
             let key = event.u64;
             if key == u64::MAX {
-                let (socket, _) = listener.accept()?;
-                let slot = free.pop().unwrap_or(held.len());
-                epoll.add(&socket, false, slot as u64)?;
-                if slot == held.len() {
-                    held.push(None);
+                while let Some(socket) = accept_now(listener)? {
+                    let slot = free.pop().unwrap_or(held.len());
+                    epoll.add(&socket, false, slot as u64)?;
+                    if slot == held.len() {
+                        held.push(None);
+                    }
+                    held[slot] = Some(socket);
                 }
-                held[slot] = Some(socket);
             } else if let Some(slot) = held.get_mut(key as usize) {
                 // Nobody sends anything here, so this is the end.
                 drop(slot.take());
                 free.push(key as usize);
             }
         }
+    }
+}
+
+/// `None` when nobody is waiting to be accepted.
+fn accept_now(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
+    match listener.accept() {
+        Ok((socket, _)) => Ok(Some(socket)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

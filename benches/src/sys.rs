@@ -119,14 +119,8 @@ impl Epoll {
         };
         let fd = socket.as_fd().as_raw_fd();
         // SAFETY: both descriptors are open, and the event is copied during the call.
-        let code = unsafe {
-            libc::epoll_ctl(
-                self.0.as_raw_fd(),
-                libc::EPOLL_CTL_ADD,
-                fd,
-                &raw mut event,
-            )
-        };
+        let code =
+            unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) };
         answer(code).map(drop)
     }
 

@@ -131,8 +131,7 @@ impl End {
 
     fn was_read(&self, result: *mut ffi::GAsyncResult) -> usize {
         // SAFETY: the result is the one that this stream's callback got; an error is not asked for.
-        let count =
-            unsafe { ffi::g_input_stream_read_finish(self.input, result, ptr::null_mut()) };
+        let count = unsafe { ffi::g_input_stream_read_finish(self.input, result, ptr::null_mut()) };
         usize::try_from(count).expect("the peer is there")
     }
 

@@ -41,33 +41,21 @@ pub trait Contestant {
     fn run(&mut self, progress: &'static Progress);
 }
 
-/// The names of all, as rows and counts call them.
-pub const NAMES: [&str; 13] = [
-    "own-spawn",
-    "own-spawn+socket",
-    "glib-spawn",
-    "callbacks",
-    "callbacks+socket",
-    "callbacks-plain",
-    "direct",
-    "direct-plain",
-    "c",
-    "c-plain",
-    "gio-rs",
-    "tokio",
-    "epoll",
-];
-
 /// The contestant of that name, on the thread's context where it needs one.
 pub fn by_name(name: &str, context: &glib::MainContext) -> Option<Box<dyn Contestant>> {
     let on = || GlibLoop(context.clone());
     Some(match name {
-        "own-spawn" => Box::new(own_futures::Futures::new(on(), own_futures::Spawn::Own, ours)),
+        "own-spawn" => Box::new(own_futures::Futures::new(
+            on(),
+            own_futures::Spawn::Own,
+            ours,
+        )),
         "own-spawn+socket" => Box::new(own_futures::Futures::new(
             on(),
             own_futures::Spawn::Own,
             ours_with_socket,
         )),
+        "own-spawn-halves" => Box::new(own_futures::Futures::without_objects(on(), ours)),
         "glib-spawn" => Box::new(own_futures::Futures::new(
             on(),
             own_futures::Spawn::Glib,
@@ -79,9 +67,7 @@ pub fn by_name(name: &str, context: &glib::MainContext) -> Option<Box<dyn Contes
             |s| ours_with_socket(s).upcast(),
             true,
         )),
-        "callbacks-plain" => {
-            Box::new(callbacks::Callbacks::new(on(), |s| ours(s).upcast(), false))
-        }
+        "callbacks-plain" => Box::new(callbacks::Callbacks::new(on(), |s| ours(s).upcast(), false)),
         "direct" => Box::new(direct::Direct::new(on(), true)),
         "direct-plain" => Box::new(direct::Direct::new(on(), false)),
         "c" => Box::new(callbacks::Callbacks::new(on(), |s| gio(s).upcast(), true)),

@@ -18,6 +18,7 @@ pub struct Futures {
     on: GlibLoop,
     spawn: Spawn,
     make: fn(TcpStream) -> SocketConnection,
+    keep: bool,
     /// The halves hold the socket and not the object, which belongs to the measurement.
     kept: Vec<SocketConnection>,
 }
@@ -28,14 +29,25 @@ impl Futures {
             on,
             spawn,
             make,
+            keep: true,
             kept: Vec::new(),
+        }
+    }
+
+    /// The halves are all that stays of a connection.
+    pub fn without_objects(on: GlibLoop, make: fn(TcpStream) -> SocketConnection) -> Self {
+        Self {
+            keep: false,
+            ..Self::new(on, Spawn::Own, make)
         }
     }
 
     fn halves(&mut self, socket: TcpStream) -> (ReadHalf, WriteHalf) {
         let connection = (self.make)(socket);
         let halves = connection.halves();
-        self.kept.push(connection);
+        if self.keep {
+            self.kept.push(connection);
+        }
         halves
     }
 

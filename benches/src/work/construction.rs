@@ -14,7 +14,9 @@ use crate::{
 
 pub fn construct(variant: &str, count: u64, hold: u16) -> Result<Sample, Box<dyn Error>> {
     // The first of a class makes the class.
-    let sockets: Vec<TcpStream> = (0..=count).map(|_| connect(hold)).collect::<Result<_, _>>()?;
+    let sockets: Vec<TcpStream> = (0..=count)
+        .map(|_| connect(hold))
+        .collect::<Result<_, _>>()?;
     match variant {
         "ours" => each(sockets, |socket| drop(ours(socket))),
         "ours+streams" => each(sockets, |socket| with_streams(&ours(socket))),

@@ -23,8 +23,7 @@ pub fn round_trips(
     load: &Load,
     hold: u16,
 ) -> Result<Sample, Box<dyn Error>> {
-    let mut contestant =
-        contestants::by_name(variant, context).ok_or_else(|| unknown(variant))?;
+    let mut contestant = contestants::by_name(variant, context).ok_or_else(|| unknown(variant))?;
     for _ in 0..load.idle {
         contestant.add_idle(connect(hold)?);
     }

@@ -3,12 +3,7 @@
 use std::error::Error;
 
 use super::unknown;
-use crate::{
-    contestants,
-    measure::Sample,
-    sockets::connect,
-    sys::heap_in_use,
-};
+use crate::{contestants, measure::Sample, sockets::connect, sys::heap_in_use};
 
 /// So many before it is counted: classes, tables and the engine are there then.
 const WARMUP: usize = 50;
@@ -19,8 +14,7 @@ pub fn per_connection(
     count: u64,
     hold: u16,
 ) -> Result<Sample, Box<dyn Error>> {
-    let mut contestant =
-        contestants::by_name(variant, context).ok_or_else(|| unknown(variant))?;
+    let mut contestant = contestants::by_name(variant, context).ok_or_else(|| unknown(variant))?;
     for _ in 0..WARMUP {
         contestant.add_idle(connect(hold)?);
     }

@@ -25,8 +25,7 @@ pub fn rest(
     seconds: u64,
     hold: u16,
 ) -> Result<Sample, Box<dyn Error>> {
-    let mut contestant =
-        contestants::by_name(variant, context).ok_or_else(|| unknown(variant))?;
+    let mut contestant = contestants::by_name(variant, context).ok_or_else(|| unknown(variant))?;
     for _ in 0..CONNECTIONS {
         contestant.add_idle(connect(hold)?);
     }
