@@ -1,6 +1,7 @@
 //! The measurements behind what gsock says about its speed: see the README beside this crate.
 
 mod contestants;
+mod counts;
 mod machine;
 mod measure;
 mod rows;
@@ -9,7 +10,7 @@ mod sys;
 mod table;
 mod work;
 
-use std::{env, error::Error, process::ExitCode};
+use std::{env, error::Error, path::Path, process::ExitCode};
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -26,6 +27,11 @@ fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
     let (command, rest) = words.split_first().ok_or("table, counts, peers or once")?;
     match command.as_str() {
         "table" => table(rest.first().map_or("", String::as_str)),
+        "counts" => match rest {
+            [file] => counts::run(Path::new(file), false),
+            [file, flag] if flag == "--update" => counts::run(Path::new(file), true),
+            _ => Err("counts FILE [--update]".into()),
+        },
         "peers" => sockets::serve_peers(),
         "once" => work::once(rest),
         other => Err(format!("{other} is none of table, counts, peers and once").into()),

@@ -4,9 +4,6 @@ use std::fmt;
 
 use crate::measure::{Figure, Series, Spread};
 
-/// Who a column is about, from the second on: the first is ours.
-pub const OTHERS: [&str; 5] = ["C GIO", "gio-rs futures", "tokio", "std", "epoll"];
-
 const HEADINGS: [&str; 14] = [
     "",
     "",
@@ -89,7 +86,7 @@ impl Reading<'_> {
         )
     }
 
-    /// A row about `ours`. The others are the entrants of the columns of [`OTHERS`], "" where there is none.
+    /// A row about `ours`. The others are the entrants of the further columns, "" where there is none.
     pub fn row(&self, what: impl Into<String>, ours: &str, others: [&str; 5]) -> RowMaker<'_> {
         let mut figures = [None; 6];
         figures[0] = self.spread(ours).map(|spread| spread.median);
@@ -228,36 +225,39 @@ impl Judgement {
 
 /// Prints all rows below one heading, and says how many goals were met.
 pub fn print(rows: &[Row]) {
-    let mut lines = vec![HEADINGS.map(ToOwned::to_owned)];
-    lines.extend(rows.iter().flat_map(Row::lines));
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
-    let widths: [usize; 14] = std::array::from_fn(|column| width(column).unwrap_or(0));
-    for line in &lines {
-        let mut text = String::new();
-        for (column, cell) in line.iter().enumerate() {
-            let gap = " ".repeat(widths[column] - cell.chars().count());
-            let (left, right) = if left_aligned(column) {
-                ("", &*gap)
-            } else {
-                (&*gap, "")
-            };
-            text += &format!("{left}{cell}{right}  ");
-        }
-        println!("{}", text.trim_end());
-    }
+    let mut lines = vec![HEADINGS.map(ToOwned::to_owned).to_vec()];
+    lines.extend(rows.iter().flat_map(Row::lines).map(Vec::from));
+    print_grid(&lines, &[0, 1, 8, 12, 13]);
     let goals = || {
-        rows.iter()
-            .flat_map(|row| &row.judgements)
-            .filter_map(|j| Some((j, j.goal?)))
+        let judgements = rows.iter().flat_map(|row| &row.judgements);
+        judgements.filter_map(|judgement| Some((judgement.judged, judgement.goal?)))
     };
     let met = goals()
-        .filter(|(judgement, goal)| goal.is_met(judgement.judged))
+        .filter(|(judged, goal)| goal.is_met(*judged))
         .count();
     println!("{met} of {} goals met", goals().count());
 }
 
-fn left_aligned(column: usize) -> bool {
-    matches!(column, 0 | 1 | 8 | 12 | 13)
+/// Prints lines of as many cells each, the given columns aligned at their left.
+pub fn print_grid(lines: &[Vec<String>], left: &[usize]) {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
+    for line in lines {
+        let mut text = String::new();
+        for (column, cell) in line.iter().enumerate() {
+            let gap = " ".repeat(widths[column] - cell.chars().count());
+            let (before, after) = if left.contains(&column) {
+                ("", &*gap)
+            } else {
+                (&*gap, "")
+            };
+            text += &format!("{before}{cell}{after}  ");
+        }
+        println!("{}", text.trim_end());
+    }
 }
 
 /// Three digits that count.

@@ -26,6 +26,9 @@ pub fn construct(variant: &str, count: u64, hold: u16) -> Result<Sample, Box<dyn
         "ours-given+streams" => around(sockets, |socket| with_streams(&given(socket))),
         "c-given" => around(sockets, |socket| drop(of_gio(socket))),
         "c-given+streams" => around(sockets, |socket| with_streams(&of_gio(socket))),
+        // What the others find: to be taken off what was counted of them.
+        "sockets" => each(sockets, drop),
+        "gsockets" => around(sockets, |_| ()),
         _ => Err(unknown(variant)),
     }
 }

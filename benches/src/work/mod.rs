@@ -15,6 +15,9 @@ use crate::{measure::Sample, sockets::Ports, sys};
 /// After this many seconds a measurement has hung; under valgrind everything takes fifty times as long.
 const LIMIT: u32 = 100;
 
+/// In the environment of a process that is counted: see [`sys::stand_still`].
+pub const STILL: &str = "BENCHES_STILL";
+
 /// A piece of work, and who does it.
 #[derive(Clone, Copy, Debug)]
 pub enum Work {
@@ -27,13 +30,15 @@ pub enum Work {
     },
     /// Blocking round trips to another process, per round trip.
     Sync { messages: u64 },
+    /// The same with a peer that has answered already.
+    Answered { messages: u64 },
     /// Writes of 64 KiB to another process, per KiB.
     Bulk { mebibytes: u64 },
     /// Making a connection and dropping it, per connection.
     Construction { count: u64 },
     /// Bytes of the heap per connection with a pending read.
     Memory { count: u64 },
-    /// A loop on which nothing happens, for so many seconds.
+    /// How often a loop wakes up on which nothing happens, in so many seconds.
     Rest { seconds: u64 },
 }
 
@@ -47,6 +52,7 @@ impl fmt::Display for Work {
                 active,
             } => write!(f, "loop {messages} {warmup} {idle} {active}"),
             Self::Sync { messages } => write!(f, "sync {messages}"),
+            Self::Answered { messages } => write!(f, "answered {messages}"),
             Self::Bulk { mebibytes } => write!(f, "bulk {mebibytes}"),
             Self::Construction { count } => write!(f, "construction {count}"),
             Self::Memory { count } => write!(f, "memory {count}"),
@@ -66,6 +72,9 @@ impl Work {
                 active: usize::try_from(number(4)?).ok()?,
             },
             "sync" => Self::Sync {
+                messages: number(1)?,
+            },
+            "answered" => Self::Answered {
                 messages: number(1)?,
             },
             "bulk" => Self::Bulk {
@@ -122,6 +131,9 @@ pub fn once(words: &[String]) -> Result<(), Box<dyn Error>> {
     let work = Work::parse(work).ok_or(usage)?;
     sys::end_after(LIMIT);
     sys::raise_descriptor_limit();
+    if env::var_os(STILL).is_some() {
+        sys::stand_still();
+    }
     let context = glib::MainContext::new();
     let sample = context.with_thread_default(|| match work {
         Work::Loop {
@@ -144,6 +156,7 @@ pub fn once(words: &[String]) -> Result<(), Box<dyn Error>> {
             )
         }
         Work::Sync { messages } => sync::round_trips(variant, messages, ports.echo),
+        Work::Answered { messages } => sync::answered_before(variant, messages),
         Work::Bulk { mebibytes } => bulk::write(&context, variant, mebibytes, ports.sink),
         Work::Construction { count } => construction::construct(variant, count, ports.hold),
         Work::Memory { count } => memory::per_connection(&context, variant, count, ports.hold),
