@@ -5,7 +5,7 @@
 
 STEP := .ci/step
 
-.PHONY: all help setup run test check nets nets-setup controls ci clean
+.PHONY: all help setup run test check nets nets-setup controls build-benches bench bench-counts ci clean
 # The targets stand on each other's builds: one after the other, also under `make -j`.
 .NOTPARALLEL:
 
@@ -62,6 +62,18 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 
 controls: nets-setup ## show for every control that its net finds it
 	@$(STEP) "all controls" .ci/nets/controls.sh
+
+# Ratios of times want a machine with nothing else to do; counts are the same everywhere.
+BENCHES := cargo run --locked --quiet --package gsock-benches --profile bench-release --
+
+build-benches:
+	@$(STEP) "build the benches" cargo build --locked --package gsock-benches --profile bench-release
+
+bench: setup build-benches ## measure beside GIO, gio-rs, tokio, std and epoll (ONLY=echo: that part of it)
+	@$(STEP) "measure" $(BENCHES) table docs $(ONLY)
+
+bench-counts: nets-setup build-benches ## compare instructions and system calls with benches/counts.txt (UPDATE=1: write it)
+	@$(STEP) "count" $(BENCHES) counts benches/counts.txt $(if $(UPDATE),--update)
 
 # A test that fails does not hide the others here. The C library is built as the tests are: the release
 # profile would build everything anew.

@@ -5,7 +5,7 @@ use std::{fs, thread};
 use crate::sys;
 
 /// What stands above every table. The name of the machine is not in it.
-pub fn header() -> String {
+pub(crate) fn header() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let cpu = cpu

@@ -4,6 +4,7 @@ mod contestants;
 mod counts;
 mod machine;
 mod measure;
+mod plot;
 mod rows;
 mod sockets;
 mod sys;
@@ -26,7 +27,11 @@ fn main() -> ExitCode {
 fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
     let (command, rest) = words.split_first().ok_or("table, counts, peers or once")?;
     match command.as_str() {
-        "table" => table(rest.first().map_or("", String::as_str)),
+        "table" => match rest {
+            [pictures] => table(Path::new(pictures), ""),
+            [pictures, only] => table(Path::new(pictures), only),
+            _ => Err("table PICTURES [PART]".into()),
+        },
         "counts" => match rest {
             [file] => counts::run(Path::new(file), false),
             [file, flag] if flag == "--update" => counts::run(Path::new(file), true),
@@ -38,8 +43,8 @@ fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Measures and prints all, or what belongs to one word.
-fn table(only: &str) -> Result<(), Box<dyn Error>> {
+/// Measures and prints all, or one part of it. What there are pictures of goes into the folder `pictures`.
+fn table(pictures: &Path, only: &str) -> Result<(), Box<dyn Error>> {
     const PARTS: [&str; 8] = [
         "echo",
         "idle",
@@ -62,8 +67,16 @@ fn table(only: &str) -> Result<(), Box<dyn Error>> {
     {
         eprintln!("measuring: {part}");
         all.extend(match part {
-            "echo" => rows::echo(&rows::measure_echo(&peers)?),
-            "idle" => rows::idle(&rows::measure_idle(&peers)?),
+            "echo" => {
+                let series = rows::measure_echo(&peers)?;
+                plot::echo(&series, &pictures.join("bench-echo.svg"))?;
+                rows::echo(&series)
+            }
+            "idle" => {
+                let series = rows::measure_idle(&peers)?;
+                plot::growth(&series, &pictures.join("bench-growth.svg"))?;
+                rows::idle(&series)
+            }
             "active" => rows::active(&peers)?,
             "sync" => rows::sync(&peers)?,
             "bulk" => rows::bulk(&peers)?,

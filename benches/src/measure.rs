@@ -9,27 +9,27 @@ use crate::sys;
 
 /// What one operation took, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Sample {
-    pub wall: f64,
-    pub cpu: f64,
+pub(crate) struct Sample {
+    pub(crate) wall: f64,
+    pub(crate) cpu: f64,
 }
 
 /// A measurement that has begun. CPU is that of the calling thread alone.
 #[derive(Clone, Copy)]
-pub struct Clocks {
+pub(crate) struct Clocks {
     wall: u64,
     cpu: u64,
 }
 
 impl Clocks {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self {
             wall: sys::clock(libc::CLOCK_MONOTONIC),
             cpu: sys::clock(libc::CLOCK_THREAD_CPUTIME_ID),
         }
     }
 
-    pub fn stop(self, operations: u64) -> Sample {
+    pub(crate) fn stop(self, operations: u64) -> Sample {
         let end = Self::start();
         let each = |from: u64, to: u64| (to - from) as f64 / operations as f64;
         Sample {
@@ -41,7 +41,7 @@ impl Clocks {
 
 /// Counts the messages of all clients of a loop, and reads the clocks at the first that counts and at the
 /// last. The same few loads and stores for every contestant; only one thread writes.
-pub struct Progress {
+pub(crate) struct Progress {
     passed: AtomicU64,
     warmup: u64,
     total: u64,
@@ -51,7 +51,7 @@ pub struct Progress {
 
 impl Progress {
     /// One for the rest of the process, so that tasks of every kind may refer to it.
-    pub fn leak(warmup: u64, messages: u64) -> &'static Self {
+    pub(crate) fn leak(warmup: u64, messages: u64) -> &'static Self {
         Box::leak(Box::new(Self {
             passed: AtomicU64::new(0),
             warmup,
@@ -62,14 +62,14 @@ impl Progress {
     }
 
     /// Called where the first message would be sent, for runs without a warm-up.
-    pub fn begin(&self) {
+    pub(crate) fn begin(&self) {
         if self.warmup == 0 {
             self.start();
         }
     }
 
     /// A round trip has ended.
-    pub fn tick(&self) {
+    pub(crate) fn tick(&self) {
         let passed = self.passed.load(Ordering::Relaxed) + 1;
         self.passed.store(passed, Ordering::Relaxed);
         if passed == self.warmup {
@@ -80,11 +80,11 @@ impl Progress {
         }
     }
 
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.passed.load(Ordering::Relaxed) >= self.total
     }
 
-    pub fn sample(&self) -> Sample {
+    pub(crate) fn sample(&self) -> Sample {
         let [wall, cpu] = &self.result;
         Sample {
             wall: f64::from_bits(wall.load(Ordering::Relaxed)),
@@ -111,15 +111,15 @@ impl Progress {
 
 /// Smallest, median and largest of some figures.
 #[derive(Clone, Copy, Debug)]
-pub struct Spread {
-    pub min: f64,
-    pub median: f64,
-    pub max: f64,
+pub(crate) struct Spread {
+    pub(crate) min: f64,
+    pub(crate) median: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
     /// `None` of nothing.
-    pub fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut figures: Vec<f64> = figures.into_iter().collect();
         figures.sort_by(f64::total_cmp);
         Some(Self {
@@ -131,14 +131,14 @@ impl Spread {
 }
 
 /// The samples of several entrants, one of each from every repetition.
-pub struct Series {
+pub(crate) struct Series {
     entrants: Vec<String>,
     samples: Vec<Vec<Sample>>,
 }
 
 impl Series {
     /// Runs every entrant once per repetition, a different one first each time.
-    pub fn interleave<E>(
+    pub(crate) fn interleave<E>(
         repetitions: usize,
         entrants: &[(String, E)],
         mut run: impl FnMut(&E) -> Result<Sample, Box<dyn Error>>,
@@ -157,7 +157,7 @@ impl Series {
     }
 
     /// The figures of one entrant, in the order of the repetitions; none if it did not run.
-    pub fn of(&self, entrant: &str, figure: Figure) -> Vec<f64> {
+    pub(crate) fn of(&self, entrant: &str, figure: Figure) -> Vec<f64> {
         let which = self.entrants.iter().position(|name| name == entrant);
         which.map_or_else(Vec::new, |which| {
             self.samples[which].iter().map(|s| figure.of(s)).collect()
@@ -167,7 +167,7 @@ impl Series {
 
 /// Which of the two figures of a sample a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Figure {
+pub(crate) enum Figure {
     Wall,
     Cpu,
 }

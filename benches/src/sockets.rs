@@ -17,23 +17,23 @@ use crate::sys::{self, Epoll, Event};
 
 /// The ports on which the peers' process listens.
 #[derive(Clone, Copy, Debug)]
-pub struct Ports {
+pub(crate) struct Ports {
     /// Holds what connects, and says nothing.
-    pub hold: u16,
+    pub(crate) hold: u16,
     /// Sends back what it gets.
-    pub echo: u16,
+    pub(crate) echo: u16,
     /// Reads and throws away.
-    pub sink: u16,
+    pub(crate) sink: u16,
 }
 
 /// The peers' process, which ends with this value.
-pub struct Peers {
+pub(crate) struct Peers {
     child: Child,
-    pub ports: Ports,
+    pub(crate) ports: Ports,
 }
 
 impl Peers {
-    pub fn start() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn start() -> Result<Self, Box<dyn Error>> {
         let mut child = Command::new(env::current_exe()?)
             .arg("peers")
             .stdin(Stdio::piped())
@@ -60,7 +60,7 @@ impl Drop for Peers {
 }
 
 /// What that process does: until its standard input ends.
-pub fn serve_peers() -> Result<(), Box<dyn Error>> {
+pub(crate) fn serve_peers() -> Result<(), Box<dyn Error>> {
     sys::raise_descriptor_limit();
     let [hold, echo, sink] = [listener()?, listener()?, listener()?];
     let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
@@ -142,7 +142,7 @@ fn swallow(mut socket: TcpStream) -> io::Result<()> {
 }
 
 /// A connection to one of the ports above.
-pub fn connect(port: u16) -> io::Result<TcpStream> {
+pub(crate) fn connect(port: u16) -> io::Result<TcpStream> {
     let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     socket.set_nodelay(true)?;
     sys::reset_on_close(&socket)?;
@@ -150,14 +150,14 @@ pub fn connect(port: u16) -> io::Result<TcpStream> {
 }
 
 /// Connections with both ends in this process.
-pub struct Pairs(TcpListener);
+pub(crate) struct Pairs(TcpListener);
 
 impl Pairs {
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         listener().map(Self)
     }
 
-    pub fn pair(&self) -> io::Result<(TcpStream, TcpStream)> {
+    pub(crate) fn pair(&self) -> io::Result<(TcpStream, TcpStream)> {
         let client = connect(self.0.local_addr()?.port())?;
         let (server, _) = self.0.accept()?;
         server.set_nodelay(true)?;

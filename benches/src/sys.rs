@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Nanoseconds of a clock of `clock_gettime(2)`.
-pub fn clock(id: libc::clockid_t) -> u64 {
+pub(crate) fn clock(id: libc::clockid_t) -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -25,13 +25,13 @@ static STILL: AtomicI64 = AtomicI64::new(0);
 
 /// Makes [`g_get_monotonic_time`] stand still. What a loop may do for a millisecond at a time, and what it
 /// does ten times a second, would come fifty times as often per operation under the tools that count.
-pub fn stand_still() {
+pub(crate) fn stand_still() {
     STILL.store(g_get_monotonic_time(), Ordering::Relaxed);
 }
 
 /// GLib's function as this program and the crates in it find it; GLib itself goes on with its own.
 #[unsafe(no_mangle)]
-pub extern "C" fn g_get_monotonic_time() -> i64 {
+extern "C" fn g_get_monotonic_time() -> i64 {
     match STILL.load(Ordering::Relaxed) {
         0 => (clock(libc::CLOCK_MONOTONIC) / 1000) as i64,
         still => still,
@@ -39,7 +39,7 @@ pub extern "C" fn g_get_monotonic_time() -> i64 {
 }
 
 /// How often threads of this process have gone to sleep so far.
-pub fn sleeps() -> u64 {
+pub(crate) fn sleeps() -> u64 {
     // SAFETY: a struct of numbers.
     let mut usage: libc::rusage = unsafe { zeroed() };
     // SAFETY: `usage` is an rusage to write to.
@@ -49,7 +49,7 @@ pub fn sleeps() -> u64 {
 }
 
 /// Makes closing reset the connection, so that tens of thousands of them leave no port in TIME_WAIT.
-pub fn reset_on_close(socket: &TcpStream) -> io::Result<()> {
+pub(crate) fn reset_on_close(socket: &TcpStream) -> io::Result<()> {
     let linger = libc::linger {
         l_onoff: 1,
         l_linger: 0,
@@ -68,32 +68,32 @@ pub fn reset_on_close(socket: &TcpStream) -> io::Result<()> {
 }
 
 /// Makes a listening socket's queue long enough for connects that do not wait for each other.
-pub fn listen_long(listener: &impl AsFd) -> io::Result<()> {
+pub(crate) fn listen_long(listener: &impl AsFd) -> io::Result<()> {
     // SAFETY: a system call on an open descriptor.
     answer(unsafe { libc::listen(listener.as_fd().as_raw_fd(), 4096) }).map(drop)
 }
 
 /// Bytes that the heap has given out: Rust's, GLib's and everybody else's, with malloc's own headers.
-pub fn heap_in_use() -> usize {
+pub(crate) fn heap_in_use() -> usize {
     // SAFETY: it takes nothing and returns a struct of numbers.
     let info = unsafe { libc::mallinfo2() };
     info.uordblks + info.hblkhd
 }
 
 /// Ends the process without any of the clean-up that is no part of a measurement.
-pub fn exit_now() -> ! {
+pub(crate) fn exit_now() -> ! {
     // SAFETY: it does not return, and nothing of this process is looked at afterwards.
     unsafe { libc::_exit(0) }
 }
 
 /// Ends the process by a signal when it still runs after so many seconds.
-pub fn end_after(seconds: u32) {
+pub(crate) fn end_after(seconds: u32) {
     // SAFETY: it sets a timer of the kernel's, whose signal nobody here handles.
     unsafe { libc::alarm(seconds) };
 }
 
 /// Allows as many open descriptors as the hard limit does.
-pub fn raise_descriptor_limit() -> u64 {
+pub(crate) fn raise_descriptor_limit() -> u64 {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -111,7 +111,7 @@ pub fn raise_descriptor_limit() -> u64 {
 }
 
 /// The version of GLib that is loaded.
-pub fn glib_version() -> String {
+pub(crate) fn glib_version() -> String {
     unsafe extern "C" {
         static glib_major_version: libc::c_uint;
         static glib_minor_version: libc::c_uint;
@@ -127,12 +127,12 @@ pub fn glib_version() -> String {
 }
 
 /// An epoll instance, for the contestant that has nothing else and for the peers.
-pub struct Epoll(OwnedFd);
+pub(crate) struct Epoll(OwnedFd);
 
-pub type Event = libc::epoll_event;
+pub(crate) type Event = libc::epoll_event;
 
 impl Epoll {
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: a system call that takes flags.
         let fd = answer(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: the descriptor was just made and has no other owner.
@@ -140,7 +140,7 @@ impl Epoll {
     }
 
     /// Watches for something to read; `key` comes with the event.
-    pub fn add(&self, socket: &impl AsFd, edge: bool, key: u64) -> io::Result<()> {
+    pub(crate) fn add(&self, socket: &impl AsFd, edge: bool, key: u64) -> io::Result<()> {
         let edge = if edge { libc::EPOLLET } else { 0 };
         let mut event = Event {
             events: (libc::EPOLLIN | edge) as u32,
@@ -154,7 +154,7 @@ impl Epoll {
     }
 
     /// Waits for events without a time limit. Answers those that came.
-    pub fn wait<'a>(&self, events: &'a mut [Event]) -> io::Result<&'a [Event]> {
+    pub(crate) fn wait<'a>(&self, events: &'a mut [Event]) -> io::Result<&'a [Event]> {
         // SAFETY: the events are a slice of that length to write to.
         let code = unsafe {
             libc::epoll_wait(

@@ -23,13 +23,13 @@ const HEADINGS: [&str; 14] = [
 
 /// What is wanted of a ratio.
 #[derive(Clone, Copy, Debug)]
-pub enum Goal {
+pub(crate) enum Goal {
     AtMost(f64),
     AtLeast(f64),
 }
 
 impl Goal {
-    pub fn is_met(self, ratio: f64) -> bool {
+    pub(crate) fn is_met(self, ratio: f64) -> bool {
         match self {
             Self::AtMost(limit) => ratio <= limit,
             Self::AtLeast(limit) => ratio >= limit,
@@ -47,7 +47,7 @@ impl fmt::Display for Goal {
 }
 
 /// A ratio, and whether it is as it should be.
-pub struct Judgement {
+pub(crate) struct Judgement {
     ratio: String,
     spread: Spread,
     /// What is compared with the goal: the median, or where noise only ever adds, the ratio of the minima.
@@ -56,7 +56,7 @@ pub struct Judgement {
 }
 
 /// A line of the table, and the lines of its further judgements.
-pub struct Row {
+pub(crate) struct Row {
     what: String,
     unit: &'static str,
     figures: [Option<f64>; 6],
@@ -65,20 +65,20 @@ pub struct Row {
 
 /// The samples that rows are made of, and which of their figures, in which unit.
 #[derive(Clone, Copy)]
-pub struct Reading<'a> {
-    pub series: &'a Series,
-    pub figure: Figure,
-    pub unit: &'static str,
+pub(crate) struct Reading<'a> {
+    pub(crate) series: &'a Series,
+    pub(crate) figure: Figure,
+    pub(crate) unit: &'static str,
     /// How many of the samples' units make one of the rows'.
-    pub scale: f64,
+    pub(crate) scale: f64,
 }
 
 impl Reading<'_> {
-    pub fn figures(&self, entrant: &str) -> Vec<f64> {
+    pub(crate) fn figures(&self, entrant: &str) -> Vec<f64> {
         self.series.of(entrant, self.figure)
     }
 
-    pub fn spread(&self, entrant: &str) -> Option<Spread> {
+    pub(crate) fn spread(&self, entrant: &str) -> Option<Spread> {
         Spread::of(
             self.figures(entrant)
                 .into_iter()
@@ -87,7 +87,12 @@ impl Reading<'_> {
     }
 
     /// A row about `ours`. The others are the entrants of the further columns, "" where there is none.
-    pub fn row(&self, what: impl Into<String>, ours: &str, others: [&str; 5]) -> RowMaker<'_> {
+    pub(crate) fn row(
+        &self,
+        what: impl Into<String>,
+        ours: &str,
+        others: [&str; 5],
+    ) -> RowMaker<'_> {
         let mut figures = [None; 6];
         figures[0] = self.spread(ours).map(|spread| spread.median);
         for (figure, other) in figures[1..].iter_mut().zip(others) {
@@ -106,14 +111,14 @@ impl Reading<'_> {
     }
 
     /// The ratios of two entrants, each inside of one repetition.
-    pub fn ratios(&self, of: &str, to: &str) -> Option<Spread> {
+    pub(crate) fn ratios(&self, of: &str, to: &str) -> Option<Spread> {
         let (of, to) = (self.figures(of), self.figures(to));
         Spread::of(of.iter().zip(&to).map(|(of, to)| of / to))
     }
 }
 
 /// A row whose judgements are still being made.
-pub struct RowMaker<'a> {
+pub(crate) struct RowMaker<'a> {
     reading: Reading<'a>,
     ours: String,
     row: Row,
@@ -121,25 +126,25 @@ pub struct RowMaker<'a> {
 
 impl RowMaker<'_> {
     /// Ours divided by another's.
-    pub fn to(self, name: &str, entrant: &str, goal: Option<Goal>) -> Self {
+    pub(crate) fn to(self, name: &str, entrant: &str, goal: Option<Goal>) -> Self {
         let ours = self.ours.clone();
         self.judge(format!("÷ {name}"), (&ours, entrant), goal, false)
     }
 
     /// Like `to`, where noise only adds: the smallest figures are compared.
-    pub fn minimum_to(self, name: &str, entrant: &str, goal: Option<Goal>) -> Self {
+    pub(crate) fn minimum_to(self, name: &str, entrant: &str, goal: Option<Goal>) -> Self {
         let ours = self.ours.clone();
         self.judge(format!("÷ {name} (minima)"), (&ours, entrant), goal, true)
     }
 
     /// Another's divided by ours: how many times faster we are.
-    pub fn faster_than(self, name: &str, entrant: &str, goal: Option<Goal>) -> Self {
+    pub(crate) fn faster_than(self, name: &str, entrant: &str, goal: Option<Goal>) -> Self {
         let ours = self.ours.clone();
         self.judge(format!("{name} ÷"), (entrant, &ours), goal, false)
     }
 
     /// The figure itself.
-    pub fn value(mut self, goal: Option<Goal>) -> Self {
+    pub(crate) fn value(mut self, goal: Option<Goal>) -> Self {
         if let Some(spread) = self.reading.spread(&self.ours) {
             self.row.judgements.push(Judgement {
                 ratio: "itself".to_owned(),
@@ -151,7 +156,7 @@ impl RowMaker<'_> {
         self
     }
 
-    pub fn done(self) -> Row {
+    pub(crate) fn done(self) -> Row {
         self.row
     }
 
@@ -178,7 +183,7 @@ impl RowMaker<'_> {
 
 impl Row {
     /// A line for what cannot be measured yet.
-    pub fn absent(what: &str, why: &str) -> Self {
+    pub(crate) fn absent(what: &str, why: &str) -> Self {
         Self {
             what: format!("{what}: {why}"),
             unit: "",
@@ -224,7 +229,7 @@ impl Judgement {
 }
 
 /// Prints all rows below one heading, and says how many goals were met.
-pub fn print(rows: &[Row]) {
+pub(crate) fn print(rows: &[Row]) {
     let mut lines = vec![HEADINGS.map(ToOwned::to_owned).to_vec()];
     lines.extend(rows.iter().flat_map(Row::lines).map(Vec::from));
     print_grid(&lines, &[0, 1, 8, 12, 13]);
@@ -239,7 +244,7 @@ pub fn print(rows: &[Row]) {
 }
 
 /// Prints lines of as many cells each, the given columns aligned at their left.
-pub fn print_grid(lines: &[Vec<String>], left: &[usize]) {
+pub(crate) fn print_grid(lines: &[Vec<String>], left: &[usize]) {
     let columns = lines.first().map_or(0, Vec::len);
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
     let widths: Vec<usize> = (0..columns)
@@ -261,10 +266,11 @@ pub fn print_grid(lines: &[Vec<String>], left: &[usize]) {
 }
 
 /// Three digits that count.
-pub fn short(figure: f64) -> String {
+pub(crate) fn short(figure: f64) -> String {
     match figure.abs() {
         size if size >= 100.0 => format!("{figure:.0}"),
         size if size >= 10.0 => format!("{figure:.1}"),
+        size if size < 0.1 && size > 0.0 => format!("{figure:.3}"),
         _ => format!("{figure:.2}"),
     }
 }

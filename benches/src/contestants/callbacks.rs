@@ -12,7 +12,7 @@ use crate::measure::Progress;
 type Callback = unsafe extern "C" fn(*mut GObject, *mut ffi::GAsyncResult, gpointer);
 type Make = fn(TcpStream) -> gio::IOStream;
 
-pub struct Callbacks {
+pub(crate) struct Callbacks {
     on: GlibLoop,
     make: Make,
     cancellable: bool,
@@ -29,7 +29,7 @@ struct End {
 }
 
 impl Callbacks {
-    pub fn new(on: GlibLoop, make: Make, cancellable: bool) -> Self {
+    pub(crate) fn new(on: GlibLoop, make: Make, cancellable: bool) -> Self {
         Self {
             on,
             make,

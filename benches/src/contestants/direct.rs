@@ -9,7 +9,7 @@ use crate::measure::Progress;
 
 const PRIORITY: glib::Priority = glib::Priority::DEFAULT;
 
-pub struct Direct {
+pub(crate) struct Direct {
     on: GlibLoop,
     cancellable: bool,
     /// The callbacks of idle connections hold nothing.
@@ -29,7 +29,7 @@ struct Client {
 }
 
 impl Direct {
-    pub fn new(on: GlibLoop, cancellable: bool) -> Self {
+    pub(crate) fn new(on: GlibLoop, cancellable: bool) -> Self {
         Self {
             on,
             cancellable,

@@ -11,7 +11,7 @@ use crate::{
     sys::{Epoll, Event},
 };
 
-pub struct Raw {
+pub(crate) struct Raw {
     epoll: Epoll,
     /// By the keys of the events.
     ends: Vec<(TcpStream, Role)>,
@@ -24,7 +24,7 @@ enum Role {
 }
 
 impl Raw {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             epoll: Epoll::new().expect("a descriptor for epoll"),
             ends: Vec::new(),

@@ -9,10 +9,10 @@ use crate::measure::Progress;
 
 const PRIORITY: glib::Priority = glib::Priority::DEFAULT;
 
-pub struct Futures(GlibLoop);
+pub(crate) struct Futures(GlibLoop);
 
 impl Futures {
-    pub fn new(on: GlibLoop) -> Self {
+    pub(crate) fn new(on: GlibLoop) -> Self {
         Self(on)
     }
 }

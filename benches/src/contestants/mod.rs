@@ -16,21 +16,21 @@ use gsock::{SocketConnection, prelude::*};
 use crate::measure::Progress;
 
 /// Bytes of a message.
-pub const SIZE: usize = 64;
+pub(crate) const SIZE: usize = 64;
 /// Bytes that a reader has room for.
-pub const ROOM: usize = 512;
+pub(crate) const ROOM: usize = 512;
 /// The same of a reader that waits in vain.
-pub const IDLE_ROOM: usize = 64;
+pub(crate) const IDLE_ROOM: usize = 64;
 
 /// What a client is to do.
 #[derive(Clone, Copy)]
-pub struct Errand {
-    pub messages: u64,
-    pub progress: &'static Progress,
+pub(crate) struct Errand {
+    pub(crate) messages: u64,
+    pub(crate) progress: &'static Progress,
 }
 
 /// A way to use sockets on one loop in one thread. Connections stay open until the process ends.
-pub trait Contestant {
+pub(crate) trait Contestant {
     /// A connection with a pending read.
     fn add_idle(&mut self, socket: TcpStream);
     /// Two ends of one connection: a client, and a server that sends back what it gets.
@@ -42,7 +42,7 @@ pub trait Contestant {
 }
 
 /// The contestant of that name, on the thread's context where it needs one.
-pub fn by_name(name: &str, context: &glib::MainContext) -> Option<Box<dyn Contestant>> {
+pub(crate) fn by_name(name: &str, context: &glib::MainContext) -> Option<Box<dyn Contestant>> {
     let on = || GlibLoop(context.clone());
     Some(match name {
         "own-spawn" => Box::new(own_futures::Futures::new(
@@ -80,13 +80,13 @@ pub fn by_name(name: &str, context: &glib::MainContext) -> Option<Box<dyn Contes
 }
 
 /// A connection of gsock, as its own makers make them.
-pub fn ours(socket: TcpStream) -> SocketConnection {
+pub(crate) fn ours(socket: TcpStream) -> SocketConnection {
     SocketConnection::factory_create_connection_from_fd(OwnedFd::from(socket))
         .expect("a TCP descriptor makes a connection")
 }
 
 /// The same after somebody has asked for its socket.
-pub fn ours_with_socket(socket: TcpStream) -> SocketConnection {
+pub(crate) fn ours_with_socket(socket: TcpStream) -> SocketConnection {
     let connection = ours(socket);
     // The object is made now and the connection keeps it.
     drop(connection.socket());
@@ -94,11 +94,11 @@ pub fn ours_with_socket(socket: TcpStream) -> SocketConnection {
 }
 
 /// A connection of GIO's.
-pub fn gio(socket: TcpStream) -> gio::SocketConnection {
+pub(crate) fn gio(socket: TcpStream) -> gio::SocketConnection {
     gio_socket(socket).connection_factory_create_connection()
 }
 
-pub fn gio_socket(socket: TcpStream) -> gio::Socket {
+pub(crate) fn gio_socket(socket: TcpStream) -> gio::Socket {
     gio::Socket::from_fd(OwnedFd::from(socket)).expect("a TCP descriptor makes a socket")
 }
 

@@ -9,12 +9,12 @@ use crate::measure::Progress;
 
 /// Whose tasks they are.
 #[derive(Clone, Copy)]
-pub enum Spawn {
+pub(crate) enum Spawn {
     Own,
     Glib,
 }
 
-pub struct Futures {
+pub(crate) struct Futures {
     on: GlibLoop,
     spawn: Spawn,
     make: fn(TcpStream) -> SocketConnection,
@@ -24,7 +24,7 @@ pub struct Futures {
 }
 
 impl Futures {
-    pub fn new(on: GlibLoop, spawn: Spawn, make: fn(TcpStream) -> SocketConnection) -> Self {
+    pub(crate) fn new(on: GlibLoop, spawn: Spawn, make: fn(TcpStream) -> SocketConnection) -> Self {
         Self {
             on,
             spawn,
@@ -35,7 +35,7 @@ impl Futures {
     }
 
     /// The halves are all that stays of a connection.
-    pub fn without_objects(on: GlibLoop, make: fn(TcpStream) -> SocketConnection) -> Self {
+    pub(crate) fn without_objects(on: GlibLoop, make: fn(TcpStream) -> SocketConnection) -> Self {
         Self {
             keep: false,
             ..Self::new(on, Spawn::Own, make)

@@ -12,15 +12,15 @@ use tokio::{
 use super::{Contestant, Errand, IDLE_ROOM, ROOM, SIZE};
 use crate::measure::Progress;
 
-/// Tasks of the runtime itself, which on one thread are quicker than those of a `LocalSet`, and the intervals
-/// that it has by itself: see the README for what else was tried.
-pub struct Tokio {
+/// Tasks of the runtime itself, which are quicker than those of a `LocalSet`, and the intervals that it has
+/// by itself: the README says what else was tried.
+pub(crate) struct Tokio {
     runtime: Runtime,
     clients: Vec<JoinHandle<()>>,
 }
 
 impl Tokio {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()

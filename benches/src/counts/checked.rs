@@ -13,7 +13,7 @@ const HEADER: &str = "\
 ";
 
 /// Lines of a ratio and its name.
-pub fn read(file: &Path) -> Result<Vec<(String, f64)>, Box<dyn Error>> {
+pub(crate) fn read(file: &Path) -> Result<Vec<(String, f64)>, Box<dyn Error>> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -24,7 +24,7 @@ pub fn read(file: &Path) -> Result<Vec<(String, f64)>, Box<dyn Error>> {
         .collect()
 }
 
-pub fn write(file: &Path, ratios: &Ratios) -> Result<(), Box<dyn Error>> {
+pub(crate) fn write(file: &Path, ratios: &Ratios) -> Result<(), Box<dyn Error>> {
     let mut text = HEADER.to_owned();
     for (name, ratio) in ratios {
         text += &format!("{ratio:.4} {name}\n");
@@ -33,7 +33,7 @@ pub fn write(file: &Path, ratios: &Ratios) -> Result<(), Box<dyn Error>> {
 }
 
 /// A sentence for each ratio that has grown, or that only one of the two has.
-pub fn compare(before: &Ratios, now: &Ratios) -> Vec<String> {
+pub(crate) fn compare(before: &Ratios, now: &Ratios) -> Vec<String> {
     let find = |ratios: &Ratios, name: &str| {
         let entry = ratios.iter().find(|(known, _)| known == name);
         entry.map(|(_, ratio)| *ratio)
@@ -56,7 +56,7 @@ pub fn compare(before: &Ratios, now: &Ratios) -> Vec<String> {
 }
 
 /// Compares today's ratios with a file in which each in turn is a tenth lower: that must be noticed.
-pub fn show_that_it_can_fail(now: &Ratios) -> Result<(), Box<dyn Error>> {
+pub(crate) fn show_that_it_can_fail(now: &Ratios) -> Result<(), Box<dyn Error>> {
     if !compare(now, now).is_empty() {
         return Err("the comparison complains of what has not changed".into());
     }

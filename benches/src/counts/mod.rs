@@ -88,13 +88,13 @@ const ENTRANTS: [Entrant; 26] = [
 
 /// What one operation of an entrant costs.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Count {
-    pub instructions: f64,
-    pub calls: f64,
+pub(crate) struct Count {
+    pub(crate) instructions: f64,
+    pub(crate) calls: f64,
 }
 
 /// The counts of all entrants, by name.
-pub struct Counts(Vec<(&'static str, Count)>);
+pub(crate) struct Counts(Vec<(&'static str, Count)>);
 
 impl Counts {
     fn of(&self, name: &str) -> Option<Count> {
@@ -104,7 +104,7 @@ impl Counts {
 }
 
 /// Counts, prints, and compares with the ratios in `file`, or writes them there.
-pub fn run(file: &Path, update: bool) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(file: &Path, update: bool) -> Result<(), Box<dyn Error>> {
     let before = if update {
         Vec::new()
     } else {

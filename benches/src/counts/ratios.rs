@@ -10,17 +10,17 @@ use What::{Calls, Instructions};
 
 /// Of what.
 #[derive(Clone, Copy)]
-pub enum What {
+pub(crate) enum What {
     Instructions,
     Calls,
 }
 
 /// One entrant's count divided by another's.
-pub struct Ratio {
+pub(crate) struct Ratio {
     what: What,
     ours: &'static str,
     other: &'static str,
-    pub goal: Option<Goal>,
+    pub(crate) goal: Option<Goal>,
 }
 
 const fn ratio(what: What, ours: &'static str, other: &'static str, goal: Option<Goal>) -> Ratio {
@@ -37,7 +37,7 @@ const TOKIO: &str = "echo: tokio";
 /// Eight system calls where tokio makes six: without a poll function of one's own, a loop asks twice.
 const EIGHT_OF_SIX: f64 = 8.0 / 6.0;
 
-pub const RATIOS: [Ratio; 25] = [
+pub(crate) const RATIOS: [Ratio; 25] = [
     ratio(
         Instructions,
         "echo: futures, our tasks",
@@ -142,7 +142,7 @@ pub const RATIOS: [Ratio; 25] = [
 
 impl Ratio {
     /// What it is called in the file.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let what = match self.what {
             Instructions => "instructions",
             Calls => "system calls",
@@ -150,7 +150,7 @@ impl Ratio {
         format!("{what}, {} ÷ {}", self.ours, self.other)
     }
 
-    pub fn of(&self, counts: &Counts) -> Result<f64, Box<dyn Error>> {
+    pub(crate) fn of(&self, counts: &Counts) -> Result<f64, Box<dyn Error>> {
         let count = |name: &str| -> Result<f64, Box<dyn Error>> {
             let count = counts
                 .of(name)

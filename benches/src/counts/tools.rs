@@ -9,10 +9,10 @@ use std::{
 use crate::work::STILL;
 
 /// Counts something of a run of this program with the given arguments.
-pub type Tool = fn(&[String]) -> Result<u64, Box<dyn Error>>;
+pub(crate) type Tool = fn(&[String]) -> Result<u64, Box<dyn Error>>;
 
 /// Instructions in user space, of all threads.
-pub fn instructions(arguments: &[String]) -> Result<u64, Box<dyn Error>> {
+pub(crate) fn instructions(arguments: &[String]) -> Result<u64, Box<dyn Error>> {
     let report = run(
         "valgrind",
         &["--tool=callgrind", "--callgrind-out-file=/dev/null"],
@@ -25,7 +25,7 @@ pub fn instructions(arguments: &[String]) -> Result<u64, Box<dyn Error>> {
 }
 
 /// System calls of all threads.
-pub fn calls(arguments: &[String]) -> Result<u64, Box<dyn Error>> {
+pub(crate) fn calls(arguments: &[String]) -> Result<u64, Box<dyn Error>> {
     let report = run("strace", &["-f", "-c"], arguments)?;
     // % time, seconds, usecs/call, calls, perhaps errors, name
     let calls = report.lines().filter_map(|line| {

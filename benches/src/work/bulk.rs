@@ -17,7 +17,7 @@ const BLOCK: usize = 64 << 10;
 const BLOCKS_PER_MEBIBYTE: u64 = 16;
 const KIBIBYTES: u64 = 1024;
 
-pub fn write(
+pub(crate) fn write(
     context: &glib::MainContext,
     variant: &str,
     mebibytes: u64,

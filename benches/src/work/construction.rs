@@ -12,7 +12,7 @@ use crate::{
     sockets::connect,
 };
 
-pub fn construct(variant: &str, count: u64, hold: u16) -> Result<Sample, Box<dyn Error>> {
+pub(crate) fn construct(variant: &str, count: u64, hold: u16) -> Result<Sample, Box<dyn Error>> {
     // The first of a class makes the class.
     let sockets: Vec<TcpStream> = (0..=count)
         .map(|_| connect(hold))

@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// Messages are those of each of the active connections.
-pub struct Load {
-    pub messages: u64,
-    pub warmup: u64,
-    pub idle: usize,
-    pub active: usize,
+pub(crate) struct Load {
+    pub(crate) messages: u64,
+    pub(crate) warmup: u64,
+    pub(crate) idle: usize,
+    pub(crate) active: usize,
 }
 
-pub fn round_trips(
+pub(crate) fn round_trips(
     context: &glib::MainContext,
     variant: &str,
     load: &Load,

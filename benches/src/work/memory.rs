@@ -8,7 +8,7 @@ use crate::{contestants, measure::Sample, sockets::connect, sys::heap_in_use};
 /// So many before it is counted: classes, tables and the engine are there then.
 const WARMUP: usize = 50;
 
-pub fn per_connection(
+pub(crate) fn per_connection(
     context: &glib::MainContext,
     variant: &str,
     count: u64,

@@ -16,11 +16,11 @@ use crate::{measure::Sample, sockets::Ports, sys};
 const LIMIT: u32 = 100;
 
 /// In the environment of a process that is counted: see [`sys::stand_still`].
-pub const STILL: &str = "BENCHES_STILL";
+pub(crate) const STILL: &str = "BENCHES_STILL";
 
 /// A piece of work, and who does it.
 #[derive(Clone, Copy, Debug)]
-pub enum Work {
+pub(crate) enum Work {
     /// Round trips between two ends on one loop, per round trip.
     Loop {
         messages: u64,
@@ -90,14 +90,14 @@ impl Work {
     }
 
     /// The command line after the program's name.
-    pub fn arguments(&self, variant: &str, ports: Ports) -> Vec<String> {
+    pub(crate) fn arguments(&self, variant: &str, ports: Ports) -> Vec<String> {
         let Ports { hold, echo, sink } = ports;
         let line = format!("once {variant} {hold} {echo} {sink} {self}");
         line.split(' ').map(ToOwned::to_owned).collect()
     }
 
     /// Has a process do it. Answers what that took.
-    pub fn run(&self, variant: &str, ports: Ports) -> Result<Sample, Box<dyn Error>> {
+    pub(crate) fn run(&self, variant: &str, ports: Ports) -> Result<Sample, Box<dyn Error>> {
         let output = Command::new(env::current_exe()?)
             .args(self.arguments(variant, ports))
             .envs(self.environment())
@@ -118,7 +118,7 @@ impl Work {
 }
 
 /// What such a process does: `VARIANT HOLD ECHO SINK WORK…`. It prints the sample.
-pub fn once(words: &[String]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn once(words: &[String]) -> Result<(), Box<dyn Error>> {
     let usage = "once VARIANT HOLD ECHO SINK WORK…";
     let [variant, hold, echo, sink, work @ ..] = words else {
         return Err(usage.into());

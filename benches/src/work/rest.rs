@@ -16,7 +16,7 @@ const CONNECTIONS: usize = 100;
 
 /// Answers how often in so many seconds a thread slept and woke, and the loop turned. The timer at their end
 /// does not count.
-pub fn rest(
+pub(crate) fn rest(
     context: &glib::MainContext,
     variant: &str,
     seconds: u64,

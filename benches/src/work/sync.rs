@@ -19,12 +19,16 @@ use crate::{
 
 const WARMUP: u64 = 20;
 
-pub fn round_trips(variant: &str, messages: u64, echo: u16) -> Result<Sample, Box<dyn Error>> {
+pub(crate) fn round_trips(
+    variant: &str,
+    messages: u64,
+    echo: u16,
+) -> Result<Sample, Box<dyn Error>> {
     on(connect(echo)?, variant, messages)
 }
 
 /// At most some thousand of them: what nobody reads must fit into the sockets' buffers.
-pub fn answered_before(variant: &str, messages: u64) -> Result<Sample, Box<dyn Error>> {
+pub(crate) fn answered_before(variant: &str, messages: u64) -> Result<Sample, Box<dyn Error>> {
     let (socket, mut peer) = Pairs::new()?.pair()?;
     let answers = (WARMUP + messages) as usize * SIZE;
     peer.write_all(&vec![7; answers])?;

@@ -1,0 +1,174 @@
+//! Blocking calls, bulk writes, making connections, and the memory they keep.
+
+use super::{Answer, FEW_REPETITIONS, MANY_REPETITIONS, all_do, microseconds, run};
+use crate::{
+    measure::Figure,
+    sockets::Peers,
+    table::{Goal::AtLeast, Goal::AtMost, Reading, Row},
+    work::Work,
+};
+
+pub(crate) fn sync(peers: &Peers) -> Answer<Vec<Row>> {
+    let variants = [
+        "ours",
+        "ours-given",
+        "ours+cancellable",
+        "ours-given+cancellable",
+        "c",
+        "c+cancellable",
+        "std",
+    ];
+    let entrants = all_do(&variants, |_| Work::Sync { messages: 4000 });
+    let series = run(peers, MANY_REPETITIONS, &entrants)?;
+    let reading = microseconds(&series, Figure::Cpu);
+    let plain = ["c", "", "", "std", ""];
+    let cancellable = ["c+cancellable", "", "", "std", ""];
+    Ok(vec![
+        reading
+            .row("blocking echo 64 B", "ours", plain)
+            .to("std", "std", Some(AtMost(1.05)))
+            .to("C", "c", None)
+            .done(),
+        reading
+            .row("  around a given GSocket", "ours-given", plain)
+            .to("C", "c", Some(AtMost(1.0)))
+            .done(),
+        reading
+            .row("  with a cancellable", "ours+cancellable", cancellable)
+            .to("std", "std", Some(AtMost(1.1)))
+            .to("C", "c+cancellable", None)
+            .done(),
+        reading
+            .row(
+                "  a given GSocket, a cancellable",
+                "ours-given+cancellable",
+                cancellable,
+            )
+            .to("C", "c+cancellable", Some(AtMost(1.0)))
+            .done(),
+    ])
+}
+
+pub(crate) fn bulk(peers: &Peers) -> Answer<Vec<Row>> {
+    let variants = ["ours", "ours-sync", "c-sync", "gio-rs", "tokio", "std"];
+    let entrants = all_do(&variants, |_| Work::Bulk { mebibytes: 256 });
+    let series = run(peers, MANY_REPETITIONS, &entrants)?;
+    let reading = Reading {
+        series: &series,
+        figure: Figure::Cpu,
+        unit: "ns CPU/KiB",
+        scale: 1.0,
+    };
+    let columns = ["c-sync", "gio-rs", "tokio", "std", ""];
+    Ok(vec![
+        reading
+            .row("writes of 64 KiB, a future in our task", "ours", columns)
+            .minimum_to("std", "std", Some(AtMost(1.1)))
+            .minimum_to("tokio", "tokio", Some(AtMost(1.05)))
+            .faster_than("gio-rs fut.", "gio-rs", Some(AtLeast(1.5)))
+            .done(),
+        reading
+            .row("writes of 64 KiB, blocking", "ours-sync", columns)
+            .minimum_to("std", "std", Some(AtMost(1.1)))
+            .minimum_to("C", "c-sync", None)
+            .done(),
+    ])
+}
+
+/// The goals of the same names are about instructions, which `counts` counts.
+pub(crate) fn construction(peers: &Peers) -> Answer<Vec<Row>> {
+    let variants = [
+        "ours",
+        "ours+streams",
+        "ours-given",
+        "c",
+        "c+streams",
+        "c-given",
+    ];
+    let entrants = all_do(&variants, |_| Work::Construction { count: 3000 });
+    let series = run(peers, MANY_REPETITIONS, &entrants)?;
+    let reading = microseconds(&series, Figure::Cpu);
+    let row = |what, ours, c| {
+        reading
+            .row(what, ours, [c, "", "", "", ""])
+            .to("C", c, None)
+            .done()
+    };
+    Ok(vec![
+        row("descriptor to connection (goal: see counts)", "ours", "c"),
+        row(
+            "  and both streams (goal: see counts)",
+            "ours+streams",
+            "c+streams",
+        ),
+        row(
+            "  around a given GSocket (goal: see counts)",
+            "ours-given",
+            "c-given",
+        ),
+    ])
+}
+
+pub(crate) fn memory(peers: &Peers) -> Answer<Vec<Row>> {
+    let variants = [
+        "own-spawn-halves",
+        "own-spawn",
+        "callbacks-plain",
+        "callbacks",
+        "direct-plain",
+        "c-plain",
+        "c",
+        "gio-rs",
+        "tokio",
+    ];
+    let entrants = all_do(&variants, |_| Work::Memory { count: 5000 });
+    let series = run(peers, FEW_REPETITIONS, &entrants)?;
+    let reading = Reading {
+        series: &series,
+        figure: Figure::Cpu,
+        unit: "bytes",
+        scale: 1.0,
+    };
+    let plain = ["c-plain", "gio-rs", "tokio", "", ""];
+    let cancellable = ["c", "gio-rs", "tokio", "", ""];
+    Ok(vec![
+        reading
+            .row(
+                "idle connection, a future in our task, halves alone",
+                "own-spawn-halves",
+                plain,
+            )
+            .value(Some(AtMost(300.0)))
+            .done(),
+        reading
+            .row("  the GObject kept too", "own-spawn", plain)
+            .to("gio-rs fut.", "gio-rs", None)
+            .done(),
+        reading
+            .row(
+                "idle connection, a read with a callback",
+                "callbacks-plain",
+                plain,
+            )
+            .value(Some(AtMost(600.0)))
+            .to("C", "c-plain", Some(AtMost(1.0 / 3.0)))
+            .to("tokio", "tokio", Some(AtMost(0.7)))
+            .done(),
+        reading
+            .row("  with a cancellable", "callbacks", cancellable)
+            .to("C", "c", None)
+            .done(),
+        reading
+            .row("idle connection, direct entry", "direct-plain", plain)
+            .value(Some(AtMost(600.0)))
+            .to("C", "c-plain", None)
+            .done(),
+    ])
+}
+
+pub(crate) fn connect() -> Vec<Row> {
+    vec![Row::absent(
+        "connect + accept + close",
+        "comes with the client",
+    )]
+}
