@@ -12,6 +12,7 @@ mod home;
 mod operation;
 pub mod prelude;
 mod reactor;
+mod relay;
 mod socket_connection;
 mod socket_input_stream;
 mod socket_output_stream;
@@ -23,6 +24,7 @@ mod transport;
 mod vfunc;
 
 pub use halves::{ReadHalf, WriteHalf};
+pub use relay::{Relayed, relay};
 pub use socket_connection::{SocketConnection, SocketConnectionExt};
 pub use tcp_connection::{KeepaliveParams, Liveness, TcpConnection, TcpConnectionExt};
 pub use transport::ConnectionState;

@@ -26,6 +26,7 @@ use crate::{
     transport::{
         ConnectionState, Kind, Loans, Occupation, Transport, Wire, hand_over, placeholder,
     },
+    vfunc::TransportStream,
 };
 
 /// States of `departure`, after 0.
@@ -343,6 +344,22 @@ impl SocketConnection {
             let _ = stream.close(gio::Cancellable::NONE);
         }
         stream
+    }
+
+    /// Whether `stream` is what the base class reads with, and of this connection.
+    pub(crate) fn has_plain_input(&self, stream: &gio::InputStream) -> bool {
+        stream.type_() == SocketInputStream::static_type()
+            && stream
+                .downcast_ref::<SocketInputStream>()
+                .is_some_and(|stream| stream.imp().tap().is_on(&self.wire))
+    }
+
+    /// Likewise for writing.
+    pub(crate) fn has_plain_output(&self, stream: &gio::OutputStream) -> bool {
+        stream.type_() == SocketOutputStream::static_type()
+            && stream
+                .downcast_ref::<SocketOutputStream>()
+                .is_some_and(|stream| stream.imp().tap().is_on(&self.wire))
     }
 
     pub(crate) fn streams(&self) -> &Streams {

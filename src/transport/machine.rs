@@ -112,6 +112,10 @@ impl Transport {
             changes
         };
         self.tell(changes);
+        if changes & change::LAST_ERROR != 0 {
+            // For who waits for something else than what has failed.
+            self.wake_all();
+        }
     }
 
     /// Closes the socket: whoever waits on it, on any thread, ends with `Closed`.

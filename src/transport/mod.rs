@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "system calls on the descriptor")]
 
 mod address;
+mod cargo;
 mod connect;
 mod descriptor;
 mod drain;
@@ -19,6 +20,7 @@ mod state;
 mod stream;
 mod wait;
 mod watch;
+mod way;
 mod wire;
 
 use std::{
@@ -46,6 +48,7 @@ pub use options::KeepaliveParams;
 pub use state::ConnectionState;
 pub(crate) use stream::Direction;
 pub(crate) use wait::Waiter;
+pub(crate) use way::Way;
 pub(crate) use wire::{Tap, Wire, hand_over};
 
 use crate::{
@@ -75,7 +78,7 @@ struct MirroredTimeout {
 /// What few who use a transport need.
 #[derive(Default)]
 struct Rare {
-    /// Whom to wake when the descriptor is closed.
+    /// Whom to wake when the descriptor is closed, or the connection breaks.
     waiters: Mutex<Vec<(u64, Waker)>>,
     /// Of those who poll the connection itself, by direction.
     shared_deadlines: [Mutex<Vec<SharedDeadline>>; 2],
@@ -362,7 +365,7 @@ impl Transport {
 
     /// In seconds, 0 for none.
     #[inline]
-    fn timeout(&self) -> u32 {
+    pub(crate) fn timeout(&self) -> u32 {
         self.timeout
             .get()
             .map_or(0, |timeout| timeout.seconds.load(Ordering::Relaxed))

@@ -20,6 +20,8 @@ use crate::{
 /// begun and not polled again has moved nothing.
 pub(crate) struct Direction {
     interest: Interest,
+    /// Whether the socket's timeout counts.
+    is_timed: bool,
     wait: Wait,
     /// How the engine of the last poll watches the descriptor.
     registered: Option<(Arc<Engine>, Arc<Registration>)>,
@@ -36,9 +38,18 @@ impl Direction {
     pub(crate) fn new(interest: Interest) -> Self {
         Self {
             interest,
+            is_timed: true,
             wait: Wait::new(),
             registered: None,
             waiting: None,
+        }
+    }
+
+    /// For transfers that are parts of something with a deadline of its own.
+    pub(super) fn without_deadline(interest: Interest) -> Self {
+        Self {
+            is_timed: false,
+            ..Self::new(interest)
         }
     }
 
@@ -132,7 +143,7 @@ impl Direction {
                     return Err(error::not_owned());
                 }
                 self.waiting.insert(Waiting {
-                    deadline: transport.deadline(),
+                    deadline: self.is_timed.then(|| transport.deadline()).flatten(),
                     _operation: transport.operation(self.interest.into()),
                 })
             }
@@ -351,5 +362,16 @@ impl Transport {
     /// Ends the sending side: the peer sees the end of file after what was written.
     pub(crate) fn shutdown_write(&self) -> Result<(), glib::Error> {
         shutdown_write(&self.enter()?)
+    }
+
+    /// Likewise, for one that was connected when it was written to.
+    pub(crate) fn pass_end_on(&self) -> Result<(), glib::Error> {
+        self.shutdown_write().map_err(|failure| {
+            // What shutdown(2) finds after a reset.
+            if failure.matches(gio::IOErrorEnum::NotConnected) {
+                return glib::Error::new(error::CONNECTION_CLOSED, failure.message());
+            }
+            failure
+        })
     }
 }

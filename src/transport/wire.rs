@@ -102,6 +102,11 @@ impl Tap {
             .unwrap_or_else(|| Transport::of_socket(&placeholder(), &Notifier::new()))
     }
 
+    /// Whether it is the transport of this wire that the stream reaches.
+    pub(crate) fn is_on(&self, wire: &Arc<Wire>) -> bool {
+        self.0.get().is_some_and(|own| Arc::ptr_eq(own, wire))
+    }
+
     /// Whether the connection is closed, and so must the stream be.
     pub(crate) fn is_ended(&self) -> bool {
         self.0.get().is_some_and(|wire| wire.is_ended())
