@@ -6,6 +6,8 @@ use std::env::var;
 const PEER_HANGUP: &[&str] = &["linux", "android"];
 /// `epoll(7)` watches many descriptors at once.
 const EPOLL: &[&str] = &["linux", "android"];
+/// `splice(2)` moves bytes between a socket and a pipe.
+const SPLICE: &[&str] = &["linux"];
 /// `TCP_INFO` tells the state of the protocol machine.
 const TCP_STATE: &[&str] = &["linux", "android"];
 
@@ -15,6 +17,7 @@ fn main() {
     for (name, systems) in [
         ("epoll", EPOLL),
         ("peer_hangup", PEER_HANGUP),
+        ("splice", SPLICE),
         ("tcp_state", TCP_STATE),
     ] {
         println!("cargo::rustc-check-cfg=cfg({name})");

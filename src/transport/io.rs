@@ -150,7 +150,7 @@ impl Transport {
     }
 
     /// `counted` says which counter the bytes go to; without one they were read to be thrown away.
-    fn transfer(
+    pub(super) fn transfer(
         &self,
         counted: Option<Interest>,
         asked: usize,

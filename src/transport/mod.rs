@@ -16,6 +16,7 @@ mod kind;
 mod loans;
 mod machine;
 mod options;
+mod splice;
 mod state;
 mod stream;
 mod wait;

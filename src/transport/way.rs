@@ -9,8 +9,8 @@ use std::{
 use super::{Direction, Operation, Transport, cargo::Cargo};
 use crate::reactor::Interest;
 
-/// How often one poll takes something in before others have their turn.
-const ROUNDS: usize = 8;
+/// How many transfers one poll makes before others have their turn.
+const ROUNDS: usize = 16;
 
 /// From one transport to another, until the end of file, which is passed on.
 ///
@@ -64,18 +64,20 @@ impl Way {
     /// Those of the first transfer that fails.
     pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<(), glib::Error>> {
         for _ in 0..ROUNDS {
-            while !self.cargo.is_empty() {
+            if !self.cargo.is_empty() {
                 let (write, cargo) = (&mut self.write, &mut self.cargo);
                 let delivered =
                     ready!(write.poll(&self.to, cx, |to, known| cargo.deliver(to, known)))?;
                 self.delivered += delivered as u64;
+                continue;
             }
             if self.has_ended {
                 return Poll::Ready(self.to.pass_end_on());
             }
             let (read, cargo, to) = (&mut self.read, &mut self.cargo, &self.to);
-            let taken =
-                ready!(read.poll(&self.from, cx, |from, known| cargo.take(from, to, known)))?;
+            let taken = ready!(read.poll(&self.from, cx, |from, known| {
+                cargo.take(from, to, known)
+            }))?;
             self.taken += taken as u64;
             self.has_ended = taken == 0;
         }

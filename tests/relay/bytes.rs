@@ -125,3 +125,38 @@ fn a_busy_relay_leaves_others_their_turns() {
         );
     });
 }
+
+/// `splice(2)` stops at the mark of an urgent byte, which a read passes over.
+#[test]
+fn an_urgent_byte_in_the_middle_of_much_stops_nothing() {
+    on_private_context(|context| {
+        let ((a, peer_a), (b, peer_b)) = (tcp(), tcp());
+        let relaying = start(context, &a, &b);
+        let bytes = payload(4 * 1024 * 1024, 17);
+        let (first, second) = (bytes[..2_000_000].to_vec(), bytes[2_000_000..].to_vec());
+        let sending = std::thread::spawn(move || {
+            let Peer::Tcp(mut peer) = peer_a else {
+                unreachable!("TCP")
+            };
+            peer.write_all(&first).expect("room");
+            // SAFETY: an open socket and one byte.
+            let sent = unsafe {
+                libc::send(
+                    std::os::fd::AsRawFd::as_raw_fd(&peer),
+                    b"!".as_ptr().cast(),
+                    1,
+                    libc::MSG_OOB,
+                )
+            };
+            assert_eq!(sent, 1);
+            peer.write_all(&second).expect("room");
+            peer.shutdown(std::net::Shutdown::Write).expect("connected");
+        });
+        let receiving = peer_b.receive();
+        peer_b.shutdown(std::net::Shutdown::Write);
+        let relayed = value_of(context.block_on(relaying)).expect("nothing fails");
+        assert_eq!(relayed, counts(bytes.len(), 0));
+        sending.join().expect("it was read");
+        assert!(receiving.join().expect("it ended") == bytes);
+    });
+}
