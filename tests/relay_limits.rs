@@ -29,6 +29,7 @@ mod polling;
 mod parties;
 
 use std::{
+    fs::File,
     io::Write,
     mem,
     net::Shutdown,
@@ -60,8 +61,11 @@ fn open_pipes() -> usize {
         .count()
 }
 
-/// A limit of descriptors that is reached.
-struct Full(libc::rlimit);
+/// While it lives, no descriptor can be opened.
+struct Full {
+    limit: libc::rlimit,
+    _fillers: Vec<File>,
+}
 
 impl Full {
     fn now() -> Self {
@@ -72,21 +76,30 @@ impl Full {
         // SAFETY: a place for the value.
         let got = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
         assert_eq!(got, 0);
-        let none = libc::rlimit {
-            rlim_cur: 0,
+        let null = File::open("/dev/null").expect("a device");
+        // No less than poll(2) is called with.
+        let low = libc::rlimit {
+            rlim_cur: 128,
             ..limit
         };
         // SAFETY: a live value.
-        let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const none) };
+        let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const low) };
         assert_eq!(set, 0);
-        Self(limit)
+        let mut fillers = vec![null];
+        while let Ok(filler) = fillers[0].try_clone() {
+            fillers.push(filler);
+        }
+        Self {
+            limit,
+            _fillers: fillers,
+        }
     }
 }
 
 impl Drop for Full {
     fn drop(&mut self) {
         // SAFETY: a live value.
-        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const self.0) };
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const self.limit) };
     }
 }
 
