@@ -12,7 +12,7 @@ use std::{
 
 use support::{echo_server, refused_address};
 
-const EXAMPLES: [&str; 3] = ["echo", "custom_connection", "bindings"];
+const EXAMPLES: [&str; 4] = ["echo", "custom_connection", "bindings", "relay"];
 
 /// Each ends by itself within 20 seconds.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(30);

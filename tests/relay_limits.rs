@@ -112,7 +112,7 @@ fn pipes_of_a_blocked_relay(
     let before = open_pipes();
     let ((a, peer_a), (b, peer_b)) = (make(), make());
     let relaying = start(context, &a, &b);
-    let bytes = tools::payload(24 * 1024 * 1024, 31);
+    let bytes = tools::payload(1_000_003, 31).repeat(24);
     let (end, sending) = (peer_b.try_clone(), peer_a.send(bytes.clone(), 32));
     let full = while_blocked();
     iterate_for(context, Duration::from_millis(50));

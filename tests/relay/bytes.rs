@@ -100,7 +100,7 @@ fn what_was_there_before_goes_first(make_a: MakeEnd, make_b: MakeEnd, context: &
 fn a_busy_relay_leaves_others_their_turns() {
     on_private_context(|context| {
         let ((a, peer_a), (b, peer_b)) = (tcp(), tcp());
-        let sending = peer_a.send(payload(24 * 1024 * 1024, 5), 6);
+        let sending = peer_a.send(payload(1 << 20, 5).repeat(24), 6);
         let receiving = peer_b.receive();
         let busy = start(context, &a, &b);
         let ((c, mut peer_c), (d, mut peer_d)) = (tcp(), unix());
