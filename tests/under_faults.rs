@@ -31,5 +31,7 @@ mod connecting;
 mod making;
 #[path = "under_faults/reading.rs"]
 mod reading;
+#[path = "under_faults/relaying.rs"]
+mod relaying;
 #[path = "under_faults/writing.rs"]
 mod writing;

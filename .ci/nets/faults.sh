@@ -115,8 +115,8 @@ perl -we '
     open my $in, "<", $numbers or die; /^(\S+) (\d+)$/ and $number{$1} = $2 while <$in>;
     open $in, "<", $table or die;
     while (<$in>) { next if /^#/; my ($call, @names) = split; push @{ $errnos{$call} }, @names if $call }
-    my %storm = map { $_ => 1 } qw(connect recv send sendmsg recvmsg read write poll ppoll read.other write.other);
-    my %moves = map { $_ => 1 } qw(recv send sendmsg recvmsg read write);
+    my %storm = map { $_ => 1 } qw(connect recv send sendmsg recvmsg read write splice poll ppoll read.other write.other);
+    my %moves = map { $_ => 1 } qw(recv send sendmsg recvmsg read write splice);
     while (<STDIN>) {
         my ($test, $call, $count) = split;
         $errnos{$call} or die "errnos.txt has no line for $call, which $test calls\n";

@@ -20,6 +20,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -43,7 +44,7 @@
     X(read) X(readv) X(write) X(writev) X(close) X(fcntl) X(ioctl) X(dup) X(dup2) X(dup3)                     \
     X(read_other) X(readv_other) X(write_other) X(writev_other) X(close_other) X(fcntl_other) X(ioctl_other)  \
     X(getsockopt) X(setsockopt) X(getsockname) X(getpeername)                                                 \
-    X(poll) X(ppoll) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd) X(pipe2)
+    X(poll) X(ppoll) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd) X(pipe2) X(splice)
 
 enum call {
 #define X(name) CALL_##name,
@@ -332,6 +333,21 @@ ssize_t write(int fd, const void *bytes, size_t size)
     if (fails(call))
         return -1;
     return real(fd, bytes, call == CALL_write ? cut(call, size) : size);
+}
+
+/* One of the two is a socket. What is cut short may leave something in the pipe, or in the socket. */
+ssize_t splice(int from, off_t *from_offset, int to, off_t *to_offset, size_t size, unsigned int flags)
+{
+    REAL(splice);
+    int fd = is_socket(from) ? from : to;
+    if (fails_on(CALL_splice, fd))
+        return -1;
+    size_t asked = size;
+    size = cut(CALL_splice, size);
+    ssize_t moved = real(from, from_offset, to, to_offset, size, flags);
+    if (size != asked)
+        make_edge(fd);
+    return moved;
 }
 
 /* A message of the first bytes only. */

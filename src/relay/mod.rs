@@ -120,7 +120,7 @@ pub(crate) async fn relay_owned(
 
 /// One direction of a relay.
 enum Course {
-    Sockets(Way),
+    Sockets(Box<Way>),
     Streams(StreamsWay),
     /// The end of file was passed on after so many bytes.
     Ended(u64),
@@ -129,7 +129,7 @@ enum Course {
 impl Course {
     fn new(from: &End, to: &End, activity: &Rc<Cell<u64>>) -> Self {
         if from.has_plain_input() && to.has_plain_output() {
-            Self::Sockets(Way::new(from.transport(), to.transport()))
+            Self::Sockets(Box::new(Way::new(from.transport(), to.transport())))
         } else {
             Self::Streams(StreamsWay::new(from, to, activity))
         }

@@ -8,10 +8,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{Attempted, Operation, Transport, descriptor::shutdown_write};
+use super::{Attempted, Operation, Transport, descriptor::shutdown_write, io::events_of};
 use crate::{
     error,
-    reactor::{Engine, Interest, Registration, Wait},
+    reactor::{Engine, Events, Interest, Registration, Wait},
 };
 
 /// One direction of a transport, for one who polls it.
@@ -366,9 +366,12 @@ impl Transport {
 
     /// Likewise, for one that was connected when it was written to.
     pub(crate) fn pass_end_on(&self) -> Result<(), glib::Error> {
-        self.shutdown_write().map_err(|failure| {
+        let using = self.enter()?;
+        shutdown_write(&using).map_err(|failure| {
             // What shutdown(2) finds after a reset.
-            if failure.matches(gio::IOErrorEnum::NotConnected) {
+            if failure.matches(gio::IOErrorEnum::NotConnected)
+                && events_of(using.fd(), Events::HANGUP).has(Events::HANGUP)
+            {
                 return glib::Error::new(error::CONNECTION_CLOSED, failure.message());
             }
             failure
