@@ -60,7 +60,7 @@ pub struct Relayed {
 /// # Cancel safety
 ///
 /// When the relay fails, or its future is dropped, what was taken from one connection and not yet delivered to the
-/// other is delivered as far as that needs no waiting. The rest is lost: less than 64 KiB in each
+/// other is delivered as far as that needs no waiting. The rest is lost: at most 64 KiB in each
 /// direction, and nothing unless a connection had no room at that moment. It is so if and only if the
 /// `bytes-read` of one have grown by more than the `bytes-written` of the other; where that matters, close both. Through
 /// streams of their own, what was read and not written is lost.

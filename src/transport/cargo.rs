@@ -6,7 +6,7 @@ use super::{
     Attempted, Transport,
     splice::{Pipe, Spliced},
 };
-use crate::reactor::Registration;
+use crate::reactor::{Interest, Registration};
 
 /// How much is copied at once: a message is not cut in two, which would make the second part wait for the peer's
 /// word on the first one (Nagle's algorithm).
@@ -40,6 +40,9 @@ impl Cargo {
         to: &Transport,
         registered: Option<&Registration>,
     ) -> Attempted<usize> {
+        if registered.is_some_and(|known| !known.look().is_ready(Interest::Read)) {
+            return Ok(None);
+        }
         if self.is_bulk
             && let Some(pipe) = self.pipe_between(from, to)
         {

@@ -19,8 +19,8 @@ pub(super) struct Pipe {
     holds: usize,
 }
 
-/// How much is asked for at once; a pipe has room for less.
-const MOST: usize = 1 << 20;
+/// How much is asked for at once: what a pipe has room for in pages. Those of a socket may be larger.
+const MOST: usize = 64 * 1024;
 
 impl Pipe {
     /// `None` where there is no such system call, or no descriptor left.

@@ -174,3 +174,35 @@ fn a_relay_that_is_dropped_delivers_what_there_is_room_for() {
         assert!(written > taken);
     });
 }
+
+/// Whenever a relay is dropped, what is missing is one piece, and the counters say which.
+#[test]
+fn a_relay_that_is_dropped_after_any_poll_loses_what_the_counters_say() {
+    on_private_context(|context| {
+        let bytes = payload(700_000, 41);
+        for polls in 0..24 {
+            let ((a, peer_a), (b, peer_b)) = (unix(), unix());
+            let sending = peer_a.send(bytes.clone(), 42);
+            let mut relaying = Box::pin(relay(&a, &b));
+            let bell = Bell::new();
+            for _ in 0..polls {
+                assert!(bell.poll(&mut relaying).is_pending());
+                context.iteration(false);
+                std::thread::yield_now();
+            }
+            drop(relaying);
+            assert_eq!(bell.held(), 0, "a waker is left over");
+            let given = usize::try_from(b.bytes_written()).expect("a size");
+            let taken = usize::try_from(a.bytes_read()).expect("a size");
+            assert!(taken - given <= 64 * 1024);
+            peer_b.shutdown(Shutdown::Write);
+            let receiving = peer_b.receive();
+            run(context, async move {
+                relay(&a, &b).await.expect("nothing fails")
+            });
+            sending.join().expect("it was read");
+            let received = receiving.join().expect("it ended");
+            assert!(received == [&bytes[..given], &bytes[taken..]].concat());
+        }
+    });
+}
