@@ -133,7 +133,7 @@ fn pipes_of_a_blocked_relay(
 #[test]
 fn much_goes_by_way_of_a_pipe_that_is_closed_at_the_end() {
     alone(|context| {
-        for make in [tcp as MakeEnd, unix] {
+        for make in [tcp as MakeEnd, tcp_bare, unix] {
             // For the one direction that has much to move.
             assert_eq!(pipes_of_a_blocked_relay(context, make, || None), 2);
         }

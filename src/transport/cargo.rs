@@ -97,6 +97,8 @@ impl Cargo {
     fn pipe_between(&mut self, from: &Transport, to: &Transport) -> Option<&mut Pipe> {
         if self.pipe.is_none() && !self.is_unfit {
             // splice(2) waits as the sockets' own flags say.
+            from.end_waits_in_call();
+            to.end_waits_in_call();
             self.pipe = (from.is_nonblocking() && to.is_nonblocking())
                 .then(Pipe::new)
                 .flatten();
