@@ -177,13 +177,12 @@ mod tests {
     use super::*;
 
     fn address(family: i32, len: usize) -> NativeAddress {
-        // SAFETY: all zero is a value of a structure of integers.
-        let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
-        let start: *mut u8 = (&raw mut storage).cast();
-        for at in 2..len {
-            // SAFETY: within the storage, as the callers see to.
-            unsafe { *start.add(at) = at as u8 };
+        let mut bytes = [0_u8; size_of::<libc::sockaddr_storage>()];
+        for (at, byte) in bytes.iter_mut().enumerate().take(len) {
+            *byte = at as u8;
         }
+        // SAFETY: a structure of integers of that size, for which any bytes are a value.
+        let mut storage: libc::sockaddr_storage = unsafe { std::mem::transmute(bytes) };
         storage.ss_family = family as libc::sa_family_t;
         NativeAddress {
             storage,
