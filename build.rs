@@ -10,6 +10,8 @@ const EPOLL: &[&str] = &["linux", "android"];
 const SPLICE: &[&str] = &["linux"];
 /// `TCP_INFO` tells the state of the protocol machine.
 const TCP_STATE: &[&str] = &["linux", "android"];
+/// Descriptors and credentials travel as Linux has it: what comes next can be looked at without taking it.
+const ANCILLARY: &[&str] = &["linux"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -19,6 +21,7 @@ fn main() {
         ("peer_hangup", PEER_HANGUP),
         ("splice", SPLICE),
         ("tcp_state", TCP_STATE),
+        ("ancillary", ANCILLARY),
     ] {
         println!("cargo::rustc-check-cfg=cfg({name})");
         if systems.contains(&system.as_str()) {

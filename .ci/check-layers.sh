@@ -36,6 +36,9 @@ unsafe_allowed=(
     'src/home*'                    # hands what is not Send to the thread it belongs to
     'src/socket_connection/mod.rs' # declares set_home, which is unsafe to call
     'src/socket_connection/raw.rs' # memory and callbacks that C vouches for
+    'src/unix_connection/ancillary.rs' # control messages
+    'src/unix_connection/sender.rs' # the kernel's structure, for GIO
+    'src/unix_connection/tasks.rs' # GTask as C sees it
     'subclass/*'                   # class structs and the functions in their slots
     'capi/src/*'                   # functions that C calls
     'capi/tests/*'                 # calls such functions as C does

@@ -10,7 +10,7 @@ use gio::{SocketFamily, SocketType, prelude::*};
 use once_cell::sync::OnceCell;
 
 use crate::{
-    SocketConnection, TcpConnection, error,
+    SocketConnection, TcpConnection, UnixConnection, error,
     transport::{Kind, hand_over, kind_of_socket},
     vfunc::is_abstract,
 };
@@ -21,13 +21,16 @@ type Key = (SocketFamily, SocketType, i32);
 fn types() -> &'static RwLock<HashMap<Key, glib::Type>> {
     static TYPES: OnceCell<RwLock<HashMap<Key, glib::Type>>> = OnceCell::new();
     // Outside of the cell: registering a type takes locks of GObject's.
-    let tcp = TcpConnection::static_type();
+    let (tcp, unix) = (TcpConnection::static_type(), UnixConnection::static_type());
     TYPES.get_or_init(|| {
         let mut types = HashMap::new();
         for family in [SocketFamily::Ipv4, SocketFamily::Ipv6] {
             for protocol in [0, libc::IPPROTO_TCP, MPTCP] {
                 types.insert((family, SocketType::Stream, protocol), tcp);
             }
+        }
+        for type_ in [SocketType::Stream, SocketType::Seqpacket] {
+            types.insert((SocketFamily::Unix, type_, 0), unix);
         }
         RwLock::new(types)
     })
@@ -126,7 +129,8 @@ impl SocketConnection {
 
     /// The type registered for exactly this family, type and protocol, else [`SocketConnection`]'s.
     ///
-    /// Built in: [`TcpConnection`] for IPv4 and IPv6 streams of protocol 0, TCP (6) and MPTCP (262).
+    /// Built in: [`TcpConnection`] for IPv4 and IPv6 streams of protocol 0, TCP (6) and MPTCP (262), and
+    /// [`UnixConnection`] for Unix streams and sequenced packets of protocol 0.
     ///
     /// GIO: SC-32.
     #[doc(alias = "gsock_socket_connection_factory_lookup_type")]

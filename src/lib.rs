@@ -21,6 +21,7 @@ pub mod subclass;
 mod tcp_connection;
 mod thread;
 mod transport;
+mod unix_connection;
 mod vfunc;
 
 pub use halves::{ReadHalf, WriteHalf};
@@ -28,3 +29,6 @@ pub use relay::{Relayed, relay};
 pub use socket_connection::{SocketConnection, SocketConnectionExt};
 pub use tcp_connection::{KeepaliveParams, Liveness, TcpConnection, TcpConnectionExt};
 pub use transport::ConnectionState;
+#[doc(hidden)]
+pub use unix_connection::UnixOperation;
+pub use unix_connection::{UnixConnection, UnixConnectionExt};

@@ -6,4 +6,4 @@
 //! use gsock::prelude::*;
 //! ```
 
-pub use crate::{SocketConnectionExt as _, TcpConnectionExt as _};
+pub use crate::{SocketConnectionExt as _, TcpConnectionExt as _, UnixConnectionExt as _};

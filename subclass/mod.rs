@@ -48,16 +48,22 @@
 pub(crate) mod socket_connection;
 pub(crate) mod structs;
 pub(crate) mod tcp_connection;
+pub(crate) mod unix_connection;
 
 pub use socket_connection::{SocketConnectionImpl, SocketConnectionImplExt, UnitFuture};
 pub use structs::{
     SocketConnectionClass, SocketConnectionInstance, TcpConnectionClass, TcpConnectionInstance,
+    UnixConnectionClass, UnixConnectionInstance,
 };
 pub use tcp_connection::TcpConnectionImpl;
+pub use unix_connection::UnixConnectionImpl;
 
 /// What one needs to derive: our traits, gio's and glib's.
 pub mod prelude {
     pub use gio::subclass::prelude::*;
 
-    pub use super::{SocketConnectionImpl, SocketConnectionImplExt, TcpConnectionImpl, UnitFuture};
+    pub use super::{
+        SocketConnectionImpl, SocketConnectionImplExt, TcpConnectionImpl, UnitFuture,
+        UnixConnectionImpl,
+    };
 }

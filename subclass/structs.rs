@@ -76,6 +76,25 @@ pub struct TcpConnectionClass {
     pub padding: [gpointer; 10],
 }
 
+/// `struct _GsockUnixConnection`.
+#[derive(Debug)]
+#[repr(C)]
+#[doc(alias = "GsockUnixConnection")]
+pub struct UnixConnectionInstance {
+    pub(crate) parent_instance: SocketConnectionInstance,
+}
+
+/// `struct _GsockUnixConnectionClass`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+#[doc(alias = "GsockUnixConnectionClass")]
+pub struct UnixConnectionClass {
+    /// The slots of `GsockSocketConnection`.
+    pub parent_class: SocketConnectionClass,
+    /// Room for more.
+    pub padding: [gpointer; 10],
+}
+
 impl std::fmt::Debug for SocketConnectionClass {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SocketConnectionClass")

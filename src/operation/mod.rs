@@ -9,7 +9,9 @@ mod task;
 mod transfer;
 
 pub(crate) use reply::Reply;
-pub(crate) use task::{Answers, Tag, Task, finish, finish_size, load_tasks, ready_callback};
+pub(crate) use task::{
+    Answers, Tag, TagOf, Task, finish, finish_size, finish_value, load_tasks, ready_callback,
+};
 pub(crate) use transfer::{Moving, Transfer};
 
 use std::{

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code, reason = "GTask and ready callbacks are C interfaces")]
 
+mod value;
+
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -15,6 +17,8 @@ use glib::{
     object::ObjectType,
     translate::{FromGlibPtrBorrow, IntoGlib, IntoGlibPtr, from_glib_none},
 };
+
+pub(crate) use value::{TagOf, finish_value};
 
 use super::reply;
 use crate::{error, reactor::Answer};
@@ -59,6 +63,8 @@ pub(crate) struct Task {
 pub(crate) enum Answers {
     Nothing,
     Size,
+    /// What the [`TagOf`] says.
+    Value,
 }
 
 // SAFETY: a GTask may be returned from any thread; its context delivers the callback.
@@ -137,6 +143,11 @@ impl Task {
                 // SAFETY: likewise.
                 unsafe { gio::ffi::g_task_return_int(self.task, size) };
             }
+            // One that has a value is answered with it, or with an error.
+            (Ok(_), Answers::Value) => {
+                // SAFETY: likewise.
+                unsafe { gio::ffi::g_task_return_pointer(self.task, ptr::null_mut(), None) };
+            }
             (Err(failure), _) => {
                 // SAFETY: likewise; the error is handed over.
                 unsafe { gio::ffi::g_task_return_error(self.task, failure.into_glib_ptr()) };
@@ -190,7 +201,7 @@ pub(crate) unsafe fn finish(
     tag: &'static Tag,
 ) -> Result<(), glib::Error> {
     // SAFETY: as the caller says.
-    let task = unsafe { take(object, result, tag)? };
+    let task = unsafe { take(object, result, tag, true)? };
     let mut failure = ptr::null_mut();
     // SAFETY: a task that `take` has found fit.
     let done = unsafe { gio::ffi::g_task_propagate_boolean(task, &raw mut failure) };
@@ -215,7 +226,7 @@ pub(crate) unsafe fn finish_size(
         }
     }
     // SAFETY: as the caller says.
-    let task = unsafe { take(object, result, tag)? };
+    let task = unsafe { take(object, result, tag, true)? };
     let mut failure = ptr::null_mut();
     // SAFETY: a task that `take` has found fit.
     let size = unsafe { gio::ffi::g_task_propagate_int(task, &raw mut failure) };
@@ -232,10 +243,12 @@ unsafe fn propagated(failure: *mut glib::ffi::GError) -> Result<(), glib::Error>
     Err(unsafe { glib::translate::from_glib_full(failure) })
 }
 
+/// `untagged` says whether a task without a tag will do.
 unsafe fn take(
     object: *mut glib::gobject_ffi::GObject,
     result: *mut gio::ffi::GAsyncResult,
     tag: &'static Tag,
+    untagged: bool,
 ) -> Result<*mut gio::ffi::GTask, glib::Error> {
     if result.is_null() {
         return Err(error::invalid("There is no result to finish with"));
@@ -261,7 +274,7 @@ unsafe fn take(
         state
             .compare_exchange(RETURNED, TAKEN, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
-    } else if its_tag.is_null() {
+    } else if untagged && its_tag.is_null() {
         // A task of a subclass written in C: marked, so that it is taken once.
         // SAFETY: a live object; the marker is a static's address and needs no freeing.
         unsafe {

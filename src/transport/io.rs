@@ -149,8 +149,10 @@ impl Transport {
         })
     }
 
+    /// One system call that does not wait, and moves `asked` bytes at most.
+    ///
     /// `counted` says which counter the bytes go to; without one they were read to be thrown away.
-    pub(super) fn transfer(
+    pub(crate) fn transfer(
         &self,
         counted: Option<Interest>,
         asked: usize,

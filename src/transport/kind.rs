@@ -56,6 +56,10 @@ impl Kind {
         self.family == libc::AF_INET || self.family == libc::AF_INET6
     }
 
+    pub(crate) fn is_unix(self) -> bool {
+        self.family == libc::AF_UNIX
+    }
+
     /// A socket that has one peer for life.
     pub(crate) fn has_one_peer(self) -> bool {
         self.type_ != gio::ffi::G_SOCKET_TYPE_DATAGRAM

@@ -15,7 +15,7 @@ mod io;
 mod kind;
 mod loans;
 mod machine;
-mod options;
+pub(crate) mod options;
 mod splice;
 mod state;
 mod stream;

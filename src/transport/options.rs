@@ -5,7 +5,7 @@ use std::{mem::MaybeUninit, os::fd::RawFd, sync::Arc, time::Duration};
 use crate::error;
 
 /// Reads an integer option.
-pub(super) fn get_int(fd: RawFd, level: i32, name: i32) -> Result<i32, i32> {
+pub(crate) fn get_int(fd: RawFd, level: i32, name: i32) -> Result<i32, i32> {
     get(fd, level, name)
 }
 
@@ -23,7 +23,7 @@ pub(super) fn protocol(fd: RawFd) -> i32 {
 }
 
 /// Reads an option of plain integers.
-pub(super) fn get<T: Plain>(fd: RawFd, level: i32, name: i32) -> Result<T, i32> {
+pub(crate) fn get<T: Plain>(fd: RawFd, level: i32, name: i32) -> Result<T, i32> {
     let mut value = MaybeUninit::<T>::zeroed();
     let mut len = size_of::<T>() as libc::socklen_t;
     // SAFETY: the buffer is as long as said.
@@ -37,7 +37,7 @@ pub(super) fn get<T: Plain>(fd: RawFd, level: i32, name: i32) -> Result<T, i32> 
 }
 
 /// Sets an option of plain integers.
-pub(super) fn set<T: Plain>(fd: RawFd, level: i32, name: i32, value: T) -> Result<(), glib::Error> {
+pub(crate) fn set<T: Plain>(fd: RawFd, level: i32, name: i32, value: T) -> Result<(), glib::Error> {
     let len = size_of::<T>() as libc::socklen_t;
     // SAFETY: the value is as long as said.
     match unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), len) } {
@@ -54,7 +54,7 @@ pub(super) fn set<T: Plain>(fd: RawFd, level: i32, name: i32, value: T) -> Resul
 /// # Safety
 ///
 /// Every pattern of bytes must be a value of the type.
-pub(super) unsafe trait Plain: Copy {}
+pub(crate) unsafe trait Plain: Copy {}
 
 // SAFETY: an integer.
 unsafe impl Plain for i32 {}
@@ -62,6 +62,9 @@ unsafe impl Plain for i32 {}
 unsafe impl Plain for u32 {}
 // SAFETY: two integers.
 unsafe impl Plain for libc::linger {}
+// SAFETY: three integers.
+#[cfg(ancillary)]
+unsafe impl Plain for libc::ucred {}
 
 /// Whether calls on the descriptor wait; a child does not inherit it.
 pub(super) fn set_nonblocking(fd: RawFd, on: bool) {
