@@ -1,8 +1,8 @@
 //! What travels along with a byte: descriptors and credentials, in control messages.
 //!
 //! Nothing here waits. What comes next is looked at before it is taken, so that what was not asked for stays
-//! where it is. Where there is no room for descriptors, a look makes none: the kernel says that something
-//! was cut off, and no more.
+//! where it is. A look without room for descriptors makes none: the kernel says that something was cut
+//! off, and no more.
 
 #![allow(unsafe_code, reason = "system calls with control messages")]
 
@@ -122,7 +122,7 @@ impl Cargo {
 
     /// One `sendmsg(2)` that does not wait, and what it returns.
     pub(super) fn send(&self, fd: RawFd) -> isize {
-        let mut byte = 0_u8;
+        let mut byte = [0];
         let mut part = part_of(&mut byte);
         let mut message = message_of(&mut part);
         message.msg_control = self.control.as_ptr().cast_mut().cast();
@@ -142,10 +142,10 @@ fn check_count(count: usize) -> Result<(), glib::Error> {
     }
 }
 
-fn part_of(byte: &mut u8) -> libc::iovec {
+fn part_of(bytes: &mut [u8]) -> libc::iovec {
     libc::iovec {
-        iov_base: ptr::from_mut(byte).cast(),
-        iov_len: 1,
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: bytes.len(),
     }
 }
 
@@ -177,35 +177,73 @@ pub(super) struct Descriptors {
     pub(super) is_cut: bool,
 }
 
+impl From<Message> for Descriptors {
+    fn from(message: Message) -> Self {
+        Self {
+            all: message.descriptors,
+            is_cut: message.is_cut,
+        }
+    }
+}
+
 /// Takes a byte that descriptors came with. Returns as `recvmsg(2)` does, 0 where nothing was taken.
 pub(super) fn receive_descriptors(
     fd: RawFd,
     is_stream: bool,
     next: &mut Next<Descriptors>,
 ) -> isize {
-    let seen = Message::receive(fd, libc::MSG_PEEK | libc::MSG_TRUNC, &mut []);
+    let seen = Message::receive(fd, libc::MSG_PEEK | libc::MSG_TRUNC, 1, &mut []);
     if seen.moved < 0 {
         return seen.moved;
     }
     *next = seen.without_cargo(fd, is_stream);
-    if !seen.is_cut || (seen.moved == 0 && is_stream) || seen.moved > 1 {
+    if !seen.is_cut {
         return 0;
     }
-    // Cut off: descriptors, unless the socket is told to add something to whatever it receives.
+    // There was something to cut off: descriptors, unless the socket adds to whatever it receives.
+    if is_stream {
+        return take_from_stream(fd, seen.moved, next);
+    }
+    if seen.moved > 1 {
+        return 0;
+    }
     if is_set(fd, libc::SO_PASSCRED) || adds_more(fd) {
         let seen = Message::look(fd);
         if seen.moved < 0 || !seen.has_descriptors() {
             return seen.moved.min(0);
         }
     }
-    let taken = Message::receive(fd, 0, &mut [0; FOR_ALL]);
-    if taken.moved >= 0 && taken.has_descriptors() {
-        *next = Next::Taken(Descriptors {
-            all: taken.descriptors,
-            is_cut: taken.is_cut,
-        });
+    let taken = Message::receive(fd, 0, 1, &mut [0; FOR_ALL]);
+    let moved = taken.moved;
+    if moved >= 0 && taken.has_descriptors() {
+        *next = Next::Taken(taken.into());
     }
-    taken.moved
+    moved
+}
+
+/// A look at a stream finds the next descriptors, also where data is in front of them. To receive no bytes
+/// takes those that the very next byte has, if it has any, and leaves the byte.
+fn take_from_stream(fd: RawFd, seen: isize, next: &mut Next<Descriptors>) -> isize {
+    if seen == 0 {
+        return 0;
+    }
+    let taken = Message::receive(fd, 0, 0, &mut [0; FOR_ALL]);
+    if taken.moved < 0 || !taken.has_descriptors() {
+        return taken.moved;
+    }
+    // The byte is ours as well, come what may.
+    let moved = loop {
+        let moved = Message::receive(fd, 0, 1, &mut []).moved;
+        if moved >= 0 || error::last_errno() != libc::EINTR {
+            break moved;
+        }
+    };
+    // Or somebody else has read it meanwhile.
+    if moved < 0 && error::last_errno() != libc::EAGAIN {
+        return moved;
+    }
+    *next = Next::Taken(taken.into());
+    moved.max(0)
 }
 
 /// Takes a byte that credentials came with. Returns as `recvmsg(2)` does, 0 where nothing was taken.
@@ -213,7 +251,7 @@ pub(super) fn receive_descriptors(
 /// They come from the sender whether or not the receiver asks for them; what the receiver asks for is to be
 /// told. That is asked for here only, and not while anybody waits.
 pub(super) fn receive_credentials(fd: RawFd, is_stream: bool, next: &mut Next<Sender>) -> isize {
-    let seen = Message::receive(fd, libc::MSG_PEEK | libc::MSG_TRUNC, &mut []);
+    let seen = Message::receive(fd, libc::MSG_PEEK | libc::MSG_TRUNC, 1, &mut []);
     if seen.moved < 0 {
         return seen.moved;
     }
@@ -225,13 +263,17 @@ pub(super) fn receive_credentials(fd: RawFd, is_stream: bool, next: &mut Next<Se
         return -1;
     };
     let seen = Message::look(fd);
-    // Descriptors would be lost.
-    if seen.moved < 0 || seen.has_descriptors() || seen.known_sender().is_none() {
+    if seen.moved < 0 || seen.known_sender().is_none() {
         return seen.moved.min(0);
     }
-    let taken = Message::receive(fd, 0, &mut [0; FOR_ALL]);
-    if let Some(sender) = taken.known_sender()
-        && taken.moved >= 0
+    // Descriptors would be lost. Those that a look finds behind a second byte are that one's.
+    if seen.has_descriptors() && !(is_stream && seen.moved > 1) {
+        return 0;
+    }
+    let taken = Message::receive(fd, 0, 1, &mut [0; FOR_ALL]);
+    if taken.moved >= 0
+        && !taken.has_descriptors()
+        && let Some(sender) = taken.known_sender()
     {
         *next = Next::Taken(sender);
     }
@@ -248,17 +290,18 @@ struct Message {
 }
 
 impl Message {
-    /// One `recvmsg(2)` of one byte that does not wait. Where it fails, `errno` says why.
-    fn receive(fd: RawFd, flags: i32, control: &mut [u64]) -> Self {
-        let mut byte = 0_u8;
-        let mut part = part_of(&mut byte);
+    /// One `recvmsg(2)` of `len` bytes, two at most, that does not wait. Where it fails, `errno` says why.
+    fn receive(fd: RawFd, flags: i32, len: usize, control: &mut [u64]) -> Self {
+        let mut bytes = [0; 2];
+        let len = len.min(bytes.len());
+        let mut part = part_of(&mut bytes[..len]);
         let mut message = message_of(&mut part);
         if !control.is_empty() {
             message.msg_control = control.as_mut_ptr().cast();
             message.msg_controllen = size_of_val(control) as _;
         }
         let flags = flags | libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
-        // SAFETY: a byte and room for control messages.
+        // SAFETY: room for bytes and for control messages.
         let moved = unsafe { libc::recvmsg(fd, &raw mut message, flags) };
         let mut found = Self {
             moved,
@@ -272,14 +315,14 @@ impl Message {
         found
     }
 
-    /// Looks at what would come along, and takes nothing.
+    /// Looks at two bytes and what would come along, and takes nothing.
     fn look(fd: RawFd) -> Self {
         let flags = libc::MSG_PEEK;
         if !adds_more(fd) {
-            return Self::receive(fd, flags, &mut [0; FOR_CREDENTIALS]);
+            return Self::receive(fd, flags, 2, &mut [0; FOR_CREDENTIALS]);
         }
         // Something beside credentials and descriptors, which must not be taken for descriptors.
-        let mut seen = Self::receive(fd, flags, &mut [0; FOR_ALL]);
+        let mut seen = Self::receive(fd, flags, 2, &mut [0; FOR_ALL]);
         seen.is_cut |= !seen.descriptors.is_empty();
         // Duplicates of those that stay in the queue.
         seen.descriptors.clear();

@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use gio::{IOErrorEnum as E, prelude::*};
+use gio::IOErrorEnum as E;
 use gsock::prelude::*;
 
 use crate::{support::*, tools::*};

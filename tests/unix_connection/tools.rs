@@ -16,7 +16,7 @@ use gsock::{SocketConnection, UnixConnection, prelude::*};
 
 use crate::support::*;
 
-pub(crate) use crate::streams_tools::{Slot, a_moment, on_thread, settle, wait_until};
+pub(crate) use crate::streams_tools::{Slot, a_moment, on_thread, settle};
 
 /// The three ways to do one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
