@@ -30,8 +30,6 @@ mod descriptors;
 mod ends;
 #[path = "unix_connection/interop.rs"]
 mod interop;
-#[path = "unix_connection/others.rs"]
-mod others;
 #[path = "unix_connection/packets.rs"]
 mod packets;
 #[path = "unix_connection/results.rs"]
