@@ -7,7 +7,7 @@ use glib::subclass::InitializingObject;
 
 use super::{
     SocketConnectionImpl,
-    socket_connection::inherit_slots,
+    socket_connection::{inherit_close, inherit_slots},
     structs::{UnixConnectionClass, UnixConnectionInstance},
 };
 use crate::{SocketConnection, UnixConnection, transport::Kind, unix_connection::imp};
@@ -29,6 +29,7 @@ unsafe impl<T: UnixConnectionImpl> IsSubclassable<T> for UnixConnection {
 /// Sets the slots of the class itself.
 pub(crate) fn fill_class(class: &mut UnixConnectionClass) {
     inherit_slots(&mut class.parent_class);
+    inherit_close(&mut class.parent_class);
 }
 
 // SAFETY: `UnixConnectionClass` begins with the class struct of the parent type.

@@ -13,9 +13,10 @@ use glib::{
     translate::{FromGlib, IntoGlib},
 };
 use gsock::{
-    ConnectionState, Liveness, SocketConnection, TcpConnection,
+    ConnectionState, Liveness, SocketConnection, TcpConnection, UnixConnection,
     subclass::{
         SocketConnectionClass, SocketConnectionInstance, TcpConnectionClass, TcpConnectionInstance,
+        UnixConnectionClass, UnixConnectionInstance,
     },
 };
 use support::*;
@@ -45,6 +46,11 @@ fn the_sizes_that_the_type_system_knows_are_those_of_the_structs() {
                 TcpConnection::static_type(),
                 size_of::<TcpConnectionClass>(),
                 size_of::<TcpConnectionInstance>(),
+            ),
+            (
+                UnixConnection::static_type(),
+                size_of::<UnixConnectionClass>(),
+                size_of::<UnixConnectionInstance>(),
             ),
         ] {
             let known = query(type_);
@@ -82,6 +88,11 @@ fn the_class_structs_are_laid_out_as_documented() {
     assert_eq!(offset_of!(TcpConnectionClass, padding), room);
     assert_eq!(size_of::<TcpConnectionClass>(), room + 10 * POINTER);
     assert_eq!(align_of::<TcpConnectionClass>(), align_of::<Parent>());
+
+    assert_eq!(offset_of!(UnixConnectionClass, parent_class), 0);
+    assert_eq!(offset_of!(UnixConnectionClass, padding), room);
+    assert_eq!(size_of::<UnixConnectionClass>(), room + 10 * POINTER);
+    assert_eq!(align_of::<UnixConnectionClass>(), align_of::<Parent>());
 }
 
 /// Private data lies before the instance, out of C's sight.
@@ -92,6 +103,8 @@ fn the_instance_structs_are_their_parents() {
     assert_eq!(align_of::<SocketConnectionInstance>(), align_of::<Parent>());
     assert_eq!(size_of::<TcpConnectionInstance>(), size_of::<Parent>());
     assert_eq!(align_of::<TcpConnectionInstance>(), align_of::<Parent>());
+    assert_eq!(size_of::<UnixConnectionInstance>(), size_of::<Parent>());
+    assert_eq!(align_of::<UnixConnectionInstance>(), align_of::<Parent>());
 }
 
 #[test]
@@ -100,6 +113,7 @@ fn the_slots_are_filled_and_the_room_is_empty() {
         for type_ in [
             SocketConnection::static_type(),
             TcpConnection::static_type(),
+            UnixConnection::static_type(),
         ] {
             let class = glib::Class::<SocketConnection>::from_type(type_).expect("its own class");
             let class = class.as_ref();
@@ -147,6 +161,11 @@ fn the_types_are_named_derived_and_derivable() {
                 "GsockTcpConnection",
                 SocketConnection::static_type(),
             ),
+            (
+                UnixConnection::static_type(),
+                "GsockUnixConnection",
+                SocketConnection::static_type(),
+            ),
         ] {
             assert_eq!(type_.name(), name);
             assert_eq!(glib::Type::from_name(name), Some(type_));
@@ -175,6 +194,10 @@ fn gios_own_classes_are_other_types() {
                 gio::TcpConnection::static_type(),
                 TcpConnection::static_type(),
             ),
+            (
+                gio::UnixConnection::static_type(),
+                UnixConnection::static_type(),
+            ),
         ];
         for (theirs, ours) in pairs {
             assert_eq!(theirs.name().to_owned(), ours.name().replace("Gsock", "G"));
@@ -186,11 +209,12 @@ fn gios_own_classes_are_other_types() {
 
 /// G-4.
 #[test]
-fn neither_class_has_signals_of_its_own() {
+fn no_class_has_signals_of_its_own() {
     on_private_context(|_| {
         for type_ in [
             SocketConnection::static_type(),
             TcpConnection::static_type(),
+            UnixConnection::static_type(),
         ] {
             let _class = glib::Class::<SocketConnection>::from_type(type_);
             let mut count = 0;
@@ -288,6 +312,15 @@ fn a_socket_connection_has_these_properties() {
             SocketConnection::static_type(),
             &expected_of_socket_connection(),
         );
+    });
+}
+
+/// UNIX-1.
+#[test]
+fn a_unix_connection_has_no_others() {
+    on_private_context(|_| {
+        let expected = expected_of_socket_connection();
+        assert_properties(UnixConnection::static_type(), &expected);
     });
 }
 

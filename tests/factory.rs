@@ -22,7 +22,7 @@ use std::{
 };
 
 use gio::{SocketFamily, SocketType, prelude::*};
-use gsock::{ConnectionState, SocketConnection, TcpConnection, prelude::*};
+use gsock::{ConnectionState, SocketConnection, TcpConnection, UnixConnection, prelude::*};
 use support::*;
 
 /// Types of somebody else's.
@@ -90,6 +90,17 @@ fn internet_streams_are_tcp_connections() {
     });
 }
 
+/// SC-32, and sequenced packets.
+#[test]
+fn unix_streams_and_packets_are_unix_connections() {
+    on_private_context(|_| {
+        for type_ in [SocketType::Stream, SocketType::Seqpacket] {
+            let found = lookup(SocketFamily::Unix, type_, 0);
+            assert_eq!(found, UnixConnection::static_type(), "{type_:?}");
+        }
+    });
+}
+
 /// SC-32: the match is exact.
 #[test]
 fn whatever_is_not_registered_is_a_plain_connection() {
@@ -103,8 +114,7 @@ fn whatever_is_not_registered_is_a_plain_connection() {
             (SocketFamily::Ipv4, SocketType::Seqpacket, 6),
             (SocketFamily::Invalid, SocketType::Stream, 0),
             (SocketFamily::Ipv4, SocketType::Invalid, 0),
-            // The kinds of Unix sockets have no class of their own yet.
-            (SocketFamily::Unix, SocketType::Stream, 0),
+            (SocketFamily::Unix, SocketType::Seqpacket, 6),
             (SocketFamily::Unix, SocketType::Stream, 6),
             (SocketFamily::Unix, SocketType::Datagram, 0),
             (SocketFamily::Unix, SocketType::Stream, -1),
@@ -395,7 +405,7 @@ fn a_connection_from_a_unix_stream_of_the_standard_library_works() {
         let (ours, theirs) = UnixStream::pair().expect("a pair");
         let connection =
             SocketConnection::factory_create_connection_from_fd(ours.into()).expect("a socket");
-        assert_eq!(connection.type_(), base());
+        assert_eq!(connection.type_(), UnixConnection::static_type());
         assert_eq!(connection.state(), ConnectionState::Connected);
         let echo = thread::spawn(move || {
             let mut theirs = theirs;
@@ -525,8 +535,8 @@ glib::wrapper! {
 #[test]
 fn a_type_that_makes_connections_while_it_is_made_gets_its_own_descriptor() {
     on_private_context(|_| {
-        let (family, type_) = (SocketFamily::Unix, SocketType::Seqpacket);
-        SocketConnection::factory_register::<Nesting>(family, type_, 0);
+        let (family, type_) = (SocketFamily::Ipv6, SocketType::Datagram);
+        SocketConnection::factory_register::<Nesting>(family, type_, libc::IPPROTO_UDP);
         for round in 0..2 {
             let socket = gio::Socket::new(family, type_, gio::SocketProtocol::Default);
             let socket = socket.expect("a socket");

@@ -23,7 +23,7 @@ use glib::{
     ParamFlags, ffi::gpointer, gobject_ffi, object::ObjectExt, translate::IntoGlib,
     types::StaticType,
 };
-use gsock::{ConnectionState, SocketConnection, TcpConnection};
+use gsock::{ConnectionState, SocketConnection, TcpConnection, UnixConnection};
 
 use crate::support::*;
 
@@ -35,10 +35,15 @@ type Listed = (&'static str, &'static str, &'static str, &'static str);
 
 const SOCKET: &str = "GSocketConnection";
 const TCP: &str = "GTcpConnection";
+const UNIX: &str = "GUnixConnection";
 const INPUT: &str = "GSocketInputStream";
 const OUTPUT: &str = "GSocketOutputStream";
-const CONNECTIONS: &str = "GSocketConnection GTcpConnection";
-const ALL: &str = "GSocketConnection GTcpConnection GSocketInputStream GSocketOutputStream";
+const CONNECTIONS: &str = "GSocketConnection GTcpConnection GUnixConnection";
+const ALL: &str = concat!(
+    "GSocketConnection GTcpConnection GUnixConnection ",
+    "GSocketInputStream GSocketOutputStream",
+);
+const DERIVED: &str = "GTcpConnection GUnixConnection";
 const NONE: &str = "-";
 
 /// The enumeration's value is named for the library.
@@ -102,7 +107,6 @@ const LISTED: &[Listed] = &[
         "GTcpConnection gboolean read|write|explicit-notify = FALSE",
     ),
     // To come.
-    (SOCKET, "child GUnixConnection", "yes", NONE),
     (TCP, "child GTcpWrapperConnection", "yes", NONE),
     // Three slots for connecting, and ten of room; private data lies before the instance.
     (
@@ -112,7 +116,7 @@ const LISTED: &[Listed] = &[
         "13 pointers",
     ),
     (
-        TCP,
+        DERIVED,
         "class struct beyond its parent's",
         "0 pointers",
         "10 pointers",
@@ -506,6 +510,7 @@ fn load_all() {
         gio::TcpConnection::static_type(),
         gio::UnixConnection::static_type(),
         TcpConnection::static_type(),
+        UnixConnection::static_type(),
         ConnectionState::static_type(),
     ] {
         assert!(type_.is_valid());
@@ -537,6 +542,19 @@ fn a_tcp_connection_is_as_gios_but_for_what_is_listed() {
             TCP,
             gio::TcpConnection::static_type(),
             TcpConnection::static_type(),
+        );
+    });
+}
+
+/// UNIX-1.
+#[test]
+fn a_unix_connection_is_as_gios_but_for_what_is_listed() {
+    on_private_context(|_| {
+        load_all();
+        assert_as_listed(
+            UNIX,
+            gio::UnixConnection::static_type(),
+            UnixConnection::static_type(),
         );
     });
 }

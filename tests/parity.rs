@@ -17,6 +17,10 @@ mod support;
 #[allow(unused_macros, reason = "for the tests of the streams")]
 mod tools;
 
+#[path = "unix_connection/tools.rs"]
+#[allow(dead_code, reason = "for the tests of Unix connections")]
+mod unix_tools;
+
 #[path = "parity/under.rs"]
 #[macro_use]
 mod under;
@@ -57,3 +61,5 @@ mod states;
 mod tasks;
 #[path = "parity/tcp.rs"]
 mod tcp;
+#[path = "parity/unix.rs"]
+mod unix;

@@ -12,7 +12,9 @@ macro_rules! use_both {
             use $first::prelude::*;
             use $second::prelude::*;
 
-            use gsock::{ConnectionState, SocketConnection, TcpConnection};
+            use std::os::fd::AsFd;
+
+            use gsock::{ConnectionState, SocketConnection, TcpConnection, UnixConnection};
 
             use super::support::*;
 
@@ -58,6 +60,29 @@ macro_rules! use_both {
                     connection.connect_alive_notify(|_| ());
                     connection.connect_graceful_disconnect_notify(|_| ());
                     block_on(context, connection.connect_future(&address)).expect_err("twice");
+                });
+            }
+
+            /// Those of the Unix classes have the same names and other parameters.
+            #[test]
+            fn methods_of_both_unix_connections_are_found() {
+                on_private_context(|_| {
+                    let ends = std::os::unix::net::UnixStream::pair().expect("two sockets");
+                    let theirs = gio::Socket::from_fd(ends.0.into()).expect("a socket");
+                    let theirs = theirs.connection_factory_create_connection();
+                    let theirs: gio::UnixConnection = theirs.downcast().expect("Unix");
+                    let ours = SocketConnection::factory_create_connection_from_fd(ends.1.into());
+                    let ours: UnixConnection = ours.expect("a socket").downcast().expect("Unix");
+                    theirs
+                        .send_credentials(gio::Cancellable::NONE)
+                        .expect("room");
+                    ours.receive_credentials(gio::Cancellable::NONE)
+                        .expect("sent");
+                    theirs.send_fd(0, gio::Cancellable::NONE).expect("room");
+                    let fd = ours.receive_fd(gio::Cancellable::NONE).expect("sent");
+                    ours.send_fd(fd.as_fd(), gio::Cancellable::NONE)
+                        .expect("room");
+                    assert!(theirs.receive_fd(gio::Cancellable::NONE).expect("sent") >= 0);
                 });
             }
 

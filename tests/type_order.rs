@@ -7,7 +7,7 @@
 mod support;
 
 use gio::prelude::*;
-use gsock::TcpConnection;
+use gsock::{TcpConnection, UnixConnection};
 use support::*;
 
 /// GObject holds a lock while it initialises a class, and needs the same lock to give a type its
@@ -36,15 +36,17 @@ fn what_the_classes_name_is_registered_before_any_of_them_is_initialised() {
 
         // No property is of a type that is missing in the list. Those two have no interfaces.
         let plain = ["GInputStream", "GOutputStream", "gboolean", "guint64"];
-        let class = glib::Class::<glib::Object>::from_type(TcpConnection::static_type());
-        for pspec in class.expect("a class").list_properties() {
-            let type_ = pspec.value_type();
-            assert!(
-                names.contains(&type_.name()) || plain.contains(&type_.name()),
-                "{}: {}",
-                pspec.name(),
-                type_.name()
-            );
+        for class in [TcpConnection::static_type(), UnixConnection::static_type()] {
+            let class = glib::Class::<glib::Object>::from_type(class);
+            for pspec in class.expect("a class").list_properties() {
+                let type_ = pspec.value_type();
+                assert!(
+                    names.contains(&type_.name()) || plain.contains(&type_.name()),
+                    "{}: {}",
+                    pspec.name(),
+                    type_.name()
+                );
+            }
         }
     });
 }

@@ -14,11 +14,10 @@ mod support;
     dead_code,
     reason = "for the tests of the streams, but for a part of it"
 )]
-mod streams_tools;
+mod tools;
 
 #[path = "unix_connection/tools.rs"]
-#[macro_use]
-mod tools;
+mod unix_tools;
 
 #[path = "unix_connection/credentials.rs"]
 mod credentials;

@@ -44,11 +44,7 @@ pub(crate) fn fill_class(class: &mut SocketConnectionClass) {
 /// Gives a class of this crate its parent's slots back, in place of the trampolines of a third
 /// party's: there is no override to call.
 pub(crate) fn inherit_slots(class: &mut SocketConnectionClass) {
-    // SAFETY: the class struct of a registered type.
-    let parent =
-        unsafe { glib::gobject_ffi::g_type_class_peek_parent(ptr::from_mut(class).cast()) };
-    // SAFETY: called from the class_init of a type derived from our class.
-    let parent = unsafe { &*parent.cast::<SocketConnectionClass>() };
+    let parent = parent_of(class);
     class.connect = parent.connect;
     class.connect_async = parent.connect_async;
     class.connect_finish = parent.connect_finish;
@@ -56,6 +52,19 @@ pub(crate) fn inherit_slots(class: &mut SocketConnectionClass) {
     class.parent_class.get_output_stream = parent.parent_class.get_output_stream;
     class.parent_class.close_async = parent.parent_class.close_async;
     class.parent_class.close_finish = parent.parent_class.close_finish;
+}
+
+/// Likewise for the blocking close, of a class that closes as its parent does.
+pub(crate) fn inherit_close(class: &mut SocketConnectionClass) {
+    class.parent_class.close_fn = parent_of(class).parent_class.close_fn;
+}
+
+fn parent_of(class: &mut SocketConnectionClass) -> &'static SocketConnectionClass {
+    // SAFETY: the class struct of a registered type.
+    let parent =
+        unsafe { glib::gobject_ffi::g_type_class_peek_parent(ptr::from_mut(class).cast()) };
+    // SAFETY: called from the class_init of a type derived from our class, whose parents are never unloaded.
+    unsafe { &*parent.cast::<SocketConnectionClass>() }
 }
 
 // SAFETY: `SocketConnectionClass` begins with the class struct of the parent type.

@@ -28,7 +28,7 @@ pub(crate) use calls::{
     class_of,
 };
 pub(crate) use closing::{close_async_default, close_task, run_close};
-pub(crate) use defaults::{fill_class, inherit_slots};
+pub(crate) use defaults::{fill_class, inherit_close, inherit_slots};
 
 use calls::{ConnectAsync, call_close_future, note_override, parent_class_of};
 use closing::{close_finish, first_then_cancelled};

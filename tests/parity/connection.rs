@@ -43,6 +43,7 @@ on_both!(
     sc_31_a_registration_is_for_its_key_and_for_every_thread,
     sc_31_a_type_that_is_no_connection_is_refused_with_a_critical,
     sc_32_internet_streams_are_tcp_connections,
+    sc_32_unix_streams_are_unix_connections,
     sc_32_what_is_not_registered_is_a_connection_of_the_base_class,
     sc_33_a_connection_is_made_by_what_its_socket_is_and_keeps_it,
     ios_19_a_close_cancelled_between_its_callback_and_its_finish_says_so,
@@ -528,17 +529,13 @@ fn sc_32_what_is_not_registered_is_a_connection_of_the_base_class(
     }
 }
 
-/// SC-32. Our class for them comes later.
-#[test]
-fn differs_sc_32_unix_streams_have_no_class_of_ours_yet() {
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, _| lookup(side, (SocketFamily::Unix, SocketType::Stream, 0)).name(),
-            "GUnixConnection",
-            "GsockSocketConnection",
-        );
-    });
+fn sc_32_unix_streams_are_unix_connections(side: Side, _: &glib::MainContext) {
+    let found = lookup(side, (SocketFamily::Unix, SocketType::Stream, 0));
+    let expected = match side {
+        Side::Gio => gio::UnixConnection::static_type(),
+        Side::Ours => gsock::UnixConnection::static_type(),
+    };
+    assert_eq!(found, expected);
 }
 
 fn sc_33_a_connection_is_made_by_what_its_socket_is_and_keeps_it(

@@ -303,7 +303,7 @@ fn f28_the_factory_matches_exactly_or_not_at_all(side: Side, _: &glib::MainConte
         (ipv4, SocketType::Stream, 132, "SocketConnection"),
         (ipv4, SocketType::Datagram, 0, "SocketConnection"),
         (unix, SocketType::Stream, -1, "SocketConnection"),
-        (unix, SocketType::Seqpacket, 0, "SocketConnection"),
+        (unix, SocketType::Stream, 0, "UnixConnection"),
         (unix, SocketType::Datagram, 0, "SocketConnection"),
     ] {
         let found = registered(side, family, type_, protocol);

@@ -5,7 +5,7 @@ use std::{os::fd::AsFd, thread};
 use gio::{IOErrorEnum as E, prelude::*};
 use gsock::prelude::*;
 
-use crate::{support::*, tools::*};
+use crate::{support::*, tools::*, unix_tools::*};
 
 #[track_caller]
 fn assert_is_us(credentials: &gio::Credentials) {
@@ -22,7 +22,7 @@ fn credentials_arrive_in_every_form() {
     on_private_context(|context| {
         for sending in FORMS {
             for receiving in FORMS {
-                let (one, other) = pair();
+                let (one, other) = unix_pair();
                 send_credentials(sending, context, &one).expect("room");
                 let received = receive_credentials(receiving, context, &other).expect("sent");
                 assert_is_us(&received);
@@ -36,7 +36,7 @@ fn credentials_arrive_in_every_form() {
 fn a_socket_that_is_told_who_sends_stays_so() {
     on_private_context(|context| {
         for form in FORMS {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             set_option(&other.socket(), libc::SO_PASSCRED, 1);
             one.send_credentials(gio::Cancellable::NONE).expect("room");
             assert_is_us(&receive_credentials(form, context, &other).expect("sent"));
@@ -49,7 +49,7 @@ fn a_socket_that_is_told_who_sends_stays_so() {
 #[test]
 fn while_one_waits_the_socket_is_not_told_who_sends() {
     on_private_context(|context| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let slot = Slot::new();
         let put = slot.put();
         other.receive_credentials_async(gio::Cancellable::NONE, move |other, result| {
@@ -99,7 +99,7 @@ fn descriptors_are_not_lost_to_one_who_wants_credentials() {
 fn credentials_and_descriptors_are_received_by_two_threads_at_once() {
     const EACH: usize = 200;
     on_private_context(|_| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let sender = on_thread(&one, |one| {
             let parcel = Parcel::new();
             for _ in 0..EACH {
@@ -152,7 +152,7 @@ fn credentials_and_descriptors_are_received_by_two_threads_at_once() {
 #[test]
 fn the_peer_is_known_without_a_message() {
     on_private_context(|_| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         assert_is_us(&one.peer_credentials().expect("connected"));
         assert_is_us(&other.peer_credentials().expect("connected"));
         assert_eq!((one.bytes_read(), one.bytes_written()), (0, 0));
@@ -186,7 +186,7 @@ fn without_a_peer_or_a_socket_there_is_nobody_to_know() {
 #[test]
 fn the_peers_process_is_a_descriptor_where_the_kernel_has_such() {
     on_private_context(|_| {
-        let (one, _other) = pair();
+        let (one, _other) = unix_pair();
         match one.peer_pidfd() {
             Ok(pidfd) => {
                 assert!(is_close_on_exec(&pidfd));

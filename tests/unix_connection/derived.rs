@@ -3,7 +3,7 @@
 use gio::prelude::*;
 use gsock::{SocketConnection, UnixConnection, prelude::*};
 
-use crate::{support::*, tools::*};
+use crate::{support::*, tools::*, unix_tools::*};
 
 mod imp {
     use std::sync::atomic::{AtomicUsize, Ordering};

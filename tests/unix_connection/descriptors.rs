@@ -9,7 +9,7 @@ use std::{
 use gio::IOErrorEnum as E;
 use gsock::prelude::*;
 
-use crate::{support::*, tools::*};
+use crate::{support::*, tools::*, unix_tools::*};
 
 /// UNIX-3, UNIX-5.
 #[test]
@@ -17,7 +17,7 @@ fn a_descriptor_arrives_in_every_form() {
     on_private_context(|context| {
         for sending in FORMS {
             for receiving in FORMS {
-                let (one, other) = pair();
+                let (one, other) = unix_pair();
                 let parcel = Parcel::new();
                 send_fd(sending, context, &one, parcel.fd()).expect("room");
                 let fd = receive_fd(receiving, context, &other).expect("sent");
@@ -31,7 +31,7 @@ fn a_descriptor_arrives_in_every_form() {
 #[test]
 fn what_was_received_is_as_good_as_what_was_sent() {
     on_private_context(|_| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         one.send_fd(writer.as_fd(), gio::Cancellable::NONE)
             .expect("room");
@@ -49,7 +49,7 @@ fn what_was_received_is_as_good_as_what_was_sent() {
 fn a_descriptor_to_send_is_duplicated_before_the_call_returns() {
     on_private_context(|context| {
         for form in [Form::Async, Form::Future] {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             let mut parcel = Parcel::new();
             let sent = Slot::new();
             let sending = match form {
@@ -83,7 +83,7 @@ fn as_many_descriptors_as_the_kernel_takes_arrive_together() {
             .into_iter()
             .flat_map(|n| FORMS.map(|form| (n, form)))
         {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             let mut parcel = Parcel::new();
             let fds = vec![parcel.fd(); count];
             send_fds(form, context, &one, &fds).expect("room");
@@ -99,7 +99,7 @@ fn as_many_descriptors_as_the_kernel_takes_arrive_together() {
 #[test]
 fn descriptors_keep_their_order() {
     on_private_context(|_| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let parcels = [(); 3].map(|()| Parcel::new());
         let fds = parcels.each_ref().map(Parcel::fd);
         one.send_fds(&fds, gio::Cancellable::NONE).expect("room");
@@ -114,7 +114,7 @@ fn descriptors_keep_their_order() {
 fn none_and_more_than_the_kernel_takes_are_refused_and_nothing_is_sent() {
     on_private_context(|context| {
         for form in FORMS {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             let mut parcel = Parcel::new();
             let many: Vec<BorrowedFd<'_>> = vec![parcel.fd(); 254];
             assert_fails(send_fds(form, context, &one, &many), E::InvalidArgument);
@@ -131,7 +131,7 @@ fn none_and_more_than_the_kernel_takes_are_refused_and_nothing_is_sent() {
 fn more_descriptors_than_were_asked_for_are_closed() {
     on_private_context(|context| {
         for form in FORMS {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             let mut parcels = [(); 2].map(|()| Parcel::new());
             let fds = [parcels[0].fd(), parcels[1].fd(), parcels[0].fd()];
             one.send_fds(&fds[..2], gio::Cancellable::NONE)
@@ -179,7 +179,7 @@ fn a_byte_of_data_is_not_taken_for_a_descriptor() {
 fn credentials_are_not_taken_for_a_descriptor() {
     on_private_context(|context| {
         for form in FORMS {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             one.send_credentials(gio::Cancellable::NONE).expect("room");
             assert_fails(receive_fd(form, context, &other), E::Failed);
             receive_credentials(form, context, &other).expect("still there");
@@ -246,7 +246,7 @@ fn data_that_was_sent_along_stays_to_be_read() {
 #[test]
 fn a_read_of_the_stream_loses_the_descriptor_and_leaks_nothing() {
     on_private_context(|_| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let mut parcel = Parcel::new();
         one.send_fd(parcel.fd(), gio::Cancellable::NONE)
             .expect("room");
@@ -258,7 +258,7 @@ fn a_read_of_the_stream_loses_the_descriptor_and_leaks_nothing() {
 #[test]
 fn descriptors_on_their_way_are_closed_with_the_connection() {
     on_private_context(|_| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let mut parcel = Parcel::new();
         one.send_fds(&[parcel.fd(); 4], gio::Cancellable::NONE)
             .expect("room");
@@ -272,7 +272,7 @@ fn descriptors_on_their_way_are_closed_with_the_connection() {
 #[test]
 fn the_byte_that_carries_is_counted_on_both_sides() {
     on_private_context(|context| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let (written, read) = (notifications(&one), notifications(&other));
         let parcel = Parcel::new();
         one.send_fds(&[parcel.fd(); 3], gio::Cancellable::NONE)

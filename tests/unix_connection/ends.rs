@@ -5,7 +5,7 @@ use std::{net::Shutdown, os::unix::net::UnixListener, thread};
 use gio::{IOErrorEnum as E, prelude::*};
 use gsock::{ConnectionState, SocketConnection, UnixConnection, prelude::*};
 
-use crate::{support::*, tools::*};
+use crate::{support::*, tools::*, unix_tools::*};
 
 /// What all of them answer.
 fn all(form: Form, context: &glib::MainContext, connection: &UnixConnection) -> Vec<Option<E>> {
@@ -102,7 +102,7 @@ fn a_reset_is_told_once() {
 fn a_closed_connection_says_so_in_every_form_cancelled_or_not() {
     on_private_context(|context| {
         for form in FORMS {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             for connection in [&one, &other] {
                 connection
                     .close(gio::Cancellable::NONE)
@@ -200,7 +200,7 @@ fn after_connect_async_they_wait_as_before() {
 #[test]
 fn descriptors_on_their_way_are_limited_by_the_system_and_nothing_leaks() {
     on_private_context(|_| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let mut parcel = Parcel::new();
         let fds = vec![parcel.fd(); 253];
         let mut sent = 0;

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use gio::prelude::*;
 use gsock::{UnixConnection, prelude::*};
 
-use crate::{support::*, tools::*};
+use crate::{support::*, tools::*, unix_tools::*};
 
 const NOBODY: Option<&gio::Cancellable> = gio::Cancellable::NONE;
 

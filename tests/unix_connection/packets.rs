@@ -3,7 +3,7 @@
 use gio::{IOErrorEnum as E, prelude::*};
 use gsock::prelude::*;
 
-use crate::{support::*, tools::*};
+use crate::{support::*, unix_tools::*};
 
 const NOBODY: Option<&gio::Cancellable> = gio::Cancellable::NONE;
 
@@ -11,7 +11,7 @@ const NOBODY: Option<&gio::Cancellable> = gio::Cancellable::NONE;
 fn packets_carry_descriptors_and_credentials_in_every_form() {
     on_private_context(|context| {
         for form in FORMS {
-            let (one, other) = pair_of(PACKETS);
+            let (one, other) = unix_pair_of(PACKETS);
             let mut parcel = Parcel::new();
             send_fd(form, context, &one, parcel.fd()).expect("room");
             send_credentials(form, context, &one).expect("room");
@@ -32,7 +32,7 @@ fn packets_carry_descriptors_and_credentials_in_every_form() {
 fn a_packet_of_data_stays_whole() {
     on_private_context(|context| {
         for form in FORMS {
-            let (one, other) = pair_of(PACKETS);
+            let (one, other) = unix_pair_of(PACKETS);
             for told in [0, 1] {
                 set_option(&other.socket(), libc::SO_PASSCRED, told);
                 send_bytes(&one.socket(), b"hello");
@@ -52,7 +52,7 @@ fn a_packet_of_data_stays_whole() {
 fn a_packet_of_data_keeps_its_descriptors() {
     on_private_context(|context| {
         for form in FORMS {
-            let (one, other) = pair_of(PACKETS);
+            let (one, other) = unix_pair_of(PACKETS);
             let parcel = Parcel::new();
             send_by_hand(&one.socket(), b"ab", &[parcel.fd()], false);
             assert_fails(receive_fd(form, context, &other), E::Failed);
@@ -68,7 +68,7 @@ fn a_packet_of_data_keeps_its_descriptors() {
 fn one_byte_without_anything_is_data_also_where_the_kernel_adds_credentials() {
     on_private_context(|context| {
         for form in FORMS {
-            let (one, other) = pair_of(PACKETS);
+            let (one, other) = unix_pair_of(PACKETS);
             send_bytes(&one.socket(), b"x");
             assert_fails(receive_credentials(form, context, &other), E::Failed);
             set_option(&other.socket(), libc::SO_PASSCRED, 1);
@@ -86,7 +86,7 @@ fn one_byte_without_anything_is_data_also_where_the_kernel_adds_credentials() {
 fn an_empty_packet_is_not_the_end() {
     on_private_context(|context| {
         for form in FORMS {
-            let (one, other) = pair_of(PACKETS);
+            let (one, other) = unix_pair_of(PACKETS);
             send_bytes(&one.socket(), b"");
             assert_fails(receive_fd(form, context, &other), E::Failed);
             assert_fails(receive_credentials(form, context, &other), E::Failed);

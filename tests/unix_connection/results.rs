@@ -3,7 +3,7 @@
 use gio::{IOErrorEnum as E, prelude::*};
 use gsock::{UnixConnection, prelude::*};
 
-use crate::{support::*, tools::*};
+use crate::{support::*, tools::*, unix_tools::*};
 
 const NOBODY: Option<&gio::Cancellable> = gio::Cancellable::NONE;
 
@@ -39,7 +39,7 @@ const FINISHES: [fn(&UnixConnection, &gio::AsyncResult) -> Result<(), glib::Erro
 
 /// A connection that gets what it sends itself.
 fn looped() -> (UnixConnection, UnixConnection, impl Fn()) {
-    let (one, other) = pair();
+    let (one, other) = unix_pair();
     let (from, to) = (other.clone(), other.clone());
     let feed = move || {
         let parcel = Parcel::new();
@@ -119,7 +119,7 @@ fn a_task_without_a_tag_has_no_descriptor_to_give() {
 #[test]
 fn what_nobody_finishes_leaks_nothing() {
     on_private_context(|context| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let mut parcel = Parcel::new();
         for _ in 0..2 {
             other.send_fd(parcel.fd(), NOBODY).expect("room");
@@ -144,7 +144,7 @@ fn what_nobody_finishes_leaks_nothing() {
 #[test]
 fn a_result_outlives_a_cancellation_and_a_close() {
     on_private_context(|context| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let parcel = Parcel::new();
         other.send_fd(parcel.fd(), NOBODY).expect("room");
         let cancellable = gio::Cancellable::new();
@@ -163,7 +163,7 @@ fn a_result_outlives_a_cancellation_and_a_close() {
 #[test]
 fn a_result_is_taken_on_any_thread() {
     on_private_context(|context| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let parcel = Parcel::new();
         other.send_fd(parcel.fd(), NOBODY).expect("room");
         let slot = Slot::new();
@@ -178,7 +178,7 @@ fn a_result_is_taken_on_any_thread() {
 #[test]
 fn callbacks_come_after_the_call_and_in_the_callers_context() {
     on_private_context(|context| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let parcel = Parcel::new();
         other.send_fd(parcel.fd(), NOBODY).expect("room");
         let slot = Slot::new();

@@ -5,7 +5,7 @@ use std::os::{fd::OwnedFd, unix::net::UnixStream};
 use gio::{IOErrorEnum as E, SocketFamily, SocketType, prelude::*};
 use gsock::{SocketConnection, TcpConnection, UnixConnection, prelude::*};
 
-use crate::{support::*, tools::*};
+use crate::{support::*, tools::*, unix_tools::*};
 
 fn new_socket(family: SocketFamily, type_: SocketType) -> gio::Socket {
     gio::Socket::new(family, type_, gio::SocketProtocol::Default).expect("a socket")
@@ -20,7 +20,7 @@ fn unix_streams_and_packets_have_this_class() {
             assert_eq!(found, UnixConnection::static_type());
         }
         for type_ in [STREAM, PACKETS] {
-            let (bare, around) = pair_of(type_);
+            let (bare, around) = unix_pair_of(type_);
             assert_eq!(bare.type_(), UnixConnection::static_type());
             assert_eq!(around.type_(), UnixConnection::static_type());
         }
@@ -90,7 +90,7 @@ fn a_connection_that_moves_on_is_refused_while_it_receives() {
 #[test]
 fn it_carries_data_like_any_other() {
     on_private_context(|_| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         one.output_stream()
             .write_all(b"hello", gio::Cancellable::NONE)
             .expect("room");

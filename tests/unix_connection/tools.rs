@@ -16,7 +16,7 @@ use gsock::{SocketConnection, UnixConnection, prelude::*};
 
 use crate::support::*;
 
-pub(crate) use crate::streams_tools::{Slot, a_moment, on_thread, settle};
+use crate::tools::Slot;
 
 /// The three ways to do one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,13 +109,13 @@ pub(crate) fn with_peer() -> (UnixConnection, UnixStream) {
 }
 
 /// Both ends ours.
-pub(crate) fn pair_of(type_: i32) -> (UnixConnection, UnixConnection) {
+pub(crate) fn unix_pair_of(type_: i32) -> (UnixConnection, UnixConnection) {
     let [one, other] = sockets(type_);
     (unix(one), around_a_socket(other))
 }
 
-pub(crate) fn pair() -> (UnixConnection, UnixConnection) {
-    pair_of(STREAM)
+pub(crate) fn unix_pair() -> (UnixConnection, UnixConnection) {
+    unix_pair_of(STREAM)
 }
 
 /// One byte of data, read as such.

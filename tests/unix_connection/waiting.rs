@@ -15,7 +15,7 @@ use std::{
 use gio::{IOErrorEnum as E, prelude::*};
 use gsock::{UnixConnection, prelude::*};
 
-use crate::{support::*, tools::*};
+use crate::{support::*, tools::*, unix_tools::*};
 
 type Answer = Slot<Result<(), glib::Error>>;
 type Running = Pin<Box<dyn Future<Output = Result<(), glib::Error>>>>;
@@ -81,7 +81,7 @@ fn all() -> [Receiving; 3] {
 fn whoever_waits_is_woken_by_what_comes() {
     on_private_context(|context| {
         for op in all() {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             let parcel = Parcel::new();
             let started = (op.start)(&one, None);
             settle(context, Duration::from_millis(10));
@@ -107,7 +107,7 @@ fn whoever_waits_is_woken_by_what_comes() {
 fn a_cancelled_wait_ends_and_leaves_what_comes_afterwards() {
     on_private_context(|context| {
         for op in all() {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             let parcel = Parcel::new();
             let cancellable = gio::Cancellable::new();
             let started = (op.start)(&one, Some(&cancellable));
@@ -133,7 +133,7 @@ fn a_cancelled_wait_ends_and_leaves_what_comes_afterwards() {
 fn what_is_cancelled_before_has_neither_sent_nor_received() {
     on_private_context(|context| {
         for op in all() {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             let parcel = Parcel::new();
             (op.send)(&other, &parcel);
             let cancelled = gio::Cancellable::new();
@@ -162,7 +162,7 @@ fn what_is_cancelled_before_has_neither_sent_nor_received() {
 fn a_close_ends_whoever_waits_in_any_form() {
     on_private_context(|context| {
         for op in all() {
-            let (one, _other) = pair();
+            let (one, _other) = unix_pair();
             let started = (op.start)(&one, None);
             let block = op.block;
             let blocked = on_thread(&one, move |one| block(one, None));
@@ -183,7 +183,7 @@ fn a_close_ends_whoever_waits_in_any_form() {
 fn the_sockets_timeout_ends_a_wait() {
     on_private_context(|context| {
         for op in all() {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             let parcel = Parcel::new();
             one.socket().set_timeout(1);
             let begun = Instant::now();
@@ -215,7 +215,7 @@ fn a_future_that_is_dropped_after_any_poll_has_taken_nothing() {
     on_private_context(|context| {
         for op in all() {
             for polls in 0..4 {
-                let (one, other) = pair();
+                let (one, other) = unix_pair();
                 let mut parcel = Parcel::new();
                 let mut future = (op.future)(&one);
                 let waker = Waker::from(Arc::new(Woken::default()));
@@ -251,7 +251,7 @@ fn a_future_that_is_dropped_after_any_poll_has_taken_nothing() {
 #[test]
 fn a_future_that_sends_and_is_dropped_before_its_end_has_sent_nothing() {
     on_private_context(|context| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let mut parcel = Parcel::new();
         drop(one.send_fd_future(parcel.fd()));
         let sent = fill_up(&one);
@@ -297,7 +297,7 @@ fn fill_up(connection: &UnixConnection) -> u64 {
 fn sending_waits_for_room_whatever_the_blocking_flag() {
     on_private_context(|context| {
         for (form, blocking) in FORMS.into_iter().flat_map(|it| [(it, false), (it, true)]) {
-            let (one, other) = pair();
+            let (one, other) = unix_pair();
             one.socket().set_blocking(blocking);
             let mut waiting = fill_up(&one);
             let parcel = Parcel::new();
@@ -318,7 +318,7 @@ fn sending_waits_for_room_whatever_the_blocking_flag() {
 #[test]
 fn a_wait_for_room_is_cancelled_times_out_and_ends_with_a_close() {
     on_private_context(|context| {
-        let (one, _other) = pair();
+        let (one, _other) = unix_pair();
         fill_up(&one);
         let mut parcel = Parcel::new();
         let cancellable = gio::Cancellable::new();
@@ -353,7 +353,7 @@ fn a_wait_for_room_is_cancelled_times_out_and_ends_with_a_close() {
 #[test]
 fn a_pending_stream_keeps_nothing_from_being_received() {
     on_private_context(|context| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let parcel = Parcel::new();
         let input = one.input_stream();
         input.set_pending().expect("nothing is");
@@ -370,7 +370,7 @@ fn a_pending_stream_keeps_nothing_from_being_received() {
 fn of_many_that_wait_each_gets_one() {
     const MANY: usize = 24;
     on_private_context(|context| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let parcel = Parcel::new();
         let receiver = &all()[0];
         let started: Vec<Answer> = (0..MANY / 2)
@@ -398,7 +398,7 @@ fn of_many_that_wait_each_gets_one() {
 #[test]
 fn a_blocking_form_needs_no_context() {
     on_private_context(|_| {
-        let (one, other) = pair();
+        let (one, other) = unix_pair();
         let parcel = Parcel::new();
         other.send_fd(parcel.fd(), NOBODY).expect("room");
         let received = on_thread(&one, |one| one.receive_fd(NOBODY));
