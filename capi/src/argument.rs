@@ -10,7 +10,7 @@ use glib::{
     prelude::*,
     translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, from_glib},
 };
-use gsock::{Liveness, SocketConnection, TcpConnection};
+use gsock::{Liveness, SocketConnection, TcpConnection, UnixConnection};
 
 use crate::fence::Refusal;
 
@@ -63,6 +63,7 @@ macro_rules! objects {
 objects! {
     SocketConnection: gsock::subclass::SocketConnectionInstance, "GSOCK_IS_SOCKET_CONNECTION";
     TcpConnection: gsock::subclass::TcpConnectionInstance, "GSOCK_IS_TCP_CONNECTION";
+    UnixConnection: gsock::subclass::UnixConnectionInstance, "GSOCK_IS_UNIX_CONNECTION";
     gio::Socket: gio::ffi::GSocket, "G_IS_SOCKET";
     gio::SocketAddress: gio::ffi::GSocketAddress, "G_IS_SOCKET_ADDRESS";
 }

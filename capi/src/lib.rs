@@ -11,3 +11,4 @@ mod export;
 mod fence;
 mod socket_connection;
 mod tcp_connection;
+mod unix_connection;

@@ -10,5 +10,6 @@
 #include <gsock/gsock-version.h>
 #include <gsock/gsock-socket-connection.h>
 #include <gsock/gsock-tcp-connection.h>
+#include <gsock/gsock-unix-connection.h>
 
 #endif /* GSOCK_H */
