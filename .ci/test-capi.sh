@@ -15,7 +15,7 @@ limit=300
 # Rounds of the thread test where each costs more.
 rounds_asan=200
 rounds_valgrind=40
-tests=(functions types arguments threads)
+tests=(functions types arguments threads unix-functions unix-arguments)
 
 failures=0
 fail() {
@@ -85,8 +85,8 @@ same_symbols() { # list
 same_symbols capi/symbols.txt || fail "the exported symbols are not those of capi/symbols.txt"
 declared=$(sed 's|/\*.*||; /^ \*/d' capi/include/gsock/*.h | grep -oE '\bgsock_[a-z0-9_]+ *\(void\)|\bgsock_[a-z0-9_]+ +\(' |
     sed 's/ *(.*//' | sort -u)
-# Those of the two types are declared by G_DECLARE_DERIVABLE_TYPE.
-declared=$(printf '%s\ngsock_socket_connection_get_type\ngsock_tcp_connection_get_type\n' "$declared" | sort -u)
+# Those of the types are declared by G_DECLARE_DERIVABLE_TYPE.
+declared=$(printf '%s\n' "$declared" gsock_{socket,tcp,unix}_connection_get_type | sort -u)
 diff <(printf '%s\n' "$declared") capi/symbols.txt || fail "the headers and capi/symbols.txt do not agree"
 while IFS= read -r symbol; do
     case $symbol in *_get_type) continue ;; esac
@@ -95,7 +95,11 @@ while IFS= read -r symbol; do
             # Takes no pointer.
             arguments-*_factory_lookup_type) continue ;;
         esac
-        grep -q "$symbol\b" "capi/tests/test-$test.c" || fail "test-$test.c does not call $symbol"
+        case $symbol in
+            gsock_unix_*) file=test-unix-$test.c ;;
+            *) file=test-$test.c ;;
+        esac
+        grep -q "$symbol\b" "capi/tests/$file" || fail "$file does not call $symbol"
     done
 done <capi/symbols.txt
 readelf -d "$lib" | grep -q 'SONAME.*\[libgsock-1\.so\.0\]' || fail "the soname is not libgsock-1.so.0"
@@ -177,9 +181,9 @@ done
 say "C: $plain tests; $memcheck under valgrind, $asan under ASan and UBSan"
 
 # One program for GIO, as it is and renamed: it must do the same.
-sed -E -e 's/\bg_(socket|tcp)_connection_/gsock_\1_connection_/g' \
-    -e 's/\bG(Socket|Tcp)Connection/Gsock\1Connection/g' \
-    -e 's/\bG_((TYPE_|IS_)?(SOCKET|TCP)_CONNECTION)\b/GSOCK_\1/g' \
+sed -E -e 's/\bg_(socket|tcp|unix)_connection_/gsock_\1_connection_/g' \
+    -e 's/\bG(Socket|Tcp|Unix)Connection/Gsock\1Connection/g' \
+    -e 's/\bG_((TYPE_|IS_)?(SOCKET|TCP|UNIX)_CONNECTION)\b/GSOCK_\1/g' \
     -e 's|<gio/gio.h>|<gsock/gsock.h>|' capi/tests/renamed.c >"$scratch/renamed.c"
 for side in gio gsock; do
     source=capi/tests/renamed.c options=$(pkg-config --cflags --libs gio-2.0)

@@ -53,15 +53,6 @@ impl Argument for Array {
     }
 }
 
-impl Argument for usize {
-    type C = Self;
-    type Value = Self;
-
-    unsafe fn convert(c: Self) -> Option<Self> {
-        Some(c)
-    }
-}
-
 /// # Safety
 ///
 /// `fds` is NULL or has `count` numbers.

@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 typedef struct
@@ -100,6 +101,90 @@ read_and_write (GSocketConnection *connection,
   g_print ("read %s\n", buffer);
 }
 
+static void
+ready_to_send (GObject      *source,
+               GAsyncResult *result,
+               gpointer      user_data)
+{
+  GError *error = NULL;
+  gboolean done = g_unix_connection_send_credentials_finish (G_UNIX_CONNECTION (source), result, &error);
+
+  tell ("send_credentials_finish", done, &error);
+  *(gboolean *) user_data = TRUE;
+}
+
+static void
+ready_to_receive (GObject      *source,
+                  GAsyncResult *result,
+                  gpointer      user_data)
+{
+  GError *error = NULL;
+  GCredentials *credentials = g_unix_connection_receive_credentials_finish (G_UNIX_CONNECTION (source), result, &error);
+
+  tell ("receive_credentials_finish", credentials != NULL, &error);
+  tell ("it is us", credentials != NULL && g_credentials_get_unix_pid (credentials, NULL) == getpid (), &error);
+  g_clear_object (&credentials);
+  *(gboolean *) user_data = TRUE;
+}
+
+static void
+pass_things (void)
+{
+  GError *error = NULL;
+  int pair[2], pipes[2], fd;
+  char byte = 0;
+  gboolean done = FALSE;
+  GSocketConnection *ends[2];
+  GUnixConnection *one, *other;
+  GCredentials *credentials;
+  GCancellable *cancelled = g_cancellable_new ();
+
+  g_cancellable_cancel (cancelled);
+  tell ("pair", socketpair (AF_UNIX, SOCK_STREAM, 0, pair) == 0 && pipe (pipes) == 0, &error);
+  for (int i = 0; i < 2; i++)
+    {
+      GSocket *socket = g_socket_new_from_fd (pair[i], NULL);
+
+      ends[i] = g_socket_connection_factory_create_connection (socket);
+      g_object_unref (socket);
+    }
+  tell ("is Unix", G_IS_UNIX_CONNECTION (ends[0]), &error);
+  tell ("exactly", G_OBJECT_TYPE (ends[0]) == G_TYPE_UNIX_CONNECTION, &error);
+  one = G_UNIX_CONNECTION (ends[0]);
+  other = G_UNIX_CONNECTION (ends[1]);
+
+  tell ("send_fd", g_unix_connection_send_fd (one, pipes[1], NULL, &error), &error);
+  fd = g_unix_connection_receive_fd (other, NULL, &error);
+  tell ("receive_fd", fd >= 0, &error);
+  tell ("another", fd != pipes[1], &error);
+  tell ("through", write (fd, "x", 1) == 1 && read (pipes[0], &byte, 1) == 1 && byte == 'x', &error);
+  close (fd);
+  tell ("send_fd, not open", g_unix_connection_send_fd (one, 1000000, NULL, &error), &error);
+  tell ("send_fd, cancelled", g_unix_connection_send_fd (one, pipes[1], cancelled, &error), &error);
+  fd = g_unix_connection_receive_fd (other, cancelled, &error);
+  tell ("receive_fd, cancelled", fd >= 0, &error);
+
+  tell ("send_credentials", g_unix_connection_send_credentials (one, NULL, &error), &error);
+  credentials = g_unix_connection_receive_credentials (other, NULL, &error);
+  tell ("receive_credentials", credentials != NULL, &error);
+  tell ("it is us", credentials != NULL && g_credentials_get_unix_user (credentials, NULL) == geteuid (), &error);
+  g_clear_object (&credentials);
+  g_unix_connection_send_credentials_async (one, NULL, ready_to_send, &done);
+  while (!done)
+    g_main_context_iteration (NULL, TRUE);
+  done = FALSE;
+  g_unix_connection_receive_credentials_async (other, NULL, ready_to_receive, &done);
+  while (!done)
+    g_main_context_iteration (NULL, TRUE);
+
+  g_object_unref (other);
+  tell ("send_fd, peer gone", g_unix_connection_send_fd (one, pipes[1], NULL, &error), &error);
+  g_object_unref (one);
+  g_object_unref (cancelled);
+  close (pipes[0]);
+  close (pipes[1]);
+}
+
 int
 main (void)
 {
@@ -177,6 +262,8 @@ main (void)
   done = g_socket_connection_connect (connection, address, NULL, &error);
   tell ("connect, refused", done, &error);
   g_object_unref (connection);
+
+  pass_things ();
 
   g_object_unref (cancelled);
   g_object_unref (listener);

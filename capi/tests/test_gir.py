@@ -64,11 +64,26 @@ ADDED = {
         "set_no_delay",
         "set_user_timeout",
     },
+    "UnixConnection": {
+        "get_peer_credentials",
+        "get_peer_pidfd",
+        "receive_fd_async",
+        "receive_fd_finish",
+        "receive_fds",
+        "receive_fds_async",
+        "receive_fds_finish",
+        "send_fd_async",
+        "send_fd_finish",
+        "send_fds",
+        "send_fds_async",
+        "send_fds_finish",
+    },
 }
 # For C alone: they use the caller's memory after they have returned, when other languages have taken it back.
 FOR_C = {
     "SocketConnection": {"receive_async", "receive_finish", "send_async", "send_finish"},
     "TcpConnection": set(),
+    "UnixConnection": set(),
 }
 # What is different on purpose: (class, member): {what: (GIO's, ours)}.
 DIFFERENT = {
@@ -181,6 +196,9 @@ class Comparison(unittest.TestCase):
                 hidden = {of.get("name") for of in class_of(namespace, name) if is_for_c(of)}
                 self.assertEqual(hidden, expected)
 
+    def test_unix_connection(self):
+        self.compare("UnixConnection")
+
     def test_the_parents(self):
         for name in ADDED:
             theirs, ours = class_of(gio, name), class_of(gsock, name)
@@ -199,6 +217,7 @@ class Comparison(unittest.TestCase):
             (gio, "IOStream"),
             (gsock, "SocketConnection"),
             (gsock, "TcpConnection"),
+            (gsock, "UnixConnection"),
         ):
             wanted |= {of for of in members(namespace, name) if " " not in of}
         self.assertGreater(len(wanted), 30)

@@ -35,6 +35,7 @@ class Face:
         self.create = create
         self.SocketConnection = module.SocketConnection
         self.TcpConnection = module.TcpConnection
+        self.UnixConnection = module.UnixConnection
         self.__dict__.update(differences)
 
 
@@ -296,6 +297,40 @@ class Scenario(Tools):
         self.assertIs(binding.props.source, connection)
         binding.unbind()
 
+    # ---- send_fd, receive_fd, send_credentials, receive_credentials
+
+    def unix_pair(self, kind=socket.SOCK_STREAM):
+        made = []
+        for end in socket.socketpair(socket.AF_UNIX, kind):
+            made.append(self.face.create(Gio.Socket.new_from_fd(end.detach())))
+        return made
+
+    def test_a_descriptor(self):
+        one, other = self.unix_pair()
+        self.assertIs(type(one), self.face.UnixConnection)
+        self.assertTrue(issubclass(self.face.UnixConnection, self.face.SocketConnection))
+        with open("/dev/null", "rb") as file:
+            self.assertIs(one.send_fd(file.fileno(), None), True)
+            received = other.receive_fd(None)
+            self.assertNotEqual(received, file.fileno())
+            self.assertFalse(os.get_inheritable(received))
+            with os.fdopen(received, "rb") as same:
+                self.assertTrue(os.path.sameopenfile(same.fileno(), file.fileno()))
+        self.assert_fails(Gio.IOErrorEnum.FAILED, one.send_fd, 1000000, None)
+
+    def test_credentials(self):
+        one, other = self.unix_pair()
+        self.assertIs(one.send_credentials(None), True)
+        credentials = other.receive_credentials(None)
+        self.assertIsInstance(credentials, Gio.Credentials)
+        self.assertEqual(credentials.get_unix_pid(), os.getpid())
+        source, result = call(one.send_credentials_async, None)
+        self.assertIs(source, one)
+        self.assertIs(one.send_credentials_finish(result), True)
+        _, result = call(other.receive_credentials_async, None)
+        credentials = other.receive_credentials_finish(result)
+        self.assertEqual(credentials.get_unix_user(), os.geteuid())
+
     # ---- factory_register_type, factory_lookup_type, and what makes connections
 
     def test_the_factory(self):
@@ -305,7 +340,11 @@ class Scenario(Tools):
             for protocol in (Gio.SocketProtocol.DEFAULT, Gio.SocketProtocol.TCP):
                 self.assertEqual(lookup(family, Gio.SocketType.STREAM, protocol), tcp.__gtype__)
         self.assertEqual(
-            lookup(Gio.SocketFamily.UNIX, Gio.SocketType.DATAGRAM, 0), base.__gtype__
+            lookup(Gio.SocketFamily.UNIX, Gio.SocketType.STREAM, 0),
+            self.face.UnixConnection.__gtype__,
+        )
+        self.assertEqual(
+            lookup(Gio.SocketFamily.IPV4, Gio.SocketType.DATAGRAM, 0), base.__gtype__
         )
         self.assertEqual(
             lookup(family=Gio.SocketFamily.IPV4, type=Gio.SocketType.STREAM, protocol_id=132),
@@ -334,11 +373,11 @@ class Scenario(Tools):
 
         # A kind for which nothing is registered: GIO frees the entry that a second registration makes
         # while it is in use.
-        kind = (Gio.SocketFamily.UNIX, Gio.SocketType.SEQPACKET, Gio.SocketProtocol.DEFAULT)
+        kind = (Gio.SocketFamily.UNIX, Gio.SocketType.DATAGRAM, Gio.SocketProtocol.DEFAULT)
         self.assertEqual(base.factory_lookup_type(*kind), base.__gtype__)
         base.factory_register_type(Mine, *kind)
         self.assertEqual(base.factory_lookup_type(*kind), Mine.__gtype__)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(theirs.close)
         theirs.settimeout(LIMIT)
         connection = self.face.create(Gio.Socket.new_from_fd(ours.detach()))
@@ -353,7 +392,8 @@ class Scenario(Tools):
         self.assertEqual(stream.read_bytes(8, None).get_data(), b"buffered")
         self.assertTrue(connection.close(None))
         self.assertEqual(calls, ["input", "close"])
-        self.assertEqual(theirs.recv(1), b"")
+        with self.assertRaises(OSError):
+            theirs.sendall(b"nobody is there")
 
     def test_the_other_virtual_functions(self):
         base = self.face.TcpConnection
@@ -707,6 +747,50 @@ class Additions(Tools, unittest.TestCase):
         self.assert_fails(
             Gio.IOErrorEnum.INVALID_ARGUMENT, connection.set_keepalive_params, 0, 7, 3
         )
+
+    def test_descriptors(self):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
+            one, other = (
+                self.face.create(Gio.Socket.new_from_fd(end.detach()))
+                for end in socket.socketpair(socket.AF_UNIX, kind)
+            )
+            self.assertIs(type(one), Gsock.UnixConnection)
+            with open("/dev/null", "rb") as file:
+                number = file.fileno()
+                self.assertIs(one.send_fds([number, number, number], None), True)
+                received = other.receive_fds(3, None)
+                self.assertEqual(len(received), 3)
+                _, result = call(one.send_fd_async, number, None)
+                self.assertIs(one.send_fd_finish(result), True)
+                _, result = call(other.receive_fd_async, None)
+                received.append(other.receive_fd_finish(result))
+                _, result = call(one.send_fds_async, [number, number], None)
+                self.assertIs(one.send_fds_finish(result), True)
+                _, result = call(other.receive_fds_async, 9, None)
+                received += other.receive_fds_finish(result)
+                self.assertEqual(len(received), 6)
+                for fd in received:
+                    self.assertTrue(os.path.sameopenfile(fd, number))
+                    os.close(fd)
+            self.assert_fails(Gio.IOErrorEnum.INVALID_ARGUMENT, one.send_fds, [], None)
+            self.assert_fails(
+                Gio.IOErrorEnum.INVALID_ARGUMENT, other.receive_fd_finish, result
+            )
+            one.close(None)
+            self.assert_fails(Gio.IOErrorEnum.CONNECTION_CLOSED, other.receive_fd, None)
+            self.assert_fails(Gio.IOErrorEnum.CONNECTION_CLOSED, other.receive_fds, 2, None)
+
+    def test_the_peer(self):
+        one, _other = (
+            self.face.create(Gio.Socket.new_from_fd(end.detach()))
+            for end in socket.socketpair(socket.AF_UNIX)
+        )
+        self.assertEqual(one.get_peer_credentials().get_unix_pid(), os.getpid())
+        try:
+            os.close(one.get_peer_pidfd())
+        except GLib.Error as error:
+            # Linux before 6.5.
+            self.assertEqual(error.code, Gio.IOErrorEnum.NOT_SUPPORTED)
 
     def test_a_class_in_the_place_of_a_built_in_one(self):
         class Instead(Gsock.TcpConnection):

@@ -67,8 +67,10 @@ gboolean gsock_unix_connection_send_fd (GsockUnixConnection  *connection,
  * @callback: (nullable) (scope async) (closure user_data): what to call when it is done
  * @user_data: data for @callback
  *
- * Starts to send a descriptor, of which a duplicate is made. @callback runs in the #GMainContext that is thread-default now, which this
- * thread need not own, and never before this returns.
+ * Starts to send a descriptor, of which a duplicate is made.
+ *
+ * @callback runs in the #GMainContext that is thread-default now, which this thread need not own, and never
+ * before this returns.
  *
  * Since: 0.2
  */
@@ -124,8 +126,10 @@ gint gsock_unix_connection_receive_fd (GsockUnixConnection  *connection,
  * @callback: (nullable) (scope async) (closure user_data): what to call when it is done
  * @user_data: data for @callback
  *
- * Starts to receive a descriptor. @callback runs in the #GMainContext that is thread-default now, which this
- * thread need not own, and never before this returns.
+ * Starts to receive a descriptor.
+ *
+ * @callback runs in the #GMainContext that is thread-default now, which this thread need not own, and never
+ * before this returns.
  *
  * Since: 0.2
  */
@@ -182,8 +186,10 @@ gboolean gsock_unix_connection_send_fds (GsockUnixConnection  *connection,
  * @callback: (nullable) (scope async) (closure user_data): what to call when it is done
  * @user_data: data for @callback
  *
- * Starts to send descriptors, of which duplicates are made. @callback runs in the #GMainContext that is thread-default now, which this
- * thread need not own, and never before this returns.
+ * Starts to send descriptors, of which duplicates are made.
+ *
+ * @callback runs in the #GMainContext that is thread-default now, which this thread need not own, and never
+ * before this returns.
  *
  * Since: 0.2
  */
@@ -243,8 +249,10 @@ gint *gsock_unix_connection_receive_fds (GsockUnixConnection  *connection,
  * @callback: (nullable) (scope async) (closure user_data): what to call when it is done
  * @user_data: data for @callback
  *
- * Starts to receive descriptors. @callback runs in the #GMainContext that is thread-default now, which this
- * thread need not own, and never before this returns.
+ * Starts to receive descriptors.
+ *
+ * @callback runs in the #GMainContext that is thread-default now, which this thread need not own, and never
+ * before this returns.
  *
  * Since: 0.2
  */
@@ -299,8 +307,10 @@ gboolean gsock_unix_connection_send_credentials (GsockUnixConnection  *connectio
  * @callback: (nullable) (scope async) (closure user_data): what to call when it is done
  * @user_data: data for @callback
  *
- * Starts to send credentials. @callback runs in the #GMainContext that is thread-default now, which this
- * thread need not own, and never before this returns.
+ * Starts to send credentials.
+ *
+ * @callback runs in the #GMainContext that is thread-default now, which this thread need not own, and never
+ * before this returns.
  *
  * Since: 0.2
  */
@@ -354,8 +364,10 @@ GCredentials *gsock_unix_connection_receive_credentials (GsockUnixConnection  *c
  * @callback: (nullable) (scope async) (closure user_data): what to call when it is done
  * @user_data: data for @callback
  *
- * Starts to receive credentials. @callback runs in the #GMainContext that is thread-default now, which this
- * thread need not own, and never before this returns.
+ * Starts to receive credentials.
+ *
+ * @callback runs in the #GMainContext that is thread-default now, which this thread need not own, and never
+ * before this returns.
  *
  * Since: 0.2
  */
