@@ -18,7 +18,6 @@ mod support;
 mod tools;
 
 #[path = "unix_connection/tools.rs"]
-#[allow(dead_code, reason = "for the tests of Unix connections")]
 mod unix_tools;
 
 #[path = "parity/under.rs"]

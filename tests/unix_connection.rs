@@ -5,15 +5,15 @@
     unsafe_code,
     reason = "messages made by hand, and connections on several threads as C may use them"
 )]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "messages made by hand, and calls of C functions with arguments converted in place"
+)]
 
 mod support;
 
 #[path = "streams/tools.rs"]
-#[allow(
-    unused_macros,
-    dead_code,
-    reason = "for the tests of the streams, but for a part of it"
-)]
+#[allow(unused_macros, reason = "for the tests of the streams")]
 mod tools;
 
 #[path = "unix_connection/tools.rs"]

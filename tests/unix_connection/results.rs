@@ -7,11 +7,14 @@ use crate::{support::*, tools::*, unix_tools::*};
 
 const NOBODY: Option<&gio::Cancellable> = gio::Cancellable::NONE;
 
+type Done = Box<dyn FnOnce(&UnixConnection, &gio::AsyncResult)>;
+type Finish = fn(&UnixConnection, &gio::AsyncResult) -> Result<(), glib::Error>;
+
 /// Starts one of each, each of which can succeed, and gives their results.
 fn results(context: &glib::MainContext, one: &UnixConnection) -> Vec<gio::AsyncResult> {
     let parcel = Parcel::new();
     let mut all = Vec::new();
-    let mut run = |start: &dyn Fn(Box<dyn FnOnce(&UnixConnection, &gio::AsyncResult)>)| {
+    let mut run = |start: &dyn Fn(Done)| {
         let slot = Slot::new();
         let put = slot.put();
         start(Box::new(move |_, result| put(result.clone())));
@@ -28,7 +31,7 @@ fn results(context: &glib::MainContext, one: &UnixConnection) -> Vec<gio::AsyncR
 }
 
 /// The finish functions, in the same order.
-const FINISHES: [fn(&UnixConnection, &gio::AsyncResult) -> Result<(), glib::Error>; 6] = [
+const FINISHES: [Finish; 6] = [
     |one, result| one.send_fd_finish(result),
     |one, result| one.send_fds_finish(result),
     |one, result| one.send_credentials_finish(result),
