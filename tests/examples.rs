@@ -12,7 +12,13 @@ use std::{
 
 use support::{echo_server, refused_address};
 
-const EXAMPLES: [&str; 4] = ["echo", "custom_connection", "bindings", "relay"];
+const EXAMPLES: [&str; 5] = [
+    "echo",
+    "custom_connection",
+    "bindings",
+    "relay",
+    "fd_passing",
+];
 
 /// Each ends by itself within 20 seconds.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(30);

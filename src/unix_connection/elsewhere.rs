@@ -5,8 +5,6 @@ use std::{
     os::fd::{BorrowedFd, OwnedFd, RawFd},
 };
 
-use crate::error;
-
 fn not_supported() -> glib::Error {
     glib::Error::new(
         gio::IOErrorEnum::NotSupported,
@@ -44,6 +42,7 @@ impl Sender {
     }
 }
 
+#[allow(dead_code, reason = "there is nothing to take")]
 #[derive(Debug)]
 pub(super) enum Next<T> {
     End,
