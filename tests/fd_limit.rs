@@ -26,7 +26,7 @@ use std::{
 };
 
 use gio::{IOErrorEnum as E, prelude::*};
-use gsock::{ConnectionState, SocketConnection, TcpConnection, prelude::*};
+use gsock::{ConnectionState, SocketConnection, TcpConnection, UnixConnection, prelude::*};
 use support::*;
 use tools::*;
 
@@ -265,5 +265,99 @@ fn connections_are_made_and_exchanged_around_open_descriptors_at_the_limit() {
         let mut nothing = [0; 1];
         assert_eq!(other_peer.read(&mut nothing).expect("the end"), 0);
         drop(full);
+    });
+}
+
+// --- Descriptors that arrive at the limit --------------------------------------------------------
+
+fn unix_pair() -> (UnixConnection, UnixConnection) {
+    let (one, other) = std::os::unix::net::UnixStream::pair().expect("two sockets");
+    let make = |fd: OwnedFd| {
+        let connection = SocketConnection::factory_create_connection_from_fd(fd);
+        connection.expect("a socket").downcast().expect("Unix")
+    };
+    (make(one.into()), make(other.into()))
+}
+
+/// A file, and the end at which it is seen to be closed everywhere.
+fn parcel() -> (std::io::PipeReader, std::io::PipeWriter) {
+    std::io::pipe().expect("a pipe")
+}
+
+/// UNIX-16, F-15: the kernel drops what finds no place, and says so.
+#[test]
+fn descriptors_that_find_no_place_are_an_error_and_those_that_came_are_closed() {
+    alone(|_| {
+        let (one, other) = unix_pair();
+        for (sent, max) in [(1, 1), (9, 9), (9, 253)] {
+            let (mut seen_from, file) = parcel();
+            let fds = vec![std::os::fd::AsFd::as_fd(&file); sent];
+            one.send_fds(&fds, gio::Cancellable::NONE).expect("room");
+            one.send_credentials(gio::Cancellable::NONE).expect("room");
+            let mut full = Full::now();
+            // Room for some, if there are some.
+            full._fillers
+                .truncate(full._fillers.len() - (sent - 1).min(3));
+            let failed = if max == 1 {
+                other.receive_fd(gio::Cancellable::NONE).map(drop)
+            } else {
+                other.receive_fds(max, gio::Cancellable::NONE).map(drop)
+            };
+            drop(full);
+            assert_fails(failed, E::InvalidData);
+            drop(file);
+            // An end of file comes only when the last descriptor of the other end is closed.
+            assert_eq!(seen_from.read(&mut [0]).expect("an end of file"), 0);
+            // The message is gone, and nothing else is.
+            other
+                .receive_credentials(gio::Cancellable::NONE)
+                .expect("sent");
+        }
+    });
+}
+
+/// UNIX-16: GIO does not look, so that it answers as to no descriptor at all.
+#[test]
+fn gio_unix_16_descriptors_that_find_no_place_go_unnoticed() {
+    alone(|_| {
+        let (one, other) = std::os::unix::net::UnixStream::pair().expect("two sockets");
+        let one: UnixConnection = SocketConnection::factory_create_connection_from_fd(one.into())
+            .expect("a socket")
+            .downcast()
+            .expect("Unix");
+        let socket = gio::Socket::from_fd(other.into()).expect("a socket");
+        let other: gio::UnixConnection = socket
+            .connection_factory_create_connection()
+            .downcast()
+            .expect("Unix");
+        let (_seen_from, file) = parcel();
+        // Two were sent, one finds a place: that is as if one had been sent.
+        let fds = [std::os::fd::AsFd::as_fd(&file); 2];
+        one.send_fds(&fds, gio::Cancellable::NONE).expect("room");
+        let mut full = Full::now();
+        full._fillers.pop();
+        let received = other.receive_fd(gio::Cancellable::NONE);
+        drop(full);
+        if glib::check_version(2, 75, 0).is_some() {
+            let fd = received.expect("one of two");
+            // SAFETY: gio-rs answers with the number, which is the caller's.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+    });
+}
+
+#[test]
+fn at_the_limit_a_descriptor_is_sent_blocking_and_not_duplicated_for_later() {
+    alone(|context| {
+        let (one, other) = unix_pair();
+        let (_seen_from, file) = parcel();
+        let fd = std::os::fd::AsFd::as_fd(&file);
+        let full = Full::now();
+        one.send_fd(fd, gio::Cancellable::NONE).expect("room");
+        let later = one.send_fd_future(fd);
+        drop(full);
+        assert_fails(block_on(context, later), E::TooManyOpenFiles);
+        other.receive_fd(gio::Cancellable::NONE).expect("sent");
+        assert_eq!(one.bytes_written(), 1);
     });
 }

@@ -3,7 +3,10 @@
 use std::{
     env,
     fs::File,
-    os::{fd::AsRawFd, unix::thread::JoinHandleExt},
+    os::{
+        fd::AsRawFd,
+        unix::{net::UnixStream, thread::JoinHandleExt},
+    },
     process::Command,
     ptr::null_mut,
     thread,
@@ -14,7 +17,13 @@ use gio::{Cancellable, IOErrorEnum, prelude::*};
 use glib::translate::{IntoGlib, ToGlibPtr, from_glib_full};
 use gsock::{SocketConnection, prelude::*};
 
-use crate::{support::*, tools::*, under::*};
+use crate::{
+    support::*,
+    tools::*,
+    under::*,
+    unix::{start_receive_credentials, start_send_credentials},
+    unix_tools::send_by_hand,
+};
 
 /// Says to a process which part of a test it is to run.
 const PART: &str = "GSOCK_TEST_PART";
@@ -122,6 +131,27 @@ fn differs_f21_closing_and_flushing_streams_needs_no_worker() {
             assert!(output.is_closed());
             assert_eq!(under.start_close(None).wait(context), Done);
             i32::from(after_flush) + 2 * i32::from(has_worker())
+        },
+        Says(3),
+        Says(0),
+    );
+}
+
+/// UNIX-14: a worker waits for each peer.
+#[test]
+fn differs_f21_waiting_for_credentials_needs_no_worker() {
+    differs_alone(
+        "differs_f21_waiting_for_credentials_needs_no_worker",
+        |side, context| {
+            let (ours, peer) = UnixStream::pair().unwrap();
+            let under = side.around(&gio::Socket::from_fd(ours.into()).unwrap());
+            let waiting = start_receive_credentials(&under);
+            settle(context, Duration::from_millis(50));
+            let while_it_waits = has_worker();
+            send_by_hand(&peer, b"\0", &[], true);
+            waiting.wait(context).unwrap();
+            start_send_credentials(&under).wait(context);
+            i32::from(while_it_waits) + 2 * i32::from(has_worker())
         },
         Says(3),
         Says(0),
@@ -377,6 +407,8 @@ fn gio_f19_a_close_gives_a_number_away_under_the_thread_that_waits_on_it() {
 fn gio_f29_entries_without_a_guard_crash() {
     const TEST: &str = "gio_f29_entries_without_a_guard_crash";
     run_if_asked(|part, _| {
+        // No object at all: GTask takes NULL for one that has none.
+        let wrong = std::ptr::dangling_mut();
         // SAFETY: none: that is what is tried.
         unsafe {
             match part {
@@ -402,6 +434,18 @@ fn gio_f29_entries_without_a_guard_crash() {
                     None,
                     null_mut(),
                 ),
+                "send_credentials" => gio::ffi::g_unix_connection_send_credentials_async(
+                    wrong,
+                    null_mut(),
+                    None,
+                    null_mut(),
+                ),
+                "receive_credentials" => gio::ffi::g_unix_connection_receive_credentials_async(
+                    wrong,
+                    null_mut(),
+                    None,
+                    null_mut(),
+                ),
                 // One that has a guard.
                 _ => assert!(gio::ffi::g_socket_connection_get_socket(null_mut()).is_null()),
             }
@@ -415,6 +459,8 @@ fn gio_f29_entries_without_a_guard_crash() {
         "set_graceful",
         "graceful",
         "splice",
+        "send_credentials",
+        "receive_credentials",
     ] {
         assert_gio((part, alone(TEST, part)), (part, Crashes));
     }

@@ -102,7 +102,7 @@ fn receive_credentials(
     pid(received)
 }
 
-fn start_receive_credentials(under: &Under) -> Slot<Result<u32, IOErrorEnum>> {
+pub(crate) fn start_receive_credentials(under: &Under) -> Slot<Result<u32, IOErrorEnum>> {
     let slot = Slot::new();
     let put = slot.put();
     match under.side() {
@@ -116,7 +116,7 @@ fn start_receive_credentials(under: &Under) -> Slot<Result<u32, IOErrorEnum>> {
     slot
 }
 
-fn start_send_credentials(under: &Under) -> Slot<Outcome> {
+pub(crate) fn start_send_credentials(under: &Under) -> Slot<Outcome> {
     let slot = Slot::new();
     let put = slot.put();
     match under.side() {
