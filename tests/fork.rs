@@ -10,7 +10,7 @@ use std::{
     io::{ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
     os::{
-        fd::{AsRawFd, OwnedFd, RawFd},
+        fd::{AsFd, AsRawFd, OwnedFd, RawFd},
         unix::net::UnixStream,
     },
     panic::{AssertUnwindSafe, catch_unwind},
@@ -21,7 +21,7 @@ use std::{
 };
 
 use gio::{Cancellable, IOErrorEnum as E, prelude::*};
-use gsock::{ConnectionState, SocketConnection, TcpConnection, prelude::*};
+use gsock::{ConnectionState, SocketConnection, TcpConnection, UnixConnection, prelude::*};
 use support::*;
 
 const NAME: &str = "GSOCK_TEST_THAT_FORKS";
@@ -211,6 +211,16 @@ fn assert_all_fail_blocking(connection: &SocketConnection) {
     );
     let input = connection.input_stream();
     assert_fails(input.read([0; 4], Some(&cancellable)), E::Failed);
+    if let Some(unix) = connection.downcast_ref::<UnixConnection>() {
+        let fd = std::io::stdin();
+        assert_fails(unix.send_fd(fd.as_fd(), Cancellable::NONE), E::Failed);
+        assert_fails(unix.send_credentials(Cancellable::NONE), E::Failed);
+        assert_fails(unix.receive_fd(Cancellable::NONE), E::Failed);
+        assert_fails(unix.receive_fds(2, Cancellable::NONE), E::Failed);
+        assert_fails(unix.receive_credentials(Cancellable::NONE), E::Failed);
+        assert_fails(unix.peer_credentials(), E::Failed);
+        assert_fails(unix.peer_pidfd(), E::Failed);
+    }
 }
 
 /// Runs `test` on a context that this process made.
@@ -277,6 +287,21 @@ fn assert_all_fail_asynchronously(context: &glib::MainContext, connection: &Sock
     let writing = output.write_future(*b"data", DEFAULT);
     let written = block_on(context, writing).map_err(|(_, failure)| failure);
     assert_fails(written, E::Failed);
+
+    if let Some(unix) = connection.downcast_ref::<UnixConnection>() {
+        let fd = std::io::stdin();
+        assert_fails(
+            block_on(context, unix.send_fd_future(fd.as_fd())),
+            E::Failed,
+        );
+        assert_fails(block_on(context, unix.receive_fd_future()), E::Failed);
+        let end = put();
+        unix.receive_credentials_async(Cancellable::NONE, move |unix, result| {
+            end(unix.receive_credentials_finish(result).map(drop));
+        });
+        iterate_until(context, || said.borrow().len() == 5);
+        assert_eq!(said.borrow()[4], Err(E::Failed));
+    }
 }
 
 #[test]
