@@ -22,6 +22,8 @@ mod ends;
 mod scene;
 #[path = "under_faults/started.rs"]
 mod started;
+#[path = "unix_connection/messages.rs"]
+mod unix_messages;
 
 #[path = "under_faults/closing.rs"]
 mod closing;
@@ -29,6 +31,8 @@ mod closing;
 mod connecting;
 #[path = "under_faults/making.rs"]
 mod making;
+#[path = "under_faults/passing.rs"]
+mod passing;
 #[path = "under_faults/reading.rs"]
 mod reading;
 #[path = "under_faults/relaying.rs"]

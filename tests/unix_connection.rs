@@ -16,6 +16,8 @@ mod support;
 #[allow(unused_macros, reason = "for the tests of the streams")]
 mod tools;
 
+#[path = "unix_connection/messages.rs"]
+mod unix_messages;
 #[path = "unix_connection/tools.rs"]
 mod unix_tools;
 

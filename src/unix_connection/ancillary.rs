@@ -192,46 +192,50 @@ pub(super) fn receive_descriptors(
     is_stream: bool,
     next: &mut Next<Descriptors>,
 ) -> isize {
-    let seen = Message::receive(fd, libc::MSG_PEEK | libc::MSG_TRUNC, 1, &mut []);
-    if seen.moved < 0 {
-        return seen.moved;
+    let mut seen = Message::receive(fd, libc::MSG_PEEK | libc::MSG_TRUNC, 2, &mut []);
+    let mut len = seen.moved;
+    if len < 0 {
+        return len;
     }
     *next = seen.without_cargo(fd, is_stream);
-    if !seen.is_cut {
-        return 0;
-    }
     // There was something to cut off: descriptors, unless the socket adds to whatever it receives.
-    if is_stream {
-        return take_from_stream(fd, seen.moved, next);
-    }
-    if seen.moved > 1 {
-        return 0;
-    }
-    if is_set(fd, libc::SO_PASSCRED) || adds_more(fd) {
-        let seen = Message::look(fd);
-        if seen.moved < 0 || !seen.has_descriptors() {
-            return seen.moved.min(0);
+    if seen.is_cut && (is_set(fd, libc::SO_PASSCRED) || adds_more(fd)) {
+        seen = Message::look(fd);
+        if seen.moved < 0 {
+            return seen.moved;
+        }
+        if is_stream {
+            // There may be more by now.
+            len = seen.moved;
         }
     }
-    let taken = Message::receive(fd, 0, 1, &mut [0; FOR_ALL]);
-    let moved = taken.moved;
-    if moved >= 0 && taken.has_descriptors() {
-        *next = Next::Taken(taken.into());
-    }
-    moved
-}
-
-/// A look at a stream finds the next descriptors, also where data is in front of them. To receive no bytes
-/// takes those that the very next byte has, if it has any, and leaves the byte.
-fn take_from_stream(fd: RawFd, seen: isize, next: &mut Next<Descriptors>) -> isize {
-    if seen == 0 {
+    if !seen.has_descriptors() {
         return 0;
     }
+    match (is_stream, len) {
+        (true, 0) => 0,
+        // They may be those of a byte further on.
+        (true, 2..) => take_next(fd, next),
+        // A packet of data.
+        (false, 2..) => 0,
+        _ => {
+            let taken = Message::receive(fd, 0, 1, &mut [0; FOR_ALL]);
+            let moved = taken.moved;
+            if moved >= 0 && taken.has_descriptors() {
+                *next = Next::Taken(taken.into());
+            }
+            moved
+        }
+    }
+}
+
+/// Takes the descriptors that the very next byte of a stream has, if it has any, and that byte: to receive no
+/// bytes takes them, and leaves the byte.
+fn take_next(fd: RawFd, next: &mut Next<Descriptors>) -> isize {
     let taken = Message::receive(fd, 0, 0, &mut [0; FOR_ALL]);
     if taken.moved < 0 || !taken.has_descriptors() {
         return taken.moved;
     }
-    // The byte is ours as well, come what may.
     let moved = loop {
         let moved = Message::receive(fd, 0, 1, &mut []).moved;
         if moved >= 0 || error::last_errno() != libc::EINTR {
