@@ -219,7 +219,7 @@ pub(super) fn receive_descriptors(
         // A packet of data.
         (false, 2..) => 0,
         _ => {
-            let taken = Message::receive(fd, 0, 1, &mut [0; FOR_ALL]);
+            let taken = Message::receive_seen(fd, 0, 1, &mut [0; FOR_ALL]);
             let moved = taken.moved;
             if moved >= 0 && taken.has_descriptors() {
                 *next = Next::Taken(taken.into());
@@ -232,16 +232,11 @@ pub(super) fn receive_descriptors(
 /// Takes the descriptors that the very next byte of a stream has, if it has any, and that byte: to receive no
 /// bytes takes them, and leaves the byte.
 fn take_next(fd: RawFd, next: &mut Next<Descriptors>) -> isize {
-    let taken = Message::receive(fd, 0, 0, &mut [0; FOR_ALL]);
+    let taken = Message::receive_seen(fd, 0, 0, &mut [0; FOR_ALL]);
     if taken.moved < 0 || !taken.has_descriptors() {
         return taken.moved;
     }
-    let moved = loop {
-        let moved = Message::receive(fd, 0, 1, &mut []).moved;
-        if moved >= 0 || error::last_errno() != libc::EINTR {
-            break moved;
-        }
-    };
+    let moved = Message::receive_seen(fd, 0, 1, &mut []).moved;
     // Or somebody else has read it meanwhile.
     if moved < 0 && error::last_errno() != libc::EAGAIN {
         return moved;
@@ -274,7 +269,7 @@ pub(super) fn receive_credentials(fd: RawFd, is_stream: bool, next: &mut Next<Se
     if seen.has_descriptors() && !(is_stream && seen.moved > 1) {
         return 0;
     }
-    let taken = Message::receive(fd, 0, 1, &mut [0; FOR_ALL]);
+    let taken = Message::receive_seen(fd, 0, 1, &mut [0; FOR_ALL]);
     if taken.moved >= 0
         && !taken.has_descriptors()
         && let Some(sender) = taken.known_sender()
@@ -294,8 +289,26 @@ struct Message {
 }
 
 impl Message {
-    /// One `recvmsg(2)` of `len` bytes, two at most, that does not wait. Where it fails, `errno` says why.
+    /// A `recvmsg(2)` of `len` bytes, two at most, that does not wait. Where it fails, `errno` says why.
     fn receive(fd: RawFd, flags: i32, len: usize, control: &mut [u64]) -> Self {
+        loop {
+            let found = Self::receive_once(fd, flags, len, control);
+            if found.moved >= 0 || error::last_errno() != libc::EINTR {
+                return found;
+            }
+        }
+    }
+
+    /// Likewise, of what was seen to be there: to hear otherwise once changes nothing.
+    fn receive_seen(fd: RawFd, flags: i32, len: usize, control: &mut [u64]) -> Self {
+        let found = Self::receive(fd, flags, len, control);
+        if found.moved >= 0 || error::last_errno() != libc::EAGAIN {
+            return found;
+        }
+        Self::receive(fd, flags, len, control)
+    }
+
+    fn receive_once(fd: RawFd, flags: i32, len: usize, control: &mut [u64]) -> Self {
         let mut bytes = [0; 2];
         let len = len.min(bytes.len());
         let mut part = part_of(&mut bytes[..len]);
@@ -323,10 +336,10 @@ impl Message {
     fn look(fd: RawFd) -> Self {
         let flags = libc::MSG_PEEK;
         if !adds_more(fd) {
-            return Self::receive(fd, flags, 2, &mut [0; FOR_CREDENTIALS]);
+            return Self::receive_seen(fd, flags, 2, &mut [0; FOR_CREDENTIALS]);
         }
         // Something beside credentials and descriptors, which must not be taken for descriptors.
-        let mut seen = Self::receive(fd, flags, 2, &mut [0; FOR_ALL]);
+        let mut seen = Self::receive_seen(fd, flags, 2, &mut [0; FOR_ALL]);
         seen.is_cut |= !seen.descriptors.is_empty();
         // Duplicates of those that stay in the queue.
         seen.descriptors.clear();
