@@ -22,6 +22,9 @@ mod support;
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod tools;
 
+#[path = "unix_connection/messages.rs"]
+mod unix_messages;
+
 #[path = "cancel_points/asynchronous.rs"]
 mod asynchronous;
 #[path = "cancel_points/blocking.rs"]

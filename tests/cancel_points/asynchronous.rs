@@ -12,7 +12,9 @@ fn answers(op: Op, line: Line) -> Vec<Answer> {
     match op {
         // A TCP listener answers at once, or after a second: there is no Later.
         Op::Connect if line.is_tcp() => vec![Answer::AtOnce, Answer::Never, Answer::Reset],
-        Op::Read => ALL.into_iter().chain([Answer::End]).collect(),
+        Op::Read | Op::ReceiveFd | Op::ReceiveCredentials => {
+            ALL.into_iter().chain([Answer::End]).collect()
+        }
         Op::Flush | Op::CloseInput | Op::CloseOutput => vec![Answer::AtOnce],
         Op::Close => vec![Answer::AtOnce, Answer::Reset],
         _ => ALL.into(),
@@ -43,8 +45,7 @@ fn every_case_of(op: Op, place: Where, name: &str, wanted: fn(Case) -> bool) {
         world.prepare(op);
         let mut points = Points::default();
         for line in LINES {
-            // Only TCP has it.
-            if op == Op::GracefulClose && !line.is_tcp() {
+            if !op.is_of(line) {
                 continue;
             }
             for answer in answers(op, line) {
@@ -102,6 +103,10 @@ on_both! {
     close: Op::Close,
     graceful_close: Op::GracefulClose,
     splice: Op::Splice,
+    send_fd: Op::SendFd,
+    send_credentials: Op::SendCredentials,
+    receive_fd: Op::ReceiveFd,
+    receive_credentials: Op::ReceiveCredentials,
 }
 
 /// The override is a future as well: nothing may be lost between its end and the poll that tells.

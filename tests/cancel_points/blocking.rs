@@ -1,9 +1,9 @@
 //! Blocking operations, cancelled from another thread: before they begin, at moments while they wait, and after.
 
-use std::{io::Write, net::Shutdown, net::TcpStream, thread, time::Duration};
+use std::{io::Write, net::Shutdown, net::TcpStream, os::fd::AsFd, thread, time::Duration};
 
 use gio::{IOErrorEnum as E, prelude::*};
-use gsock::SocketConnection;
+use gsock::{SocketConnection, prelude::*};
 
 use crate::counting::*;
 use crate::effects::check;
@@ -37,7 +37,9 @@ const ROUNDS: u32 = 5;
 
 fn answers(op: Op) -> &'static [Answer] {
     match op {
-        Op::Read | Op::GracefulClose => &[Answer::AtOnce, Answer::Later, Answer::Never],
+        Op::Read | Op::GracefulClose | Op::ReceiveFd | Op::ReceiveCredentials => {
+            &[Answer::AtOnce, Answer::Later, Answer::Never]
+        }
         _ => &[Answer::AtOnce, Answer::Never],
     }
 }
@@ -46,6 +48,8 @@ fn answers(op: Op) -> &'static [Answer] {
 fn answer(op: Op, peer: &mut TcpStream) {
     if op == Op::Read {
         peer.write_all(PING).expect("connected");
+    } else if op.receives() {
+        pass(op, peer);
     } else {
         peer.shutdown(Shutdown::Write).expect("connected");
     }
@@ -70,6 +74,22 @@ fn run(scene: &Scene<'_>, cancellable: &gio::Cancellable) -> End {
             written
                 .map(|count| usize::try_from(count).expect("not negative"))
                 .map_err(failed)
+        }
+        Op::SendFd | Op::SendCredentials => {
+            let unix = unix_of(connection);
+            let sent = match scene.case.op {
+                Op::SendFd => unix.send_fd(std::io::stdin().as_fd(), Some(cancellable)),
+                _ => unix.send_credentials(Some(cancellable)),
+            };
+            sent.map(|()| 1).map_err(failed)
+        }
+        Op::ReceiveFd => {
+            let received = unix_of(connection).receive_fd(Some(cancellable));
+            received.map(|_| 1).map_err(failed)
+        }
+        Op::ReceiveCredentials => {
+            let received = unix_of(connection).receive_credentials(Some(cancellable));
+            received.map(|_| 1).map_err(failed)
         }
         _ => connection
             .close(Some(cancellable))
@@ -142,7 +162,7 @@ fn every_moment(op: Op) {
         world.prepare(op);
         let mut points = Points::default();
         for line in LINES {
-            if op == Op::GracefulClose && !line.is_tcp() {
+            if !op.is_of(line) {
                 continue;
             }
             for answer in answers(op) {
@@ -189,4 +209,19 @@ fn a_blocking_write_is_right_whenever_it_is_cancelled() {
 #[test]
 fn a_blocking_graceful_close_is_right_whenever_it_is_cancelled() {
     every_moment(Op::GracefulClose);
+}
+
+#[test]
+fn a_blocking_send_of_a_descriptor_is_right_whenever_it_is_cancelled() {
+    every_moment(Op::SendFd);
+}
+
+#[test]
+fn a_blocking_receive_of_a_descriptor_is_right_whenever_it_is_cancelled() {
+    every_moment(Op::ReceiveFd);
+}
+
+#[test]
+fn a_blocking_receive_of_credentials_is_right_whenever_it_is_cancelled() {
+    every_moment(Op::ReceiveCredentials);
 }

@@ -23,6 +23,8 @@ pub(crate) fn check(scene: &mut Scene<'_>, end: Option<End>, ended: bool) {
         Op::CloseInput | Op::CloseOutput => check_stream(scene),
         Op::Close | Op::GracefulClose => check_close(scene, end),
         Op::Splice => check_splice(scene),
+        Op::SendFd | Op::SendCredentials => check_send(scene, end),
+        Op::ReceiveFd | Op::ReceiveCredentials => check_receive(scene, end),
     }
 }
 
@@ -154,6 +156,42 @@ fn check_write(scene: &mut Scene<'_>, end: Option<End>, ended: bool) {
             expected.contains(&received),
             "{received} arrived, not one of {expected:?}"
         );
+    }
+}
+
+/// What was received was answered, and what was not is there.
+fn check_receive(scene: &mut Scene<'_>, end: Option<End>) {
+    let moved = usize::from(matches!(end, Some(Ok(_))));
+    let Some(connection) = scene.connection.clone() else {
+        return;
+    };
+    let read = usize::try_from(connection.bytes_read()).expect("not many");
+    assert_eq!(read, moved, "something was received that nobody was given");
+    let sent = matches!(scene.case.answer, Answer::AtOnce | Answer::Later);
+    if sent && moved == 0 && !connection.is_closed() {
+        scene.act();
+        let unix = unix_of(&connection);
+        match scene.case.op {
+            Op::ReceiveFd => unix.receive_fd(gio::Cancellable::NONE).map(drop),
+            _ => unix.receive_credentials(gio::Cancellable::NONE).map(drop),
+        }
+        .expect("it is still there");
+    }
+}
+
+/// What was sent was said to be, and nothing else.
+fn check_send(scene: &mut Scene<'_>, end: Option<End>) {
+    let moved = usize::from(matches!(end, Some(Ok(_))));
+    let expected = scene.filled + moved;
+    if let Some(connection) = scene.connection.take() {
+        let written = usize::try_from(connection.bytes_written()).expect("not much");
+        assert_eq!(written, expected);
+        let _ = connection.close(gio::Cancellable::NONE);
+    }
+    assert_idle(&scene.world.context);
+    if scene.case.answer != Answer::Reset {
+        let received = scene.drained + read_to_end(&mut scene.peers[0]).len();
+        assert_eq!(received, expected);
     }
 }
 

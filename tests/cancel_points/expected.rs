@@ -88,10 +88,12 @@ impl Case {
             (Op::Read | Op::Skip, Answer::Reset) if !tcp => Ok(0),
             (Op::Read | Op::Skip, Answer::End) => Ok(0),
             (Op::Write | Op::Writev, Answer::AtOnce | Answer::Later) => Ok(4),
+            (op, Answer::AtOnce | Answer::Later) if op.receives() || op.sends() => Ok(1),
+            (op, Answer::End) if op.receives() => Err(CONNECTION_CLOSED),
             (Op::GracefulClose | Op::Splice, Answer::Reset) if !tcp => Ok(0),
-            (Op::Connect | Op::GracefulClose | Op::Splice, Answer::AtOnce | Answer::Later) => Ok(0),
             (_, Answer::Reset) => Err(CONNECTION_CLOSED),
-            (_, Answer::End) => Ok(0),
+            // Of the others.
+            (_, Answer::AtOnce | Answer::Later | Answer::End) => Ok(0),
         })
     }
 
@@ -129,6 +131,15 @@ impl Case {
                         (true, true) => vec![natural],
                         (true, false) if unseen => vec![natural, Err(E::Closed)],
                         _ => vec![Err(E::Closed)],
+                    }
+                }
+                op if op.receives() || op.sends() => {
+                    // The operation keeps its connection; of an error nothing is seen from outside.
+                    let unseen = matches!(self.answer, Answer::Reset | Answer::End);
+                    match self.strike {
+                        Strike::Close if !done && unseen => vec![natural, Err(E::Closed)],
+                        Strike::Close if !done => vec![Err(E::Closed)],
+                        _ => vec![natural],
                     }
                 }
                 Op::Connect if self.strike == Strike::Close && !done => vec![Err(E::Closed)],

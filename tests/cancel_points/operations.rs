@@ -1,14 +1,15 @@
 //! The operations, as C starts and finishes them, and as futures.
 
-use std::{future::Future, pin::Pin, ptr};
+use std::{future::Future, os::fd::AsFd, pin::Pin, ptr};
 
 use gio::{IOErrorEnum as E, prelude::*};
 use glib::{
     ffi::{GFALSE, gpointer},
-    translate::ToGlibPtr,
+    translate::{ToGlibPtr, from_glib_none},
 };
-use gsock::{SocketConnection, prelude::*};
+use gsock::{SocketConnection, UnixConnection, UnixOperation, prelude::*};
 
+use crate::lines::Line;
 use crate::support::code;
 use crate::tools::*;
 
@@ -25,15 +26,36 @@ pub(crate) enum Op {
     Close,
     GracefulClose,
     Splice,
+    SendFd,
+    SendCredentials,
+    ReceiveFd,
+    ReceiveCredentials,
 }
 
 impl Op {
     pub(crate) fn moves_in(self) -> bool {
-        matches!(self, Self::Read | Self::Skip)
+        matches!(self, Self::Read | Self::Skip) || self.receives()
     }
 
     pub(crate) fn moves_out(self) -> bool {
-        matches!(self, Self::Write | Self::Writev)
+        matches!(self, Self::Write | Self::Writev) || self.sends()
+    }
+
+    pub(crate) fn receives(self) -> bool {
+        matches!(self, Self::ReceiveFd | Self::ReceiveCredentials)
+    }
+
+    pub(crate) fn sends(self) -> bool {
+        matches!(self, Self::SendFd | Self::SendCredentials)
+    }
+
+    /// Whether `line` can do it.
+    pub(crate) fn is_of(self, line: Line) -> bool {
+        match self {
+            Self::GracefulClose => line.is_tcp(),
+            _ if self.receives() || self.sends() => !line.is_tcp(),
+            _ => true,
+        }
     }
 
     pub(crate) fn closes(self) -> bool {
@@ -74,6 +96,9 @@ impl Op {
             Self::CloseOutput => finish_close_output,
             Self::Close | Self::GracefulClose => finish_close,
             Self::Splice => finish_splice,
+            Self::SendFd | Self::SendCredentials | Self::ReceiveFd | Self::ReceiveCredentials => {
+                finish_unix
+            }
         }
     }
 
@@ -157,7 +182,19 @@ pub(crate) fn start(op: Op, with: &Arguments<'_>) -> Lent {
     let input: *mut gio::ffi::GInputStream = input.to_glib_none().0;
     let output: *mut gio::ffi::GOutputStream = output.to_glib_none().0;
     let cancellable: *mut gio::ffi::GCancellable = with.cancellable.to_glib_none().0;
-    if op.moves_in() {
+    if let Some(unix) = connection.downcast_ref::<UnixConnection>()
+        && (op.receives() || op.sends())
+    {
+        let stdin = std::io::stdin();
+        let operation = match op {
+            Op::SendFd => UnixOperation::SendFd(stdin.as_fd()),
+            Op::SendCredentials => UnixOperation::SendCredentials,
+            Op::ReceiveFd => UnixOperation::ReceiveFd,
+            _ => UnixOperation::ReceiveCredentials,
+        };
+        // SAFETY: live arguments; the data lives as long as the thread.
+        unsafe { unix.start(operation, cancellable, callback, data) };
+    } else if op.moves_in() {
         // SAFETY: the buffer is ours and as long as said.
         unsafe { ptr::write_bytes(buffer, 0, count) };
     }
@@ -229,6 +266,8 @@ pub(crate) fn start(op: Op, with: &Arguments<'_>) -> Lent {
                 callback,
                 data,
             ),
+            // Started above.
+            Op::SendFd | Op::SendCredentials | Op::ReceiveFd | Op::ReceiveCredentials => {}
         }
     }
     Lent {
@@ -283,10 +322,55 @@ pub(crate) fn future(
             let closing = connection.close_future(priority);
             Box::pin(async move { closing.await.map(|()| 0).map_err(failed) })
         }
+        Op::SendFd | Op::SendCredentials => {
+            let unix = unix_of(connection);
+            let sending = match op {
+                Op::SendFd => unix.send_fd_future(std::io::stdin().as_fd()),
+                _ => unix.send_credentials_future(),
+            };
+            Box::pin(async move { sending.await.map(|()| 1).map_err(failed) })
+        }
+        Op::ReceiveFd => {
+            let receiving = unix_of(connection).receive_fd_future();
+            Box::pin(async move { receiving.await.map(|_| 1).map_err(failed) })
+        }
+        Op::ReceiveCredentials => {
+            let receiving = unix_of(connection).receive_credentials_future();
+            Box::pin(async move { receiving.await.map(|_| 1).map_err(failed) })
+        }
         Op::Writev | Op::CloseInput | Op::CloseOutput | Op::Splice => {
             unreachable!("has no future here")
         }
     }
+}
+
+pub(crate) fn unix_of(connection: &SocketConnection) -> &UnixConnection {
+    connection.downcast_ref().expect("on Unix sockets only")
+}
+
+/// Whichever of them it was says so: the others refuse its result.
+fn finish_unix(
+    source: *mut glib::gobject_ffi::GObject,
+    result: *mut gio::ffi::GAsyncResult,
+) -> Outcome {
+    // SAFETY: called with a connection, and a result.
+    let (connection, result): (glib::Object, gio::AsyncResult) =
+        unsafe { (from_glib_none(source), from_glib_none(result)) };
+    let connection: UnixConnection = connection.downcast().expect("on Unix sockets only");
+    let mut outcomes = [
+        connection.send_fd_finish(&result),
+        connection.send_credentials_finish(&result),
+        connection.receive_fd_finish(&result).map(drop),
+        connection.receive_credentials_finish(&result).map(drop),
+    ]
+    .into_iter()
+    .filter(|outcome| {
+        let refused = |failure: &glib::Error| failure.matches(E::InvalidArgument);
+        !outcome.as_ref().is_err_and(refused)
+    });
+    let outcome = outcomes.next().expect("one of them takes it");
+    assert!(outcomes.next().is_none(), "two of them take it");
+    outcome.map(|()| 1)
 }
 
 fn finish_skip(

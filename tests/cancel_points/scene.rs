@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
+    os::fd::AsFd,
     rc::Rc,
     sync::{
         Arc,
@@ -24,6 +25,7 @@ use crate::lines::*;
 use crate::operations::*;
 use crate::support::*;
 use crate::tools::*;
+use crate::unix_messages::try_send_by_hand;
 
 /// The step before which a peer acts that does not do so at once.
 const ACTS_AT: u32 = 2;
@@ -315,14 +317,15 @@ impl<'w> Scene<'w> {
             }
             (_, Answer::Never) => {}
             (_, Answer::Reset) => reset(self.peers.remove(0)),
-            (Op::Read | Op::Skip, Answer::End) => {
+            (op, Answer::End) if op.moves_in() => {
                 let _ = self.peers[0].shutdown(Shutdown::Write);
             }
             (Op::Read | Op::Skip, _) => {
                 // It may be refused: the connection may be closed by now.
                 let _ = self.peers[0].write_all(PING);
             }
-            (Op::Write | Op::Writev, _) => self.drain(),
+            (op, _) if op.receives() => pass(op, &self.peers[0]),
+            (op, _) if op.moves_out() => self.drain(),
             (Op::Splice, _) => {
                 let _ = self.peers[0].write_all(PING);
                 let _ = self.peers[0].shutdown(Shutdown::Write);
@@ -415,8 +418,8 @@ impl<'w> Scene<'w> {
                     || connection.last_error().is_some()
             }
             Op::Connect => self.was_begun() && connection.state() != ConnectionState::Connecting,
-            Op::Read | Op::Skip => connection.bytes_read() > 0,
-            Op::Write | Op::Writev => connection.bytes_written() > self.filled as u64,
+            op if op.moves_in() => connection.bytes_read() > 0,
+            op if op.moves_out() => connection.bytes_written() > self.filled as u64,
             _ => false,
         }
     }
@@ -494,7 +497,10 @@ impl<'w> Scene<'w> {
             Strike::Close => {
                 op.moves_in() || op.moves_out() || op == Op::Connect || !self.was_begun()
             }
-            Strike::DropReference => op.moves_in() || op.moves_out(),
+            // What passes something keeps its connection.
+            Strike::DropReference => {
+                (op.moves_in() || op.moves_out()) && !op.receives() && !op.sends()
+            }
             _ => false,
         };
         // What is struck so ends by itself, and must.
@@ -652,6 +658,15 @@ impl<'w> Scene<'w> {
         assert_eq!(left, 0, "sources are left in the context");
         drop((peers, target));
     }
+}
+
+/// The peer passes what is to be received. It may be refused: the connection may be closed by now.
+pub(crate) fn pass(op: Op, peer: &TcpStream) {
+    let stdin = std::io::stdin();
+    let _ = match op {
+        Op::ReceiveFd => try_send_by_hand(peer, b"\0", &[stdin.as_fd()], false),
+        _ => try_send_by_hand(peer, b"\0", &[], true),
+    };
 }
 
 fn note(objects: &mut Vec<(&'static str, Gone)>, connection: &SocketConnection) {

@@ -104,6 +104,17 @@ pub(crate) fn set_option(fd: &impl AsRawFd, option: i32, value: i32) {
 
 /// A message made by hand: bytes, and what comes along with the first.
 pub(crate) fn send_by_hand(peer: &impl AsRawFd, bytes: &[u8], fds: &[BorrowedFd<'_>], creds: bool) {
+    let sent = try_send_by_hand(peer, bytes, fds, creds);
+    sent.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// Likewise to a peer that may be gone.
+pub(crate) fn try_send_by_hand(
+    peer: &impl AsRawFd,
+    bytes: &[u8],
+    fds: &[BorrowedFd<'_>],
+    creds: bool,
+) -> std::io::Result<()> {
     let mut control = [0_u64; 256];
     let mut part = libc::iovec {
         iov_base: bytes.as_ptr().cast_mut().cast(),
@@ -156,12 +167,11 @@ pub(crate) fn send_by_hand(peer: &impl AsRawFd, bytes: &[u8], fds: &[BorrowedFd<
             libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT,
         )
     };
-    assert_eq!(
-        sent,
-        bytes.len() as isize,
-        "{}",
-        std::io::Error::last_os_error()
-    );
+    if sent < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    assert_eq!(sent, bytes.len() as isize);
+    Ok(())
 }
 
 /// Bytes, and nothing along with them.
