@@ -62,7 +62,6 @@ pub(crate) struct Task {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answers {
     Nothing,
-    Size,
     /// What the [`TagOf`] says.
     Value,
 }
@@ -118,33 +117,25 @@ impl Task {
     }
 
     pub(crate) fn answer(self, result: Result<(), glib::Error>) {
-        self.send(result.map(|()| 1));
+        self.send(result);
     }
 
-    pub(crate) fn answer_size(self, result: Result<usize, glib::Error>) {
-        self.send(result.map(|size| isize::try_from(size).unwrap_or(isize::MAX)));
-    }
-
-    fn send(self, result: Result<isize, glib::Error>) {
+    fn send(self, result: Result<(), glib::Error>) {
         let mut this = std::mem::ManuallyDrop::new(self);
         this.cancellable = None;
         this.send_ref(result);
     }
 
-    fn send_ref(&self, result: Result<isize, glib::Error>) {
+    fn send_ref(&self, result: Result<(), glib::Error>) {
         // SAFETY: made by `new` and not answered yet.
         unsafe { state_of(self.task) }.store(RETURNED, Ordering::Release);
         match (result, self.kind) {
-            (Ok(_), Answers::Nothing) => {
+            (Ok(()), Answers::Nothing) => {
                 // SAFETY: answered once: `self` is used up by its callers.
                 unsafe { gio::ffi::g_task_return_boolean(self.task, GTRUE) };
             }
-            (Ok(size), Answers::Size) => {
-                // SAFETY: likewise.
-                unsafe { gio::ffi::g_task_return_int(self.task, size) };
-            }
             // One that has a value is answered with it, or with an error.
-            (Ok(_), Answers::Value) => {
+            (Ok(()), Answers::Value) => {
                 // SAFETY: likewise.
                 unsafe { gio::ffi::g_task_return_pointer(self.task, ptr::null_mut(), None) };
             }
