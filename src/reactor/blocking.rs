@@ -25,16 +25,19 @@ pub(crate) fn block_on_events(
 ) -> Result<Events, glib::Error> {
     let Some(wake) = thread_wake() else {
         // No descriptor is left for an eventfd: look often instead.
-        return poll_until(fd, None, Some(until.unwrap_or(i64::MAX).min(in_a_moment())));
+        let until = until.unwrap_or(i64::MAX).min(in_a_moment());
+        return poll_until(fd, None, Some(until)).map(|(events, _)| events);
     };
     let mut watch = cancellable.map(CancelWatch::new);
     if let Some(watch) = &mut watch {
         // One that is cancelled already wakes at once.
         watch.wake(&Waker::from(wake.clone()));
     }
-    let result = poll_until(fd, Some(wake.0.as_raw_fd()), until);
-    wake.clear();
-    result
+    let (events, is_woken) = poll_until(fd, Some(wake.0.as_raw_fd()), until)?;
+    if is_woken {
+        wake.clear();
+    }
+    Ok(events)
 }
 
 /// Wakes a [`block_on_events`] of the calling thread, from any thread; `None` when no descriptor is
@@ -60,12 +63,13 @@ fn in_a_moment() -> i64 {
     glib::monotonic_time().saturating_add(20_000)
 }
 
-/// `poll(2)` on up to two descriptors until a moment, through interruptions.
+/// `poll(2)` on up to two descriptors until a moment, through interruptions. Answers what the first reports, and
+/// whether the second has something to read.
 fn poll_until(
     fd: Option<(RawFd, Events)>,
     wake: Option<RawFd>,
     until: Option<i64>,
-) -> Result<Events, glib::Error> {
+) -> Result<(Events, bool), glib::Error> {
     let (fd, events) = fd.map_or((-1, 0), |(fd, events)| (fd, events.bits()));
     let mut polled = [
         libc::pollfd {
@@ -88,11 +92,11 @@ fn poll_until(
         let count =
             unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) };
         if count > 0 {
-            return Ok(Events::from_bits(polled[0].revents));
+            return Ok((Events::from_bits(polled[0].revents), polled[1].revents != 0));
         }
         if count == 0 {
             if until.is_some_and(|until| glib::monotonic_time() >= until) {
-                return Ok(Events::NONE);
+                return Ok((Events::NONE, false));
             }
             continue;
         }
