@@ -90,6 +90,8 @@ fn alone(test: impl FnOnce(&glib::MainContext) + Send + 'static) {
         let (connection, mut peer) = connected();
         peer.write_all(b"x").expect("room");
         ended(context, &start_read(&connection, 1, None)).expect("a byte");
+        // GIO's own, around every write.
+        ended(context, &start_write(&connection, b"x".to_vec(), None)).expect("room");
         test(context);
     });
 }

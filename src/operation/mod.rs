@@ -10,7 +10,7 @@ mod transfer;
 
 pub(crate) use reply::Reply;
 pub(crate) use task::{
-    Answers, Tag, TagOf, Task, finish, finish_size, finish_value, load_tasks, ready_callback,
+    Answers, Tag, TagOf, Task, finish, finish_size, finish_value, ready_callback,
 };
 pub(crate) use transfer::{Moving, Transfer};
 

@@ -23,13 +23,6 @@ pub(crate) use value::{TagOf, finish_value};
 use super::reply;
 use crate::{error, reactor::Answer};
 
-/// Has GIO make its tasks' class now. It opens descriptors for the process with its first task, and aborts where there
-/// are none left: that moment must not be in the middle of things.
-pub(crate) fn load_tasks() {
-    // SAFETY: a type function without arguments.
-    unsafe { gio::ffi::g_task_get_type() };
-}
-
 /// Names an operation in the source tag of its task, by the address of a static.
 #[derive(Debug)]
 pub(crate) struct Tag(

@@ -16,7 +16,6 @@ use super::streams::Streams;
 use crate::{
     error,
     home::{Notifier, change},
-    operation::load_tasks,
     socket_input_stream::SocketInputStream,
     socket_output_stream::SocketOutputStream,
     subclass::{
@@ -77,7 +76,6 @@ impl ObjectSubclass for SocketConnection {
         ] {
             debug_assert!(type_.is_valid());
         }
-        load_tasks();
     }
 
     fn class_init(class: &mut Self::Class) {
