@@ -23,7 +23,11 @@ pub(super) struct Waiters {
 #[derive(Debug, Default)]
 struct Line {
     first: Option<Place>,
-    others: Vec<Place>,
+    #[allow(
+        clippy::box_collection,
+        reason = "one word in place of three, in every registration"
+    )]
+    others: Option<Box<Vec<Place>>>,
 }
 
 #[derive(Debug)]
@@ -86,13 +90,17 @@ impl Waiters {
         if line.first.as_ref().is_some_and(is_its) {
             return line.first.take().map(|place| place.waker);
         }
-        let at = line.others.iter().position(is_its)?;
-        Some(line.others.swap_remove(at).waker)
+        let others = line.others.as_mut()?;
+        let at = others.iter().position(is_its)?;
+        let waker = others.swap_remove(at).waker;
+        if others.is_empty() {
+            line.others = None;
+        }
+        Some(waker)
     }
 
     pub(super) fn are_any(&self) -> bool {
-        let is_empty = |line: &Line| line.first.is_none() && line.others.is_empty();
-        !is_empty(&self.reading) || !is_empty(&self.writing)
+        !self.reading.is_empty() || !self.writing.is_empty()
     }
 
     pub(super) fn is_waited_for(&self, interest: Interest) -> bool {
@@ -100,7 +108,7 @@ impl Waiters {
             Interest::Read => &self.reading,
             Interest::Write => &self.writing,
         };
-        line.first.is_some() || !line.others.is_empty()
+        !line.is_empty()
     }
 
     /// Hands out those whom `events` concern, who have to ask again.
@@ -121,15 +129,20 @@ impl Waiters {
 }
 
 impl Line {
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.others.is_none()
+    }
+
     fn places(&mut self) -> impl Iterator<Item = &mut Place> {
-        self.first.iter_mut().chain(&mut self.others)
+        let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
+        self.first.iter_mut().chain(others)
     }
 
     fn add(&mut self, place: Place) {
         if self.first.is_none() {
             self.first = Some(place);
         } else {
-            self.others.push(place);
+            self.others.get_or_insert_default().push(place);
         }
     }
 
@@ -137,8 +150,8 @@ impl Line {
         if let Some(place) = self.first.take() {
             called.push_back(place.waker);
         }
-        if !self.others.is_empty() {
-            called.extend(self.others.drain(..).map(|place| place.waker));
+        if let Some(others) = self.others.take() {
+            called.extend(others.into_iter().map(|place| place.waker));
         }
     }
 }

@@ -115,7 +115,10 @@ impl SocketConnection {
         call: fn(&mut B, &Transport, Option<&Registration>) -> Attempted<usize>,
         callback: impl FnOnce(&Self, B, Result<usize, glib::Error>) + 'static,
     ) {
-        assert_owns_context();
+        let engine = Engine::current();
+        if !engine.is_owned_here() {
+            assert_owns_context();
+        }
         let transport = self.imp().transport();
         // A closed connection says so to a cancelled caller too, as GIO's streams do.
         let cancellable = cancellable.filter(|_| !transport.is_closed());
@@ -132,7 +135,7 @@ impl SocketConnection {
             drive: Some(Drive::new(transfer, cancellable.map(AsRef::as_ref))),
             callback: Some(callback),
         };
-        Engine::current().start(priority, Bound::here(direct), true);
+        engine.start(priority, Bound::here(direct), true);
     }
 }
 

@@ -124,7 +124,10 @@ impl Streams {
                 .unwrap_or_else(PoisonError::into_inner);
             state.waiting.retain(|(waiter, _)| *waiter != here);
         }
-        T::list(&mut state).push((type_, Stream::Making(here)));
+        let list = T::list(&mut state);
+        // Nearly always there is one.
+        list.reserve_exact(1);
+        list.push((type_, Stream::Making(here)));
         drop(state);
         let stream = make();
         if let Some(place) = self.lock().place::<T>(type_) {
