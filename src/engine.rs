@@ -8,7 +8,7 @@
 //!
 //! `GSOCK_BACK_END=sources` in the environment makes the engine watch each socket by a source of its
 //! own, as it does where the system has no `epoll(7)`: slower, and useful to tell what a problem is due
-//! to.
+//! to. `GSOCK_BACK_END=poll-function` is [`use_poll_function`] for every context.
 //!
 //! ```
 //! let context = glib::MainContext::new();
@@ -83,6 +83,42 @@ pub fn spawn_local_with_priority<F: Future + 'static>(
 #[doc(alias = "gsock_engine_spawner")]
 pub fn spawner(context: &glib::MainContext) -> LocalSpawner {
     LocalSpawner(context.clone())
+}
+
+/// Has `context` wait for its sockets by one system call in the place of two, or no longer. Off by default.
+///
+/// It sets the poll function of the context (`g_main_context_set_poll_func()`), of which there is one: a program
+/// whose toolkit has its own may not want that. While sockets of this crate are all that the context waits
+/// for, beside timers and idle sources, `epoll_wait(2)` does the work of `poll(2)` too, which makes the most of a
+/// difference to a context that often has nothing to do. As long as there is any other descriptor to poll, the
+/// function from before does it.
+///
+/// Turning on what is on, or off what is off, does nothing. Off sets the function from before. In a child process,
+/// after `fork`, the context waits by that one until it is turned on there.
+///
+/// # Errors
+///
+/// In the domain of [`gio::IOErrorEnum`], and unless said otherwise nothing has changed:
+/// * `NotSupported`: the system has no `epoll(7)`, or `GSOCK_BACK_END=sources` keeps it from being used;
+/// * `Busy`: another thread owns the context; or somebody has set another poll function while this one was on. That
+///   one stays. When this one was to be turned off it does nothing from now on, should it be called by
+///   the other one; and it may be turned on again, around the other one;
+/// * `NoSpace`: eight different functions from before are in use by the process;
+/// * the error of `epoll_create1(2)`, such as `TooManyOpenFiles`.
+///
+/// # Main context
+///
+/// Called on the thread that owns `context`, or while nobody does.
+#[doc(alias = "gsock_engine_use_poll_function")]
+#[doc(alias = "g_main_context_set_poll_func")]
+pub fn use_poll_function(context: &glib::MainContext, on: bool) -> Result<(), glib::Error> {
+    let _owned = context.acquire().map_err(|_| {
+        glib::Error::new(
+            gio::IOErrorEnum::Busy,
+            "The main context is owned by another thread",
+        )
+    })?;
+    Engine::of(context).use_poll_function(context, on)
 }
 
 /// A panic is a result.

@@ -31,5 +31,11 @@ mod many;
 mod nested;
 #[path = "engine/order.rs"]
 mod order;
+#[path = "engine/poll_function.rs"]
+mod poll_function;
+#[path = "engine/poll_function_by_hand.rs"]
+mod poll_function_by_hand;
+#[path = "engine/poll_function_set.rs"]
+mod poll_function_set;
 #[path = "engine/wakes.rs"]
 mod wakes;

@@ -21,7 +21,7 @@ use std::{
 };
 
 use gio::{Cancellable, IOErrorEnum as E, prelude::*};
-use gsock::{ConnectionState, SocketConnection, TcpConnection, UnixConnection, prelude::*};
+use gsock::{ConnectionState, SocketConnection, TcpConnection, UnixConnection, engine, prelude::*};
 use support::*;
 
 const NAME: &str = "GSOCK_TEST_THAT_FORKS";
@@ -556,6 +556,63 @@ fn a_child_that_runs_the_context_takes_no_event_from_its_parent() {
             }
         },
     );
+}
+
+/// Likewise where the context waits by what watches for its events: in the child as it did before.
+#[test]
+fn a_child_waits_by_the_poll_function_from_before() {
+    alone("a_child_waits_by_the_poll_function_from_before", || {
+        // There is none to turn on where sockets are watched otherwise; the rest holds there too.
+        let may_fail = |on: Result<(), glib::Error>| {
+            if let Err(failure) = on {
+                assert_eq!(code(&failure), E::NotSupported);
+                let back_end = std::env::var_os("GSOCK_BACK_END");
+                assert!(back_end.is_some_and(|back_end| back_end == "sources"));
+            }
+        };
+        on_a_new_context(|context| {
+            may_fail(engine::use_poll_function(context, true));
+            let (connection, _, mut peer) = Line::TcpBare.connected();
+            let read = Rc::new(RefCell::new(None));
+            let slot = read.clone();
+            let input = connection.input_stream();
+            input.read_async(vec![0; 8], DEFAULT, Cancellable::NONE, move |result| {
+                *slot.borrow_mut() = Some(result.map_err(|(_, failure)| failure));
+            });
+            iterate_for(context, Duration::from_millis(20));
+            let mut sender = peer.try_clone().expect("a descriptor");
+            in_a_child(|| {
+                sender.write_all(b"late").expect("a working connection");
+                iterate_until(context, || read.borrow().is_some());
+                assert_fails(read.take().expect("called back"), E::Failed);
+                for on in [false, true, true] {
+                    assert_a_new_one_works();
+                    if on {
+                        may_fail(engine::use_poll_function(context, true));
+                    }
+                    let (connection, _, mut peer) = Line::TcpBare.connected();
+                    let waiting = thread::spawn(move || {
+                        thread::sleep(Duration::from_millis(5));
+                        peer.write_all(b"new").expect("a working connection");
+                        peer
+                    });
+                    let input = connection.input_stream();
+                    let (bytes, count) = block_on(context, async move {
+                        input.read_future(vec![0; 8], DEFAULT).await
+                    })
+                    .expect("three bytes");
+                    assert_eq!(&bytes[..count], b"new");
+                    drop(waiting.join().expect("no panic"));
+                }
+                engine::use_poll_function(context, false).expect("ours");
+            });
+            assert!(read.borrow().is_none());
+            iterate_until(context, || read.borrow().is_some());
+            let (bytes, count) = read.take().expect("called back").expect("four bytes");
+            assert_eq!(&bytes[..count], b"late");
+            assert_undisturbed(&connection, &mut peer);
+        });
+    });
 }
 
 /// Another thread of the parent blocks in a read: in the child nobody does, and no use of the

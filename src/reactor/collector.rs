@@ -11,6 +11,7 @@ use std::sync::{Arc, atomic::Ordering};
 use super::{
     engine::Engine,
     events::Events,
+    poll_function,
     polled::Polled,
     source::{Due, Handler, Source},
     timers::milliseconds_to,
@@ -62,9 +63,14 @@ impl Handler for Collector {
         };
         self.engine.look_at_birthplace();
         turn.take_in();
+        // An iteration that was given up after its wait has left it.
+        if self.engine.core.poller.has_kept() {
+            turn.look();
+        }
         self.host_poller(source);
         turn.fire();
         let look = self.engine.lent.look(&self.engine, source);
+        poll_function::is_about_to_wait(&self.engine);
         match earlier(self.engine.core.next_moment(), look) {
             None => Due::NotYet,
             // The clock has moved on since: it comes in a moment.

@@ -46,7 +46,7 @@ pub(crate) struct Engine {
     this: Weak<Self>,
     pub(super) core: Core<PlatformPoller>,
     /// A source for each descriptor, whatever the poller could do.
-    portable: bool,
+    pub(super) portable: bool,
     /// Where it runs, until that is gone, which the engine does not prevent. Whoever holds the lock keeps
     /// the context from going.
     place: Mutex<Option<Place>>,
@@ -62,6 +62,8 @@ pub(crate) struct Engine {
     noticed: AtomicBool,
     /// Which descriptor of the poller the context polls, -1 for none.
     pub(super) hosted: AtomicI32,
+    /// Whether the context waits by the [poll function](super::poll_function) of ours.
+    pub(super) folds: AtomicBool,
     pub(super) lent: Lent,
     pub(super) local: OwnerCell,
 }
@@ -149,6 +151,7 @@ impl Engine {
             woken: Mutex::default(),
             noticed: AtomicBool::new(false),
             hosted: AtomicI32::new(-1),
+            folds: AtomicBool::new(false),
             lent: Lent::default(),
             local: OwnerCell::default(),
         });
@@ -161,6 +164,9 @@ impl Engine {
             });
             collector.attach(context);
             lane.attach(context);
+        }
+        if super::folds_polls() {
+            engine.fold_from_the_beginning(context);
         }
         engine
     }
@@ -498,6 +504,8 @@ impl Engine {
                 source.destroy();
             }
         }
+        // The context waits as it did before.
+        self.folds.store(false, Ordering::Release);
         called.into_iter().for_each(call);
     }
 

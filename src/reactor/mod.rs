@@ -5,6 +5,7 @@
 //! * [`core`]: what it knows of descriptors and moments, over a [`poller`]; [`readiness`], [`waiters`],
 //!   [`timers`], [`queue`] and [`slab`] are plain data;
 //! * [`fd_source`]: the portable back end, a source for each descriptor in the place of a poller;
+//! * [`poll_function`]: waiting by one system call in the place of two;
 //! * [`wait`]: waiting in a future; [`blocking`]: waiting by blocking; [`cancel`]: being told of a
 //!   cancellation.
 //!
@@ -19,6 +20,7 @@ mod events;
 mod fd_source;
 mod lane;
 mod lent;
+mod poll_function;
 mod polled;
 mod poller;
 mod queue;
@@ -65,6 +67,14 @@ fn is_portable() -> bool {
         std::env::var_os("GSOCK_BACK_END").is_some_and(|back_end| back_end == "sources")
     });
     *PORTABLE
+}
+
+/// Whether each context has the [poll function](poll_function) that is otherwise asked for.
+fn folds_polls() -> bool {
+    static FOLDS: once_cell::sync::Lazy<bool> = once_cell::sync::Lazy::new(|| {
+        std::env::var_os("GSOCK_BACK_END").is_some_and(|back_end| back_end == "poll-function")
+    });
+    *FOLDS
 }
 
 /// Between two steps between which another thread may come: the simulation lets one come here.

@@ -47,6 +47,28 @@ impl NoPoller {
     }
 
     pub(crate) fn close(&self) {}
+
+    pub(super) fn make(&self) -> Result<(), i32> {
+        Err(libc::ENOSYS)
+    }
+
+    pub(super) fn wake_up(&self) -> RawFd {
+        -1
+    }
+
+    pub(super) fn watch_wake_up(&self, _fd: RawFd) -> bool {
+        false
+    }
+
+    pub(super) fn forget_wake_up(&self) {}
+
+    pub(super) fn has_kept(&self) -> bool {
+        false
+    }
+
+    pub(super) fn wait(&self, _milliseconds: i32) -> Result<Events, i32> {
+        Err(libc::ENOSYS)
+    }
 }
 
 #[cfg(not(epoll))]
@@ -63,11 +85,12 @@ impl Poller for NoPoller {
 #[cfg(epoll)]
 mod epoll {
     use std::{
+        ffi::c_int,
         mem::MaybeUninit,
         os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
         sync::{
-            PoisonError, RwLock, RwLockReadGuard,
-            atomic::{AtomicI32, Ordering},
+            Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
+            atomic::{AtomicBool, AtomicI32, Ordering},
         },
     };
 
@@ -87,6 +110,12 @@ mod epoll {
         instance: RwLock<Option<OwnedFd>>,
         /// Its number, -1 while there is none.
         number: AtomicI32,
+        /// The descriptor that wakes the context, if it is watched as well; otherwise -1.
+        wake_up: AtomicI32,
+        /// What a wait has found, for the next look.
+        kept: Mutex<Vec<Report>>,
+        /// Whether there is some, readable without the lock.
+        has_kept: AtomicBool,
     }
 
     impl Epoll {
@@ -94,6 +123,9 @@ mod epoll {
             Self {
                 instance: RwLock::new(None),
                 number: AtomicI32::new(-1),
+                wake_up: AtomicI32::new(-1),
+                kept: Mutex::default(),
+                has_kept: AtomicBool::new(false),
             }
         }
 
@@ -104,6 +136,8 @@ mod epoll {
         /// Closes it. Nobody may be asking for reports.
         pub(crate) fn close(&self) {
             self.number.store(-1, Ordering::Release);
+            self.wake_up.store(-1, Ordering::Release);
+            self.take_kept().clear();
             let instance = self
                 .instance
                 .write()
@@ -116,7 +150,12 @@ mod epoll {
             self.instance.read().unwrap_or_else(PoisonError::into_inner)
         }
 
-        fn make(&self) -> Result<(), i32> {
+        /// Makes the instance, if there is none.
+        ///
+        /// # Errors
+        ///
+        /// The errno.
+        pub(in super::super) fn make(&self) -> Result<(), i32> {
             let mut instance = self
                 .instance
                 .write()
@@ -134,6 +173,128 @@ mod epoll {
             self.number.store(fd, Ordering::Release);
             Ok(())
         }
+
+        fn control(
+            &self,
+            operation: c_int,
+            fd: RawFd,
+            events: Events,
+            key: Key,
+        ) -> Result<(), i32> {
+            let instance = self.instance();
+            // Closed in between: the context is gone.
+            let instance = instance.as_ref().ok_or(libc::EBADF)?;
+            let mut event = libc::epoll_event {
+                events: events.number(),
+                u64: key.to_number(),
+            };
+            // SAFETY: the kernel reads one structure.
+            let done =
+                unsafe { libc::epoll_ctl(instance.as_raw_fd(), operation, fd, &raw mut event) };
+            if done == 0 {
+                Ok(())
+            } else {
+                Err(error::last_errno())
+            }
+        }
+
+        // --- Waiting in the place of the context -----------------------------------------------
+
+        /// The descriptor that wakes the context, if it is watched; otherwise -1.
+        pub(in super::super) fn wake_up(&self) -> RawFd {
+            self.wake_up.load(Ordering::Acquire)
+        }
+
+        /// Also watches `fd`, which wakes the context. It stays what it is for as long as the context lives.
+        /// Answers whether that can be done.
+        pub(in super::super) fn watch_wake_up(&self, fd: RawFd) -> bool {
+            let added = self.control(libc::EPOLL_CTL_ADD, fd, Events::IN, Key::NOTHING);
+            if added.is_ok() {
+                self.wake_up.store(fd, Ordering::Release);
+            }
+            added.is_ok()
+        }
+
+        pub(in super::super) fn forget_wake_up(&self) {
+            let fd = self.wake_up.swap(-1, Ordering::AcqRel);
+            if fd >= 0 {
+                self.remove(fd);
+            }
+        }
+
+        /// Whether the next look has something already.
+        pub(in super::super) fn has_kept(&self) -> bool {
+            self.has_kept.load(Ordering::Acquire)
+        }
+
+        fn kept(&self) -> MutexGuard<'_, Vec<Report>> {
+            self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        fn take_kept(&self) -> MutexGuard<'_, Vec<Report>> {
+            let kept = self.kept();
+            self.has_kept.store(false, Ordering::Release);
+            kept
+        }
+
+        /// Waits until something has happened, for so long at most, and keeps it for the next look. Answers what has
+        /// happened to the descriptor that wakes the context.
+        ///
+        /// # Errors
+        ///
+        /// The errno; nothing was taken then.
+        pub(in super::super) fn wait(&self, milliseconds: c_int) -> Result<Events, i32> {
+            // What an iteration that was given up has left is there at once.
+            let milliseconds = if self.has_kept() { 0 } else { milliseconds };
+            let mut batch = Batch::new();
+            let taken = batch.take(self.number(), milliseconds)?;
+            let mut wake_up = Events::NONE;
+            let mut kept = self.kept();
+            for (key, events) in taken {
+                if key == Key::NOTHING {
+                    wake_up = events;
+                } else {
+                    kept.push((key, events));
+                }
+            }
+            self.has_kept.store(!kept.is_empty(), Ordering::Release);
+            Ok(wake_up)
+        }
+    }
+
+    /// Room for what the kernel says at once.
+    struct Batch([MaybeUninit<libc::epoll_event>; BATCH]);
+
+    impl Batch {
+        fn new() -> Self {
+            Self([const { MaybeUninit::uninit() }; BATCH])
+        }
+
+        /// What has happened in the instance of this number, which the caller sees to that nobody closes.
+        fn take(
+            &mut self,
+            number: RawFd,
+            milliseconds: c_int,
+        ) -> Result<impl Iterator<Item = Report> + '_, i32> {
+            // SAFETY: there is room for as many as said.
+            let count = unsafe {
+                libc::epoll_wait(
+                    number,
+                    self.0.as_mut_ptr().cast(),
+                    BATCH as c_int,
+                    milliseconds,
+                )
+            };
+            let count = usize::try_from(count).map_err(|_| error::last_errno())?;
+            Ok(self.0[..count].iter().map(|event| {
+                // SAFETY: the kernel has filled in so many.
+                let event = unsafe { event.assume_init() };
+                (
+                    Key::from_number(event.u64),
+                    Events::from_number(event.events),
+                )
+            }))
+        }
     }
 
     impl Poller for Epoll {
@@ -141,63 +302,77 @@ mod epoll {
             if self.number() < 0 {
                 self.make()?;
             }
-            let instance = self.instance();
-            // Closed in between: the context is gone.
-            let instance = instance.as_ref().ok_or(libc::EBADF)?;
-            let mut event = libc::epoll_event {
-                events: EDGES.number(),
-                u64: key.to_number(),
-            };
-            // SAFETY: the kernel reads one structure.
-            let added = unsafe {
-                libc::epoll_ctl(
-                    instance.as_raw_fd(),
-                    libc::EPOLL_CTL_ADD,
-                    fd,
-                    &raw mut event,
-                )
-            };
-            if added == 0 {
-                Ok(())
-            } else {
-                Err(error::last_errno())
-            }
+            self.control(libc::EPOLL_CTL_ADD, fd, EDGES, key)
         }
 
         fn remove(&self, fd: RawFd) {
-            if let Some(instance) = &*self.instance() {
-                // SAFETY: nothing is read for this operation. Its failure leaves nothing to do.
-                unsafe {
-                    libc::epoll_ctl(
-                        instance.as_raw_fd(),
-                        libc::EPOLL_CTL_DEL,
-                        fd,
-                        std::ptr::null_mut(),
-                    )
-                };
-            }
+            // Its failure leaves nothing to do.
+            let _ = self.control(libc::EPOLL_CTL_DEL, fd, Events::NONE, Key::NOTHING);
         }
 
         fn reports(&self, reports: &mut Vec<Report>) {
+            if self.has_kept() {
+                reports.append(&mut self.take_kept());
+                return;
+            }
             let number = self.number();
             if number < 0 {
                 return;
             }
-            let mut batch = [const { MaybeUninit::<libc::epoll_event>::uninit() }; BATCH];
-            // SAFETY: there is room for as many as said; the instance is closed by nobody else while
-            // this thread owns the context.
-            let count =
-                unsafe { libc::epoll_wait(number, batch.as_mut_ptr().cast(), BATCH as i32, 0) };
-            // Interrupted, or failed: then there is nothing, and the context will ask again.
-            let count = usize::try_from(count).unwrap_or(0);
-            for event in &batch[..count] {
-                // SAFETY: the kernel has filled in so many.
-                let event = unsafe { event.assume_init() };
-                reports.push((
-                    Key::from_number(event.u64),
-                    Events::from_number(event.events),
-                ));
+            let mut batch = Batch::new();
+            // Interrupted, or failed: then there is nothing, and the context will ask again. The instance is
+            // closed by nobody else while this thread owns the context.
+            if let Ok(taken) = batch.take(number, 0) {
+                reports.extend(taken.filter(|(key, _)| *key != Key::NOTHING));
             }
         }
+    }
+}
+
+#[cfg(all(test, epoll))]
+mod tests {
+    use std::{
+        io::Write,
+        os::{fd::AsRawFd, unix::net::UnixStream},
+    };
+
+    use super::{super::slab::Slab, *};
+
+    #[test]
+    fn what_wakes_the_context_is_told_to_it_and_to_nobody_else() {
+        let (mut waker, woken) = UnixStream::pair().unwrap();
+        let (mut peer, socket) = UnixStream::pair().unwrap();
+        let key = Slab::new().insert_with(|_| ());
+        let poller = Epoll::new();
+        poller.add(socket.as_raw_fd(), key).unwrap();
+        assert!(poller.watch_wake_up(woken.as_raw_fd()));
+        let mut reports = Vec::new();
+        poller.reports(&mut reports);
+        // That it can be written to.
+        assert_eq!(reports.len(), 1);
+        reports.clear();
+        waker.write_all(b"x").unwrap();
+        poller.reports(&mut reports);
+        assert!(reports.is_empty());
+        // As often as it is asked, until it is read.
+        for _ in 0..2 {
+            assert_eq!(poller.wait(-1), Ok(Events::IN));
+            assert!(!poller.has_kept());
+        }
+        peer.write_all(b"x").unwrap();
+        assert_eq!(poller.wait(-1), Ok(Events::IN));
+        assert!(poller.has_kept());
+        poller.forget_wake_up();
+        // What is kept is waited for no more, and told once.
+        assert_eq!(poller.wait(-1), Ok(Events::NONE));
+        poller.reports(&mut reports);
+        assert_eq!(reports.len(), 1);
+        assert_eq!(reports[0].0, key);
+        assert!(reports[0].1.has(Events::IN));
+        poller.reports(&mut reports);
+        assert_eq!(reports.len(), 1);
+        assert_eq!(poller.wait(0), Ok(Events::NONE));
+        poller.close();
+        assert!(poller.wait(0).is_err());
     }
 }

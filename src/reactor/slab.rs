@@ -9,6 +9,13 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Names nothing in any slab: none has so many places.
+    #[cfg(epoll)]
+    pub(super) const NOTHING: Self = Self {
+        index: u32::MAX,
+        generation: u32::MAX,
+    };
+
     /// The form in which the kernel carries it.
     pub(super) fn to_number(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
