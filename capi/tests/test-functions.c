@@ -681,6 +681,71 @@ test_set_home (void)
   g_object_unref (peer);
 }
 
+static gint
+other_poll (GPollFD *descriptors,
+            guint    count,
+            gint     milliseconds)
+{
+  return g_poll (descriptors, count, milliseconds);
+}
+
+static void
+test_poll_function (void)
+{
+  GError *error = NULL;
+  GSocket *peer;
+  GsockSocketConnection *connection = connected (&peer);
+  GInputStream *input = g_io_stream_get_input_stream (G_IO_STREAM (connection));
+  GMainContext *context = g_main_context_new ();
+  GPollFunc before = g_main_context_get_poll_func (context), ours;
+  GAsyncResult *result = NULL;
+  char buffer[8];
+
+  g_assert_true (gsock_engine_use_poll_function (context, TRUE, &error));
+  g_assert_no_error (error);
+  ours = g_main_context_get_poll_func (context);
+  g_assert_true (ours != before);
+  /* Twice is fine, and so is no place for an error. */
+  g_assert_true (gsock_engine_use_poll_function (context, TRUE, NULL));
+  g_assert_true (g_main_context_get_poll_func (context) == ours);
+
+  g_main_context_push_thread_default (context);
+  g_input_stream_read_async (input, buffer, sizeof buffer, G_PRIORITY_DEFAULT, NULL, keep_result, &result);
+  while (g_main_context_iteration (context, FALSE))
+    ;
+  g_assert_null (result);
+  send_all (peer, "four");
+  while (result == NULL)
+    g_main_context_iteration (context, TRUE);
+  g_assert_cmpint (g_input_stream_read_finish (input, result, &error), ==, 4);
+  g_assert_no_error (error);
+  g_clear_object (&result);
+  g_main_context_pop_thread_default (context);
+
+  g_main_context_set_poll_func (context, other_poll);
+  g_assert_false (gsock_engine_use_poll_function (context, FALSE, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
+  g_clear_error (&error);
+  g_assert_true (g_main_context_get_poll_func (context) == other_poll);
+  g_assert_true (gsock_engine_use_poll_function (context, TRUE, &error));
+  g_assert_true (gsock_engine_use_poll_function (context, FALSE, &error));
+  g_assert_no_error (error);
+  g_assert_true (g_main_context_get_poll_func (context) == other_poll);
+
+  /* NULL is the global default context. */
+  before = g_main_context_get_poll_func (NULL);
+  g_assert_true (gsock_engine_use_poll_function (NULL, TRUE, &error));
+  g_assert_true (g_main_context_get_poll_func (NULL) != before);
+  g_assert_true (gsock_engine_use_poll_function (NULL, FALSE, &error));
+  g_assert_no_error (error);
+  g_assert_true (g_main_context_get_poll_func (NULL) == before);
+
+  close_stream (connection);
+  drop_last (connection);
+  g_main_context_unref (context);
+  g_object_unref (peer);
+}
+
 static void
 test_graceful_disconnect (void)
 {
@@ -831,6 +896,7 @@ main (int    argc,
   g_test_add_func ("/functions/set_socket", test_set_socket);
   g_test_add_func ("/functions/factory", test_factory);
   g_test_add_func ("/functions/set_home", test_set_home);
+  g_test_add_func ("/functions/poll_function", test_poll_function);
   g_test_add_func ("/functions/graceful_disconnect", test_graceful_disconnect);
   g_test_add_func ("/functions/tcp-options", test_tcp_options);
   g_test_add_func ("/functions/without-a-socket", test_without_a_socket);

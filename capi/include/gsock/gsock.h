@@ -11,5 +11,6 @@
 #include <gsock/gsock-socket-connection.h>
 #include <gsock/gsock-tcp-connection.h>
 #include <gsock/gsock-unix-connection.h>
+#include <gsock/gsock-engine.h>
 
 #endif /* GSOCK_H */
