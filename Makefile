@@ -52,6 +52,8 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 	@# Without arguments: all of them.
 	@$(STEP) "the tests of waiting on the portable back end" .ci/nets/contexts.sh sources \
 		--test streams --test halves --test engine --test home --test threads
+	@$(STEP) "the tests of waiting with the poll function" .ci/nets/contexts.sh poll-function \
+		--test halves --test engine --test fork
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
 	@$(STEP) "system calls that fail" .ci/nets/faults.sh
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs the tests on what is asked for: contexts.sh [default|private|sources] [ARGUMENT…]
+# Runs the tests on what is asked for: contexts.sh [default|private|sources|poll-function] [ARGUMENT…]
 #
 # The usual run gives each test a context of its own; this one, by default, runs each on the process' default
 # context, one at a time in a process; "sources" is the portable back end, which watches each descriptor by a
-# source of its own. The arguments are cargo's: a file (--test NAME) or the
+# source of its own; "poll-function" has each context wait by the poller (gsock::engine::use_poll_function).
+# The arguments are cargo's: a file (--test NAME) or the
 # library (--lib), a part of a test's name.
 
 set -u
@@ -18,6 +19,7 @@ context=${1:-default}
 case $context in
     default | private) export GSOCK_TEST_CONTEXT=$context ;;
     sources) export GSOCK_TEST_CONTEXT=private GSOCK_BACK_END=sources ;;
+    poll-function) export GSOCK_TEST_CONTEXT=private GSOCK_BACK_END=poll-function ;;
     *) broken "there is nothing called $context" ;;
 esac
 

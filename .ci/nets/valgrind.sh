@@ -12,7 +12,7 @@ root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 . "$root/.ci/nets/binaries.sh"
 cd "$root" || exit 2
 
-batch=(faults socket_connection subclass tcp_connection unix_connection home prelude factory abi
+batch=(faults socket_connection subclass tcp_connection home prelude factory abi
     streams=ends streams=kinds streams=layers streams=sources streams=an_echo)
 limit=300 # seconds, for one file
 at_once=3 # files; they wait, too
