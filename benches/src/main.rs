@@ -9,6 +9,7 @@ mod rows;
 mod sockets;
 mod sys;
 mod table;
+mod ticking;
 mod work;
 
 use std::{env, error::Error, path::Path, process::ExitCode};

@@ -5,7 +5,6 @@ use std::{
     mem::{size_of, zeroed},
     net::TcpStream,
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
-    sync::atomic::{AtomicI64, Ordering},
 };
 
 /// Nanoseconds of a clock of `clock_gettime(2)`.
@@ -18,24 +17,6 @@ pub(crate) fn clock(id: libc::clockid_t) -> u64 {
     let code = unsafe { libc::clock_gettime(id, &raw mut time) };
     assert_eq!(code, 0, "the two clocks asked for exist on Linux");
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-/// The time at which GLib's clock stands still for this program, or 0.
-static STILL: AtomicI64 = AtomicI64::new(0);
-
-/// Makes [`g_get_monotonic_time`] stand still. What a loop may do for a millisecond at a time, and what it
-/// does ten times a second, would come fifty times as often per operation under the tools that count.
-pub(crate) fn stand_still() {
-    STILL.store(g_get_monotonic_time(), Ordering::Relaxed);
-}
-
-/// GLib's function as this program and the crates in it find it; GLib itself goes on with its own.
-#[unsafe(no_mangle)]
-extern "C" fn g_get_monotonic_time() -> i64 {
-    match STILL.load(Ordering::Relaxed) {
-        0 => (clock(libc::CLOCK_MONOTONIC) / 1000) as i64,
-        still => still,
-    }
 }
 
 /// How often threads of this process have gone to sleep so far.

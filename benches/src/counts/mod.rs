@@ -197,10 +197,18 @@ fn count(entrant: &Entrant, peers: &Peers) -> Result<Count, Box<dyn Error>> {
     })
 }
 
-/// How often threads and loop wake up while nothing happens.
+/// How often threads and loop wake up while nothing happens. A machine with other work to do may put a thread
+/// to sleep that did not ask for it; a loop that wakes up by itself does so each time.
 fn wakes_at_rest(peers: &Peers) -> Result<u64, Box<dyn Error>> {
-    let sample = Work::Rest { seconds: 2 }.run("own-spawn", peers.ports)?;
-    Ok((sample.wall + sample.cpu) as u64)
+    let mut fewest = u64::MAX;
+    for _ in 0..3 {
+        let sample = Work::Rest { seconds: 2 }.run("own-spawn", peers.ports)?;
+        fewest = fewest.min((sample.wall + sample.cpu) as u64);
+        if fewest == 0 {
+            break;
+        }
+    }
+    Ok(fewest)
 }
 
 fn print_counts(counts: &Counts, at_rest: u64) {

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::work::STILL;
+use crate::work::TICKING;
 
 /// Counts something of a run of this program with the given arguments.
 pub(crate) type Tool = fn(&[String]) -> Result<u64, Box<dyn Error>>;
@@ -45,7 +45,7 @@ fn run(tool: &str, flags: &[&str], arguments: &[String]) -> Result<String, Box<d
         .args(flags)
         .arg(env::current_exe()?)
         .args(arguments)
-        .env(STILL, "1")
+        .env(TICKING, "1")
         .stdout(Stdio::null())
         .output()
         .map_err(|error| format!("{tool}: {error} (`make nets-setup` installs it)"))?;

@@ -10,13 +10,13 @@ mod sync;
 
 use std::{env, error::Error, fmt, process::Command};
 
-use crate::{measure::Sample, sockets::Ports, sys};
+use crate::{measure::Sample, sockets::Ports, sys, ticking};
 
 /// After this many seconds a measurement has hung; under valgrind everything takes fifty times as long.
 const LIMIT: u32 = 100;
 
-/// In the environment of a process that is counted: see [`sys::stand_still`].
-pub(crate) const STILL: &str = "BENCHES_STILL";
+/// In the environment of a process that is counted: see [`ticking`].
+pub(crate) const TICKING: &str = "BENCHES_TICKING";
 
 /// A piece of work, and who does it.
 #[derive(Clone, Copy, Debug)]
@@ -131,8 +131,8 @@ pub(crate) fn once(words: &[String]) -> Result<(), Box<dyn Error>> {
     let work = Work::parse(work).ok_or(usage)?;
     sys::end_after(LIMIT);
     sys::raise_descriptor_limit();
-    if env::var_os(STILL).is_some() {
-        sys::stand_still();
+    if env::var_os(TICKING).is_some() {
+        ticking::tick_by_looks();
     }
     let context = glib::MainContext::new();
     let sample = context.with_thread_default(|| match work {
