@@ -11,7 +11,7 @@ use std::{
 };
 
 use gio::{Cancellable, IOErrorEnum, OutputVector, prelude::*};
-use gsock::{SocketConnection, prelude::*};
+use gsock::{SocketConnection, UnixConnection, prelude::*};
 
 use crate::{support::*, tools::*};
 
@@ -222,9 +222,9 @@ fn unix_datagrams_read_and_write(around: Around, context: &glib::MainContext) {
 fn sequenced_packets_keep_their_bounds_and_end(around: Around, context: &glib::MainContext) {
     let (ours, peer) = seqpacket_pair();
     let connection = around(ours);
-    // SC-32.
-    assert_eq!(connection.type_(), SocketConnection::static_type());
     let peer = SocketConnection::factory_create_connection_from_fd(peer).unwrap();
+    // F-28.
+    assert_eq!(peer.type_(), UnixConnection::static_type());
     let (input, output) = (connection.input_stream(), connection.output_stream());
     assert_eq!(write(&output, b"one").unwrap(), 3);
     let vectors = [&b"t"[..], b"wo"].map(OutputVector::new);
