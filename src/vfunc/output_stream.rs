@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error,
-    operation::{Answers, Reply, Tag, Task, Transfer, block_transfer, finish, finish_size},
+    operation::{Answers, Moving, Reply, Tag, Task, Transfer, block_transfer, finish, finish_size},
     reactor::{Interest, Registration},
     transport::{Attempted, Transport},
 };
@@ -69,21 +69,49 @@ impl Vectors {
     /// # Safety
     ///
     /// The operation has not ended.
+    unsafe fn all(&self) -> &[libc::iovec] {
+        // Two words, the address and the length: the layout GIO checks for at its own build.
+        const _: () = assert!(size_of::<gio_ffi::GOutputVector>() == size_of::<libc::iovec>());
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: as the caller says; both structures are an address and a length.
+        unsafe { std::slice::from_raw_parts(self.start.cast::<libc::iovec>(), self.len) }
+    }
+
+    /// # Safety
+    ///
+    /// The operation has not ended.
     unsafe fn write(
         &self,
         transport: &Transport,
         registered: Option<&Registration>,
     ) -> Attempted<usize> {
-        // Two words, the address and the length: the layout GIO checks for at its own build.
-        const _: () = assert!(size_of::<gio_ffi::GOutputVector>() == size_of::<libc::iovec>());
         if self.len == 0 {
             return Ok(Some(0));
         }
-        // SAFETY: as the caller says; both structures are an address and a length.
-        let vectors =
-            unsafe { std::slice::from_raw_parts(self.start.cast::<libc::iovec>(), self.len) };
+        // SAFETY: as the caller says.
+        let vectors = unsafe { self.all() };
         // SAFETY: the memory they name is lent like the vectors themselves.
         unsafe { transport.try_write_vectored(vectors, registered) }
+    }
+}
+
+impl Moving for Vectors {
+    fn try_to_move(
+        &mut self,
+        transport: &Transport,
+        registered: Option<&Registration>,
+    ) -> Attempted<usize> {
+        // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
+        unsafe { self.write(transport, registered) }
+    }
+
+    fn is_for_nothing(&self) -> bool {
+        // SAFETY: likewise.
+        unsafe { self.all() }
+            .iter()
+            .all(|vector| vector.iov_len == 0)
     }
 }
 
@@ -240,16 +268,7 @@ unsafe extern "C" fn write_vectored_async<T: TransportStream + 'static>(
         start: vectors,
         len: count,
     };
-    let transfer = Transfer::new(
-        transport,
-        Interest::Write,
-        move |transport: &Transport, registered: Option<&Registration>| {
-            // Whole, so that what moves into the closure is the value that may move.
-            let vectors: &Vectors = &vectors;
-            // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
-            unsafe { vectors.write(transport, registered) }
-        },
-    );
+    let transfer = Transfer::new(transport, Interest::Write, vectors);
     // SAFETY: a live cancellable or NULL.
     let cancellable = unsafe { from_glib_none(cancellable) };
     // SAFETY: an output stream, and an instance of `T`.

@@ -32,6 +32,7 @@ over_both!(
     a_second_operation_of_a_direction_is_pending,
     vectors_are_refused_by_a_stream_that_is_busy_or_closed,
     vectors_that_nobody_finishes_do_not_keep_the_stream_busy,
+    vectors_of_nothing_need_no_room,
     both_directions_wait_at_once,
     pending_is_over_when_a_callback_runs,
     the_end_of_file_repeats,
@@ -1116,4 +1117,24 @@ fn a_read_that_c_starts_on_a_thread_without_a_loop_answers_in_the_default_contex
         iterate_until(context, || answer.lock().unwrap().is_some());
         assert_eq!(answer.lock().unwrap().take(), Some((here, Ok(5))));
     });
+}
+
+/// Also where it is known already that there is none.
+fn vectors_of_nothing_need_no_room(make: Make, context: &glib::MainContext) {
+    let (connection, mut peer) = make();
+    fill(&connection, &peer);
+    let output = connection.output_stream();
+    let cancellable = Cancellable::new();
+    let waiting = start_write(&output, b"no".to_vec(), Some(&cancellable));
+    iterate_for(context, Duration::from_millis(20));
+    cancellable.cancel();
+    assert_fails(waiting.wait(context), IOErrorEnum::Cancelled);
+    let empty = Slot::new();
+    let put = empty.put();
+    let start = move |_| output.writev_async([""], DEFAULT, Cancellable::NONE, put);
+    let input = connection.input_stream();
+    input.read_async([0], DEFAULT, Cancellable::NONE, start);
+    iterate_for(context, Duration::from_millis(20));
+    peer.write_all(b"1").unwrap();
+    assert_eq!(empty.wait(context).unwrap().1, 0);
 }
