@@ -17,9 +17,11 @@ use gio::prelude::*;
 use glib::{
     ffi::gpointer,
     gobject_ffi,
-    subclass::{InitializingType, prelude::*},
+    signal::signal_has_handler_pending,
+    subclass::{InitializingType, SignalId, prelude::*},
     translate::IntoGlib,
 };
+use once_cell::sync::Lazy;
 
 use super::{
     Tag,
@@ -216,12 +218,16 @@ fn deliver(result: ResultObject, outcome: Result<usize, glib::Error>) {
     use_again(result);
 }
 
-/// Keeps what nobody else holds.
+/// Keeps what nobody else holds, and nobody has left anything on.
 fn use_again(result: ResultObject) {
+    // First: until then somebody else may attach something, and whoever may do so later has a weak reference.
+    if result.ref_count() != 1 {
+        return;
+    }
     let object: *mut gobject_ffi::GObject = result.upcast_ref::<glib::Object>().as_ptr();
-    // SAFETY: a live object. Weak references and what else users attach stand there.
+    // SAFETY: a live object that only this thread has. Weak references stand there, and data of its users.
     let is_plain = unsafe { (*object).qdata.is_null() };
-    if !is_plain || result.ref_count() != 1 {
+    if !is_plain || has_handlers(&result) {
         return;
     }
     // Its end may run anybody's code.
@@ -233,6 +239,13 @@ fn use_again(result: ResultObject) {
             spare.push(result);
         }
     });
+}
+
+/// An object of this type has one signal: that a property has changed.
+fn has_handlers(result: &ResultObject) -> bool {
+    static NOTIFY: Lazy<Option<SignalId>> =
+        Lazy::new(|| SignalId::lookup("notify", glib::Object::static_type()));
+    NOTIFY.is_some_and(|notify| signal_has_handler_pending(result, notify, None, true))
 }
 
 impl fmt::Debug for Reply {

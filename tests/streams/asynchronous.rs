@@ -33,6 +33,7 @@ over_both!(
     vectors_are_refused_by_a_stream_that_is_busy_or_closed,
     vectors_that_nobody_finishes_do_not_keep_the_stream_busy,
     vectors_of_nothing_need_no_room,
+    a_handler_on_a_result_goes_with_the_result,
     both_directions_wait_at_once,
     pending_is_over_when_a_callback_runs,
     the_end_of_file_repeats,
@@ -1137,4 +1138,51 @@ fn vectors_of_nothing_need_no_room(make: Make, context: &glib::MainContext) {
     iterate_for(context, Duration::from_millis(20));
     peer.write_all(b"1").unwrap();
     assert_eq!(empty.wait(context).unwrap().1, 0);
+}
+
+/// A result is used again by us, and not with what its user has left on it.
+fn a_handler_on_a_result_goes_with_the_result(make: Make, context: &glib::MainContext) {
+    unsafe extern "C" fn called(
+        _: *mut glib::gobject_ffi::GObject,
+        result: *mut gio::ffi::GAsyncResult,
+        data: glib::ffi::gpointer,
+    ) {
+        unsafe extern "C" fn notified() {}
+        unsafe extern "C" fn gone(data: glib::ffi::gpointer, _: *mut glib::gobject_ffi::GClosure) {
+            // SAFETY: the cells that were given with the operation.
+            unsafe { (*data.cast::<[Cell<bool>; 2]>())[1].set(true) };
+        }
+        // SAFETY: a live result, and the cells that were given with the operation.
+        unsafe {
+            glib::gobject_ffi::g_signal_connect_data(
+                result.cast(),
+                c"notify".as_ptr(),
+                Some(notified),
+                data,
+                Some(gone),
+                0,
+            );
+            (*data.cast::<[Cell<bool>; 2]>())[0].set(true);
+        }
+    }
+    let (connection, mut peer) = make();
+    let input = connection.input_stream();
+    peer.write_all(b"one").unwrap();
+    let mut buffer = [0_u8; 8];
+    let called_and_gone = [Cell::new(false), Cell::new(false)];
+    // SAFETY: buffer and cells outlive the operation, whose callback is waited for.
+    unsafe {
+        gio::ffi::g_input_stream_read_async(
+            input.to_glib_none().0,
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            DEFAULT.into_glib(),
+            std::ptr::null_mut(),
+            Some(called),
+            (&raw const called_and_gone).cast_mut().cast(),
+        );
+    }
+    iterate_until(context, || called_and_gone[0].get());
+    while context.iteration(false) {}
+    assert!(called_and_gone[1].get(), "the handler is still there");
 }
