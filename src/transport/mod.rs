@@ -280,8 +280,11 @@ impl Transport {
     }
 
     /// Whether an operation without a time limit may wait in the system call that it makes.
+    ///
+    /// Only a shutdown ends such a wait, which a close by whoever has the `GSocket` is not, nor a connection that
+    /// lets go of a `GSocket`. While home itself waits, nobody can ask for one there.
     pub(crate) fn may_wait_in_call(&self) -> bool {
-        self.waits_in_call.load(Ordering::Relaxed) && self.timeout() == 0
+        self.waits_in_call.load(Ordering::Relaxed) && self.timeout() == 0 && self.notifier.is_home()
     }
 
     /// No system call waits any more, whatever its flags; one that is waiting goes on.

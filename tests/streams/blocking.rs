@@ -35,6 +35,8 @@ over_both!(
     a_second_operation_of_a_direction_is_pending,
     a_stream_that_is_busy_cannot_be_closed,
     a_reader_and_a_writer_thread_do_not_disturb_each_other,
+    a_reader_thread_ends_when_the_gsocket_is_closed,
+    a_reader_thread_ends_when_its_connection_goes_and_the_gsocket_stays,
     a_write_to_a_peer_that_is_gone_breaks_the_pipe,
     a_reset_is_reported_once_and_then_the_end,
 );
@@ -450,4 +452,31 @@ fn splice_copies_to_the_end_and_closes_what_it_is_told_to() {
             IOErrorEnum::Closed,
         );
     });
+}
+
+/// Whoever has the `GSocket` may close it, and nobody but us tells the thread that waits.
+fn a_reader_thread_ends_when_the_gsocket_is_closed(make: Make, context: &glib::MainContext) {
+    let (connection, peer) = make();
+    let reader = read_on_thread(&connection.input_stream(), 4, None);
+    connection.socket().close().unwrap();
+    iterate_until(context, || reader.is_finished());
+    assert_fails(reader.join().unwrap(), IOErrorEnum::Closed);
+    drop(peer);
+}
+
+fn a_reader_thread_ends_when_its_connection_goes_and_the_gsocket_stays(
+    make: Make,
+    context: &glib::MainContext,
+) {
+    let (connection, mut peer) = make();
+    let reader = read_on_thread(&connection.input_stream(), 4, None);
+    let socket = connection.socket();
+    drop(connection);
+    iterate_until(context, || reader.is_finished());
+    assert_fails(reader.join().unwrap(), IOErrorEnum::Closed);
+    // It is its holder's.
+    peer.write_all(b"kept").unwrap();
+    let mut buffer = [0; 8];
+    assert_eq!(socket.receive(&mut buffer, Cancellable::NONE).unwrap(), 4);
+    socket.close().unwrap();
 }
