@@ -98,7 +98,7 @@ pub(crate) struct Transport {
     timed_out: [AtomicBool; 2],
     /// Asked of a bare descriptor, which has no flag of its own.
     unblocked: AtomicBool,
-    /// The descriptor is in blocking mode, and nobody else's: a call may wait in the kernel.
+    /// The descriptor is in blocking mode, in which it came: a call may wait in the kernel.
     waits_in_call: AtomicBool,
     rare: OnceCell<Box<Rare>>,
     /// Operations that are under way, by [`Occupation`]: a change of the socket would tear them.
@@ -131,8 +131,9 @@ impl Transport {
         let number = fd.as_raw_fd();
         let connected = NativeAddress::remote_of(number).is_ok();
         // As a GSocket does with its own: connect(2) has no flag for it. Once connected every call says by itself
-        // whether it waits.
-        let waits_in_call = connected && kind.is_stream();
+        // whether it waits. The mode is not the descriptor's alone: who has a duplicate that does not wait
+        // would be made to.
+        let waits_in_call = connected && kind.is_stream() && !options::is_nonblocking(number);
         options::set_nonblocking(number, !waits_in_call);
         let transport = Self::new(Descriptor::of_fd(fd, notifier.clone()), kind, notifier);
         transport

@@ -66,6 +66,13 @@ unsafe impl Plain for libc::linger {}
 #[cfg(ancillary)]
 unsafe impl Plain for libc::ucred {}
 
+/// Whether calls on the descriptor do not wait.
+pub(super) fn is_nonblocking(fd: RawFd) -> bool {
+    // SAFETY: no pointers involved.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_NONBLOCK != 0
+}
+
 /// Whether calls on the descriptor wait; a child does not inherit it.
 pub(super) fn set_nonblocking(fd: RawFd, on: bool) {
     // SAFETY: an open descriptor. These calls cannot fail on one.

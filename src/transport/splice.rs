@@ -6,7 +6,7 @@ use std::{
     ptr,
 };
 
-use super::{Attempted, Transport};
+use super::{Attempted, Transport, options};
 use crate::{
     error,
     reactor::{Interest, Registration},
@@ -84,11 +84,8 @@ impl Transport {
     /// Whether a transfer that does not say `MSG_DONTWAIT` would not wait all the same. Nobody has reason to change
     /// that of a socket that is in use.
     pub(super) fn is_nonblocking(&self) -> bool {
-        self.enter().is_ok_and(|using| {
-            // SAFETY: no pointers involved.
-            let flags = unsafe { libc::fcntl(using.fd(), libc::F_GETFL) };
-            flags >= 0 && flags & libc::O_NONBLOCK != 0
-        })
+        self.enter()
+            .is_ok_and(|using| options::is_nonblocking(using.fd()))
     }
 
     /// One `splice(2)` into an empty pipe, that does not wait. 0 is the end of file.

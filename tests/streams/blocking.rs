@@ -2,6 +2,7 @@
 
 use std::{
     io::{Read, Write},
+    os::fd::AsRawFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -479,4 +480,23 @@ fn a_reader_thread_ends_when_its_connection_goes_and_the_gsocket_stays(
     let mut buffer = [0; 8];
     assert_eq!(socket.receive(&mut buffer, Cancellable::NONE).unwrap(), 4);
     socket.close().unwrap();
+}
+
+/// The mode is not the descriptor's, but that of whatever has been duplicated.
+#[test]
+fn who_shares_a_descriptor_that_does_not_wait_is_not_made_to_wait() {
+    on_private_context(|_| {
+        let (mut theirs, ours) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let shared = ours.try_clone().unwrap();
+        let connection =
+            gsock::SocketConnection::factory_create_connection_from_fd(ours.into()).unwrap();
+        // SAFETY: an open descriptor.
+        let flags = unsafe { libc::fcntl(shared.as_raw_fd(), libc::F_GETFL) };
+        assert_ne!(flags & libc::O_NONBLOCK, 0);
+        let reader = read_on_thread(&connection.input_stream(), 8, None);
+        assert!(!reader.is_finished());
+        theirs.write_all(b"late").unwrap();
+        assert_eq!(reader.join().unwrap().unwrap(), b"late");
+    });
 }
