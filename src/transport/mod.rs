@@ -290,10 +290,12 @@ impl Transport {
 
     /// No system call waits any more, whatever its flags; one that is waiting goes on.
     pub(crate) fn end_waits_in_call(&self) {
-        if self.waits_in_call.swap(false, Ordering::Relaxed)
+        if self.waits_in_call.load(Ordering::Acquire)
             && let Ok(using) = self.enter()
         {
             options::set_nonblocking(using.fd(), true);
+            // Not before: another thread that finds it done relies on it.
+            self.waits_in_call.store(false, Ordering::Release);
         }
     }
 
