@@ -188,7 +188,12 @@ impl Handler for ReadinessSource {
         }
         let is_ready = self.is_ready(source);
         self.ready.store(is_ready, Ordering::Release);
-        if is_ready { Due::Now } else { Due::NotYet }
+        // Also when it was closed before the place among those whom that wakes was taken.
+        if is_ready || is_of_no_use(&self.transport) {
+            Due::Now
+        } else {
+            Due::NotYet
+        }
     }
 
     fn check(&self, source: &Source) -> bool {
