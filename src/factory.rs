@@ -63,7 +63,9 @@ impl SocketConnection {
     ///
     /// It works without a [`gio::Socket`] until the first call of
     /// [`socket`](crate::SocketConnectionExt::socket) or read of the property makes one, so that a
-    /// connection costs about half. From the standard library: `OwnedFd::from(stream)`.
+    /// connection costs about half. From the standard library: `OwnedFd::from(stream)`. A connected stream
+    /// socket in blocking mode stays in it until then, or until one of the streams is asked for its descriptor; to this
+    /// library the mode makes no difference.
     ///
     /// A TCP descriptor reads as protocol 6, and never as 0: a type that is to be made from sockets and
     /// from descriptors is registered for both numbers.

@@ -1,4 +1,4 @@
-//! Reading and writing without waiting, and what an attempt tells about the peer.
+//! Reading and writing, which hardly ever waits, and what an attempt tells about the peer.
 
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
@@ -149,7 +149,7 @@ impl Transport {
         })
     }
 
-    /// One system call that does not wait, and moves `asked` bytes at most.
+    /// One system call that moves `asked` bytes at most. It does not wait, unless it has [`Patience`].
     ///
     /// `counted` says which counter the bytes go to; without one they were read to be thrown away.
     pub(crate) fn transfer(
