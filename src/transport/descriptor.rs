@@ -35,7 +35,7 @@ const ABANDONED: u32 = 1 << 30;
 ///
 /// gio-rs says `!Send` because a socket's property handlers and its last reference run the user's
 /// closures. They still run at home only: (1) off the home thread only the descriptor's number is
-/// used, as a *use* (see above), so that no system call meets a reused number; (2) off the home
+/// used, as a *use* (see above), so that no system call meets a reused number, and the timeout read, an integer; (2) off the home
 /// thread no `g_socket_set_*` is called (it notifies) and no `g_socket_*` I/O (it touches
 /// bitfields): libc does both; marking a finished connect is the one exception, at a moment when
 /// no other operation on the socket can be under way; (3) the last reference is given up at home:
@@ -180,6 +180,16 @@ impl Descriptor {
         let socket = self.socket.load(Ordering::Acquire);
         // SAFETY: `owner` keeps the socket for as long as this lives; the call reads one integer.
         !socket.is_null() && unsafe { gio::ffi::g_socket_get_fd(socket) } != self.fd
+    }
+
+    /// The timeout of the `GSocket` in seconds; 0 for none.
+    pub(super) fn timeout(&self) -> u32 {
+        let socket = self.socket.load(Ordering::Acquire);
+        if socket.is_null() {
+            return 0;
+        }
+        // SAFETY: `owner` keeps the socket for as long as this lives; the call reads one integer.
+        unsafe { gio::ffi::g_socket_get_timeout(socket) }
     }
 
     /// Whether there is a `GSocket`, which others may hold, and close.

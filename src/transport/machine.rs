@@ -1,8 +1,6 @@
 //! The state machine of a connection: each method is a transition, and tells it.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering};
-
-use gio::prelude::*;
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{ConnectionState, NativeAddress, State, Transport};
 use crate::{error, home::change};
@@ -158,27 +156,12 @@ impl Transport {
         self.end_registrations();
         self.descriptor.abandon();
         self.wake_all();
-        self.drop_timeout_handler();
     }
 
     /// After [`detach`](Self::detach), by somebody who cannot give the socket back yet: closes it, if
     /// nobody else holds it.
     pub(crate) fn close_if_alone(&self) {
         self.descriptor.close_if_alone();
-    }
-
-    pub(super) fn drop_timeout_handler(&self) {
-        let handler = self.timeout.get().and_then(|timeout| {
-            timeout
-                .handler
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take()
-        });
-        if let Some(handler) = handler {
-            self.descriptor
-                .with_socket(|socket| socket.disconnect(handler));
-        }
     }
 }
 

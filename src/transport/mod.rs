@@ -70,12 +70,6 @@ struct State {
     remote: Option<KeptAddress>,
 }
 
-/// The timeout of a `GSocket` in seconds, mirrored so that any thread may ask.
-struct MirroredTimeout {
-    seconds: Arc<AtomicU32>,
-    handler: Mutex<Option<glib::SignalHandlerId>>,
-}
-
 /// What few who use a transport need.
 #[derive(Default)]
 struct Rare {
@@ -92,8 +86,6 @@ pub(crate) struct Transport {
     state: Mutex<State>,
     bytes_read: AtomicU64,
     bytes_written: AtomicU64,
-    /// The timeout of a `GSocket`.
-    timeout: OnceCell<Box<MirroredTimeout>>,
     /// A wait that was handed out as a `GSource` has timed out; the next operation says so.
     timed_out: [AtomicBool; 2],
     /// Asked of a bare descriptor, which has no flag of its own.
@@ -118,7 +110,6 @@ impl Transport {
     pub(crate) fn of_socket(socket: &gio::Socket, notifier: &Arc<Notifier>) -> Arc<Self> {
         let descriptor = Descriptor::of_socket(socket, notifier.clone());
         let transport = Self::new(descriptor, Kind::of_socket(socket), notifier);
-        transport.mirror_timeout(socket);
         if transport.is_closed() {
             transport.state().is = ConnectionState::Closed;
         } else if socket.is_connected() {
@@ -158,7 +149,6 @@ impl Transport {
             }),
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
-            timeout: OnceCell::new(),
             timed_out: Default::default(),
             unblocked: AtomicBool::new(false),
             waits_in_call: AtomicBool::new(false),
@@ -175,20 +165,6 @@ impl Transport {
     fn state(&self) -> MutexGuard<'_, State> {
         // Plain data: a panic while it was held left nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn mirror_timeout(&self, socket: &gio::Socket) {
-        let seconds = Arc::new(AtomicU32::new(socket.timeout()));
-        let mirror = seconds.clone();
-        // Touches an atomic only, so that it may run wherever the setter is called.
-        let handler = socket.connect_timeout_notify(move |socket| {
-            mirror.store(socket.timeout(), Ordering::Relaxed);
-        });
-        // Once: a transport has one GSocket in its life.
-        let _ = self.timeout.set(Box::new(MirroredTimeout {
-            seconds,
-            handler: Mutex::new(Some(handler)),
-        }));
     }
 
     /// This is the connection's socket now: from here on its changes are told.
@@ -304,7 +280,6 @@ impl Transport {
             // It has set the mode itself.
             self.waits_in_call.store(false, Ordering::Relaxed);
             self.watch_lent();
-            self.mirror_timeout(socket);
             if self.unblocked.load(Ordering::Relaxed) {
                 socket.set_blocking(false);
             }
@@ -373,9 +348,7 @@ impl Transport {
     /// In seconds, 0 for none.
     #[inline]
     pub(crate) fn timeout(&self) -> u32 {
-        self.timeout
-            .get()
-            .map_or(0, |timeout| timeout.seconds.load(Ordering::Relaxed))
+        self.descriptor.timeout()
     }
 
     /// When an operation that begins now runs out of time, on the monotonic clock.
@@ -462,7 +435,6 @@ impl Transport {
 impl Drop for Transport {
     fn drop(&mut self) {
         self.end_registrations();
-        self.drop_timeout_handler();
     }
 }
 
