@@ -81,7 +81,7 @@ bench-counts: nets-setup build-benches ## compare instructions and system calls 
 # profile would build everything anew.
 ci: export NEXTEST_PROFILE = ci
 ci: export PROFILE = dev
-ci: test check nets-setup test-capi nets ## everything that must pass before a change goes in
+ci: test check nets-setup test-capi nets bench-counts ## everything that must pass before a change goes in
 	@$(STEP) "licences, sources and versions of the dependencies" \
 		.ci/if-installed.sh cargo-deny cargo deny --locked check bans licenses sources
 
