@@ -26,7 +26,7 @@ pub(super) trait Poller {
 }
 
 /// How many reports are taken at once.
-pub(super) const BATCH: usize = 256;
+pub(super) const BATCH: usize = 128;
 
 #[cfg(epoll)]
 pub(super) use epoll::Epoll;

@@ -52,6 +52,8 @@ pub(super) struct LocalState {
     lanes: Vec<Lane>,
     /// Whether looking again for what the tasks have caused has paid lately.
     score: i32,
+    /// The poller had more to say than fits into a batch.
+    has_more: bool,
 }
 
 impl LocalState {
@@ -236,20 +238,16 @@ impl<'a> Turn<'a> {
     pub(super) fn look(&self) -> bool {
         // A child process must not take what its parent waits for.
         self.engine.look_at_birthplace();
-        let mut any = false;
-        loop {
-            let (count, departed) = {
-                let mut found = self.engine.local.found.borrow_mut();
-                let count = self.engine.core.look(&mut found);
-                (count, mem::take(&mut found.departed))
-            };
-            any |= count > 0;
-            self.call();
-            self.tell_departures(departed);
-            if count < BATCH {
-                return any;
-            }
-        }
+        // One batch: its tasks run before the next is taken, while what belongs to them is at hand.
+        let (count, departed) = {
+            let mut found = self.engine.local.found.borrow_mut();
+            let count = self.engine.core.look(&mut found);
+            (count, mem::take(&mut found.departed))
+        };
+        self.with(|state| state.has_more = count >= BATCH);
+        self.call();
+        self.tell_departures(departed);
+        count > 0
     }
 
     /// Wakes those who were found, one by one: whoever is woken may have a turn of his own meanwhile.
@@ -326,6 +324,9 @@ impl<'a> Turn<'a> {
 
     fn pays_to_look(&self) -> bool {
         self.with(|state| {
+            if mem::take(&mut state.has_more) {
+                return true;
+            }
             if state.score < 0 {
                 state.score += 1;
                 return false;
