@@ -24,6 +24,8 @@ mod blocking;
 mod cancelling;
 #[path = "streams/ends.rs"]
 mod ends;
+#[path = "streams/in_a_turn.rs"]
+mod in_a_turn;
 #[path = "streams/kinds.rs"]
 mod kinds;
 #[path = "streams/layers.rs"]
