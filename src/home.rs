@@ -236,11 +236,11 @@ impl Notifier {
         }
     }
 
-    /// Of many transfers in a short time few ask.
+    /// Of many transfers in a short time few ask. Those that follow may come slowly, and must not wait for many more.
     fn asks_for_the_time(&self) -> bool {
         let untold = self.bytes_untold.load(Ordering::Relaxed).wrapping_add(1);
         self.bytes_untold.store(untold, Ordering::Relaxed);
-        untold.is_power_of_two() || untold.is_multiple_of(64)
+        untold.is_power_of_two() || untold.is_multiple_of(8)
     }
 
     /// Looks again soon whether the object is closed, and tells it then.

@@ -116,6 +116,34 @@ fn a_worker_without_a_loop_is_told_of_its_counters_as_they_grow() {
     });
 }
 
+/// Many transfers at once make the few that follow ask no more rarely.
+#[test]
+fn a_worker_without_a_loop_is_told_of_slow_transfers_after_many_fast_ones() {
+    on_default_context(|context| {
+        let worker = thread::spawn(|| {
+            let (connection, _peer) = connected();
+            let told = told(&connection);
+            let output = connection.output_stream();
+            let write = || output.write(b"x", Cancellable::NONE).expect("room");
+            for _ in 0..33 {
+                assert_eq!(write(), 1);
+            }
+            let before = times(&told, "bytes-written");
+            for _ in 0..8 {
+                thread::sleep(Duration::from_millis(120));
+                assert_eq!(write(), 1);
+            }
+            assert!(times(&told, "bytes-written") > before);
+            assert_all_here(&told);
+        });
+        while !worker.is_finished() {
+            iterate_for(context, Duration::from_millis(5));
+        }
+        worker.join().expect("no panic there");
+        iterate_for(context, Duration::from_millis(20));
+    });
+}
+
 /// `closed` too, for which the worker has no iteration to offer.
 #[test]
 fn a_worker_without_a_loop_learns_of_its_close_at_the_next_call() {
