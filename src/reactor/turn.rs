@@ -238,16 +238,27 @@ impl<'a> Turn<'a> {
     pub(super) fn look(&self) -> bool {
         // A child process must not take what its parent waits for.
         self.engine.look_at_birthplace();
-        // One batch: its tasks run before the next is taken, while what belongs to them is at hand.
-        let (count, departed) = {
-            let mut found = self.engine.local.found.borrow_mut();
-            let count = self.engine.core.look(&mut found);
-            (count, mem::take(&mut found.departed))
-        };
-        self.with(|state| state.has_more = count >= BATCH);
-        self.call();
-        self.tell_departures(departed);
-        count > 0
+        let mut any = false;
+        loop {
+            let (count, departed) = {
+                let mut found = self.engine.local.found.borrow_mut();
+                let count = self.engine.core.look(&mut found);
+                (count, mem::take(&mut found.departed))
+            };
+            any |= count > 0;
+            self.with(|state| state.has_more = count >= BATCH);
+            self.call();
+            self.tell_departures(departed);
+            // The tasks of one batch run before the next is taken, while what belongs to them is at hand. Others'
+            // tasks and sources have no turn of ours: with many of them an iteration is dear.
+            if count < BATCH || self.has_tasks() {
+                return any;
+            }
+        }
+    }
+
+    fn has_tasks(&self) -> bool {
+        self.with(|state| state.lanes.iter().any(|lane| !lane.queue.is_empty()))
     }
 
     /// Wakes those who were found, one by one: whoever is woken may have a turn of his own meanwhile.

@@ -198,3 +198,29 @@ fn two_pools_and_an_engine_share_a_thread() {
         });
     });
 }
+
+/// More of them than the engine asks for at once: those run that were woken, and none of its own.
+#[test]
+fn tasks_of_glib_that_are_woken_together_run_in_one_iteration() {
+    const MANY: usize = 140;
+    on_private_context(|context| {
+        let (connections, mut peers): (Vec<_>, Vec<_>) =
+            (0..MANY).map(|_| connected_bare()).unzip();
+        let done = Rc::new(Cell::new(0));
+        for connection in &connections {
+            let ((mut reader, _), done) = (connection.halves(), done.clone());
+            context.spawn_local(async move {
+                assert_eq!(reader.read(&mut [0; 8]).await.unwrap(), 1);
+                done.set(done.get() + 1);
+            });
+        }
+        while context.iteration(false) {}
+        for (peer, connection) in peers.iter_mut().zip(&connections) {
+            peer.write_all(b"1").unwrap();
+            wait_readable(connection);
+        }
+        assert_eq!(done.get(), 0);
+        context.iteration(false);
+        assert_eq!(done.get(), MANY);
+    });
+}
