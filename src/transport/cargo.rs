@@ -47,12 +47,13 @@ impl Cargo {
             && let Some(pipe) = self.pipe_between(from, to)
         {
             match from.splice_into(pipe)? {
-                Spliced::Moved(count) => {
+                Spliced::Moved(count @ 1..) => {
                     self.is_bulk = count >= BULK;
                     return Ok(Some(count));
                 }
-                // A read knows for sure.
-                Spliced::NotNow => {}
+                // A read knows for sure. Nothing is not the end either: at an urgent byte there is nothing, once the
+                // peer has closed.
+                Spliced::Moved(0) | Spliced::NotNow => {}
                 Spliced::Unfit => self.give_pipe_up(),
             }
         }

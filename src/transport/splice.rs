@@ -88,9 +88,10 @@ impl Transport {
             .is_ok_and(|using| options::is_nonblocking(using.fd()))
     }
 
-    /// One `splice(2)` into an empty pipe, that does not wait. 0 is the end of file.
+    /// One `splice(2)` into an empty pipe, that does not wait.
     ///
-    /// "Not now" need not be the last word: urgent data, which `recv(2)` passes over, stops it.
+    /// Neither "not now" nor 0, as at the end of file, need be the last word: urgent data, which `recv(2)` passes over,
+    /// stops it.
     pub(super) fn splice_into(&self, pipe: &mut Pipe) -> Result<Spliced, glib::Error> {
         let mut is_unfit = false;
         // Not more than one byte is "asked for": less than there was room for may be all that a pipe has

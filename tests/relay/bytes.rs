@@ -160,3 +160,36 @@ fn an_urgent_byte_in_the_middle_of_much_stops_nothing() {
         assert!(receiving.join().expect("it ended") == bytes);
     });
 }
+
+/// Once the peer has closed, `splice(2)` answers at that mark as it does at the end.
+#[test]
+fn an_urgent_byte_is_not_the_end_though_the_peer_has_closed() {
+    on_private_context(|context| {
+        for _ in 0..20 {
+            let ((a, peer_a), (b, peer_b)) = (tcp(), tcp());
+            let bytes = payload(96 * 1024 + 5, 23);
+            let Peer::Tcp(mut peer) = peer_a else {
+                unreachable!("TCP")
+            };
+            peer.write_all(&bytes[..96 * 1024]).expect("room");
+            // SAFETY: an open socket and one byte.
+            let sent = unsafe {
+                libc::send(
+                    std::os::fd::AsRawFd::as_raw_fd(&peer),
+                    b"!".as_ptr().cast(),
+                    1,
+                    libc::MSG_OOB,
+                )
+            };
+            assert_eq!(sent, 1);
+            peer.write_all(&bytes[96 * 1024..]).expect("room");
+            peer.shutdown(std::net::Shutdown::Write).expect("connected");
+            let receiving = peer_b.receive();
+            peer_b.shutdown(std::net::Shutdown::Write);
+            let relaying = start(context, &a, &b);
+            let relayed = value_of(context.block_on(relaying)).expect("nothing fails");
+            assert_eq!(relayed, counts(bytes.len(), 0));
+            assert!(receiving.join().expect("it ended") == bytes);
+        }
+    });
+}
