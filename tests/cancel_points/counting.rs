@@ -31,6 +31,9 @@ pub(crate) enum Where {
 /// Runs `test` on a thread and a context of its own, or on the global one, alone in the process.
 pub(crate) fn on(place: Where, test: impl FnOnce(&glib::MainContext) + Send + 'static) {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // GIO opens a descriptor for the process with the class of its tasks, which no point is to be blamed for.
+    // SAFETY: a type function without arguments.
+    unsafe { gio::ffi::g_task_get_type() };
     within(LONG_LIMIT, move || match place {
         Where::Private => {
             let context = glib::MainContext::new();
