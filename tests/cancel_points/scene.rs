@@ -99,7 +99,7 @@ impl World {
     }
 }
 
-/// A thread that blocks opens something once, and keeps it.
+/// A thread that blocks where a cancellation reaches it opens something once, and keeps it.
 fn wait_once(server: &TcpListener) {
     let (connection, _, mut peer) = Line::TcpBare.connected(server);
     let helper = thread::spawn(move || {
@@ -108,7 +108,7 @@ fn wait_once(server: &TcpListener) {
     });
     let read = connection
         .input_stream()
-        .read([0; 4], gio::Cancellable::NONE);
+        .read([0; 4], Some(&gio::Cancellable::new()));
     assert_eq!(read.expect("a working connection"), 4);
     helper.join().expect("no panic there");
 }
