@@ -21,7 +21,8 @@ use std::{
 };
 
 use gio::prelude::*;
-use glib::translate::from_glib_full;
+use glib::{signal::signal_has_handler_pending, subclass::SignalId, translate::from_glib_full};
+use once_cell::sync::Lazy;
 
 use crate::{
     reactor::{Engine, Spawned},
@@ -103,6 +104,8 @@ pub(crate) struct Notifier {
     closed_told: AtomicBool,
     /// When each byte counter was told last.
     bytes_told: [AtomicI64; 2],
+    /// The object's class does nothing of its own when a property changes.
+    is_silent: AtomicBool,
     /// How many transfers have asked since whether it is time, on the home thread.
     bytes_untold: AtomicU32,
 }
@@ -120,12 +123,15 @@ impl Notifier {
             look: Errand::default(),
             closed_told: AtomicBool::new(false),
             bytes_told: [AtomicI64::new(LONG_AGO), AtomicI64::new(LONG_AGO)],
+            is_silent: AtomicBool::new(false),
             bytes_untold: AtomicU32::new(0),
         })
     }
 
     /// Names the object whose properties these are. Nobody can have asked to be told before.
-    pub(crate) fn set_object(&self, object: &glib::Object) {
+    /// `is_silent`: its class does nothing of its own when a property changes.
+    pub(crate) fn set_object(&self, object: &glib::Object, is_silent: bool) {
+        self.is_silent.store(is_silent, Ordering::Relaxed);
         *self.object.lock().unwrap_or_else(PoisonError::into_inner) = Some(Object::new(object));
     }
 
@@ -272,6 +278,13 @@ impl Notifier {
         };
         if told & change::CLOSED != 0 && !self.may_tell_closed(&object, closed_is_due) {
             told &= !change::CLOSED;
+        }
+        if told & change::BYTES != 0 && self.is_silent.load(Ordering::Relaxed) {
+            for bit in [change::BYTES_READ, change::BYTES_WRITTEN] {
+                if told & bit != 0 && !is_heard(&object, bit) {
+                    told &= !bit;
+                }
+            }
         }
         for (bit, name) in change::NAMES {
             if told & bit != 0 {
@@ -420,6 +433,21 @@ impl Errand {
             task.cancel();
         }
     }
+}
+
+/// Whether somebody has asked to be told of a byte counter. To tell is dear, and most of what many busy connections
+/// would do.
+fn is_heard(object: &glib::Object, bit: u32) -> bool {
+    static NOTIFY: Lazy<Option<SignalId>> =
+        Lazy::new(|| SignalId::lookup("notify", glib::Object::static_type()));
+    static NAMES: Lazy<[glib::Quark; 2]> =
+        Lazy::new(|| ["bytes-read", "bytes-written"].map(glib::Quark::from_str));
+    let name = NAMES[usize::from(bit != change::BYTES_READ)];
+    // Who has asked for one property, and who has asked for all.
+    NOTIFY.is_none_or(|notify| {
+        signal_has_handler_pending(object, notify, Some(name), true)
+            || signal_has_handler_pending(object, notify, None, true)
+    })
 }
 
 impl fmt::Debug for Notifier {

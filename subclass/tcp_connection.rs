@@ -55,7 +55,7 @@ pub(crate) fn restrict(object: &InitializingObject<imp::TcpConnection>, carries:
     object
         .upcast_ref::<SocketConnection>()
         .imp()
-        .restrict(carries);
+        .restrict(imp::TcpConnection::type_(), carries);
 }
 
 /// A graceful close waits for the peer's end of file, then closes as the object's class does.

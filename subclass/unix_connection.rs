@@ -52,5 +52,5 @@ pub(crate) fn restrict(
     object
         .upcast_ref::<SocketConnection>()
         .imp()
-        .restrict(carries);
+        .restrict(imp::UnixConnection::type_(), carries);
 }

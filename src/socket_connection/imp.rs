@@ -32,6 +32,13 @@ use crate::{
 const ASKED: u8 = 1;
 const THROUGH: u8 = 2;
 
+/// Of a class of ours.
+#[derive(Debug)]
+struct Restriction {
+    class: glib::Type,
+    carries: fn(Kind) -> bool,
+}
+
 #[derive(Debug)]
 pub struct SocketConnection {
     notifier: Arc<Notifier>,
@@ -42,7 +49,7 @@ pub struct SocketConnection {
     /// A bare descriptor that this object was made around, until it is constructed.
     handed: Mutex<Option<(OwnedFd, Kind)>>,
     /// The sockets that the instance's own class can carry; unset is all.
-    carries: OnceCell<fn(Kind) -> bool>,
+    carries: OnceCell<Restriction>,
     streams: Streams,
     /// The object is going away: its socket is let go of, not closed.
     disposing: AtomicBool,
@@ -180,7 +187,8 @@ impl ObjectImpl for SocketConnection {
 
     fn constructed(&self) {
         self.parent_constructed();
-        self.notifier.set_object(self.obj().upcast_ref());
+        self.notifier
+            .set_object(self.obj().upcast_ref(), self.is_of_ours());
         // Taken in any case: it closes with this scope unless it becomes the connection's.
         let handed = self
             .handed
@@ -257,9 +265,18 @@ impl SocketConnection {
     }
 
     /// Called by a class of ours while the instance is being made.
-    pub(crate) fn restrict(&self, carries: fn(Kind) -> bool) {
+    pub(crate) fn restrict(&self, class: glib::Type, carries: fn(Kind) -> bool) {
         // The most derived of our classes comes last and there is one such restriction in any line.
-        let _ = self.carries.set(carries);
+        let _ = self.carries.set(Restriction { class, carries });
+    }
+
+    /// Whether the object's own class is one of ours: it does nothing of its own when a property changes.
+    fn is_of_ours(&self) -> bool {
+        let class = self
+            .carries
+            .get()
+            .map_or_else(Self::type_, |known| known.class);
+        self.obj().type_() == class
     }
 
     fn install(&self, transport: Arc<Transport>) {
@@ -271,7 +288,7 @@ impl SocketConnection {
         if self
             .carries
             .get()
-            .is_none_or(|carries| carries(transport.kind()))
+            .is_none_or(|known| (known.carries)(transport.kind()))
         {
             return Ok(());
         }

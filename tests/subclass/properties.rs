@@ -70,6 +70,71 @@ mod labelled {
     };
 }
 
+mod listening {
+    use std::sync::Mutex;
+
+    use gsock::{TcpConnection, subclass::prelude::*};
+
+    #[derive(Debug, Default)]
+    pub(super) struct Listening {
+        pub(super) heard: Mutex<Vec<String>>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Listening {
+        const NAME: &'static str = "TestListening";
+        type Type = super::Listening;
+        type ParentType = TcpConnection;
+    }
+
+    impl ObjectImpl for Listening {
+        fn notify(&self, pspec: &glib::ParamSpec) {
+            let name = pspec.name().to_owned();
+            self.heard.lock().expect("no panic").push(name);
+        }
+    }
+
+    impl IOStreamImpl for Listening {}
+    impl SocketConnectionImpl for Listening {}
+    impl TcpConnectionImpl for Listening {}
+}
+
+glib::wrapper! {
+    struct Listening(ObjectSubclass<listening::Listening>)
+        @extends TcpConnection, SocketConnection, gio::IOStream;
+}
+
+#[test]
+fn a_class_that_hears_of_properties_by_itself_hears_of_the_byte_counters() {
+    on_private_context(|_| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let socket = gio::Socket::new(
+            gio::SocketFamily::Ipv4,
+            gio::SocketType::Stream,
+            gio::SocketProtocol::Tcp,
+        )
+        .expect("a socket");
+        let connection: Listening = glib::Object::builder().property("socket", &socket).build();
+        connection
+            .upcast_ref::<SocketConnection>()
+            .connect(&gio_address(address), gio::Cancellable::NONE)
+            .expect("a listener");
+        let (mut peer, _) = listener.accept().expect("a connection");
+        let output = connection.output_stream();
+        output
+            .write_all(b"x", gio::Cancellable::NONE)
+            .expect("room");
+        peer.read_exact(&mut [0]).expect("a byte");
+        let heard = connection.imp().heard.lock().expect("no panic").clone();
+        assert!(
+            heard.iter().any(|name| name == "bytes-written"),
+            "{heard:?}"
+        );
+        assert!(heard.iter().any(|name| name == "state"), "{heard:?}");
+    });
+}
+
 glib::wrapper! {
     struct Labelled(ObjectSubclass<labelled::Labelled>)
         @extends TcpConnection, SocketConnection, gio::IOStream;
