@@ -125,7 +125,10 @@ impl Transport {
         // whether it waits. The mode is not the descriptor's alone: who has a duplicate that does not wait
         // would be made to.
         let waits_in_call = connected && kind.is_stream() && !options::is_nonblocking(number);
-        options::set_nonblocking(number, !waits_in_call);
+        if !waits_in_call {
+            options::set_nonblocking(number);
+        }
+        options::set_close_on_exec(number);
         let transport = Self::new(Descriptor::of_fd(fd, notifier.clone()), kind, notifier);
         transport
             .waits_in_call
@@ -269,7 +272,7 @@ impl Transport {
         if self.waits_in_call.load(Ordering::Acquire)
             && let Ok(using) = self.enter()
         {
-            options::set_nonblocking(using.fd(), true);
+            options::set_nonblocking(using.fd());
             // Not before: another thread that finds it done relies on it.
             self.waits_in_call.store(false, Ordering::Release);
         }

@@ -73,16 +73,19 @@ pub(super) fn is_nonblocking(fd: RawFd) -> bool {
     flags >= 0 && flags & libc::O_NONBLOCK != 0
 }
 
-/// Whether calls on the descriptor wait; a child does not inherit it.
-pub(super) fn set_nonblocking(fd: RawFd, on: bool) {
+/// Calls on the descriptor do not wait from now on.
+pub(super) fn set_nonblocking(fd: RawFd) {
     // SAFETY: an open descriptor. These calls cannot fail on one.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-    let mode = if on { libc::O_NONBLOCK } else { 0 };
-    if flags >= 0 && flags & libc::O_NONBLOCK != mode {
+    if flags >= 0 && flags & libc::O_NONBLOCK == 0 {
         // SAFETY: likewise.
-        unsafe { libc::fcntl(fd, libc::F_SETFL, flags ^ libc::O_NONBLOCK) };
+        unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) };
     }
-    // SAFETY: likewise.
+}
+
+/// A child does not inherit the descriptor.
+pub(super) fn set_close_on_exec(fd: RawFd) {
+    // SAFETY: an open descriptor. The call cannot fail on one.
     unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
 }
 
