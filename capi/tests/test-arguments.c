@@ -183,6 +183,20 @@ test_tcp_connection (void)
 
 /* A socket that the class cannot carry: as GObject tells its own refusals, by a message. */
 static void
+test_engine (void)
+{
+  GError *error = NULL;
+
+  /* No context is the default one, as everywhere in GLib. */
+  g_assert_true (gsock_engine_use_poll_function (NULL, TRUE, &error));
+  g_assert_no_error (error);
+  g_assert_true (g_main_context_get_poll_func (NULL) != g_poll);
+  g_assert_true (gsock_engine_use_poll_function (NULL, FALSE, &error));
+  g_assert_no_error (error);
+  g_assert_true (g_main_context_get_poll_func (NULL) == g_poll);
+}
+
+static void
 test_wrong_kind (void)
 {
   GError *error = NULL;
@@ -216,6 +230,7 @@ main (int    argc,
   g_test_add_func ("/arguments/sockets", test_sockets);
   g_test_add_func ("/arguments/register_type", test_register_type);
   g_test_add_func ("/arguments/tcp-connection", test_tcp_connection);
+  g_test_add_func ("/arguments/engine", test_engine);
   g_test_add_func ("/arguments/wrong-kind", test_wrong_kind);
   code = g_test_run ();
   g_object_unref (right);
