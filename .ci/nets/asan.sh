@@ -16,7 +16,7 @@ triple=x86_64-unknown-linux-gnu
 # GIO 2.74.6 reads freed memory in its own factory once a key is registered twice, which the first does. The
 # children of the second have a copy of all that their parents' threads hold, and nobody to free it.
 left_out=(factory_order_gio fork)
-limit=240 # seconds, for one file
+limit=480 # seconds, for one file
 at_once=3 # files; they wait more than they work
 
 cargo +nightly --version >/dev/null 2>&1 ||
