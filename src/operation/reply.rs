@@ -105,6 +105,8 @@ impl imp::Result {
 /// context, if that is still there.
 pub(crate) struct Reply {
     result: ManuallyDrop<ResultObject>,
+    /// Kept, as a GTask keeps it: with it would go whatever waits for the callback. None once answered.
+    context: Option<glib::MainContext>,
     engine: Arc<Engine>,
     priority: glib::Priority,
 }
@@ -140,6 +142,7 @@ impl Reply {
         result.imp().state.store(RUNNING, Ordering::Release);
         Self {
             result: ManuallyDrop::new(result),
+            context: Some(glib::MainContext::ref_thread_default()),
             engine: Engine::current(),
             priority: priority.into(),
         }
@@ -158,9 +161,11 @@ impl Reply {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is not dropped, and does not touch it again.
         let result = unsafe { ManuallyDrop::take(&mut this.result) };
+        let context = this.context.take();
         // SAFETY: likewise: read once.
         drop(unsafe { ptr::read(&raw const this.engine) });
         deliver(result, outcome);
+        drop(context);
     }
 
     /// Calls back in a later iteration of the context: for one who is still in the call that asked.
@@ -175,8 +180,10 @@ impl Drop for Reply {
         // SAFETY: dropped once, here: `answer` forgets `self`.
         let result = unsafe { ManuallyDrop::take(&mut self.result) };
         let unanswered = Unanswered(Some(result));
+        let context = self.context.take();
         self.engine.spawn(self.priority, async move {
             unanswered.answer();
+            drop(context);
         });
     }
 }
