@@ -43,7 +43,7 @@ trap 'rm -rf "$logs"' EXIT
 # "possibly lost" is what only a pointer to its inside refers to: that is how Rust's hash maps look.
 run() { # number, binary, test
     GSOCK_TEST_SLOWNESS=10 RUST_BACKTRACE=0 timeout --kill-after=10 "$limit" valgrind --quiet --fair-sched=yes --error-exitcode=9 \
-        --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
+        --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect --num-callers=60 \
         --suppressions="$glib_supp" --suppressions="$root/.ci/nets/valgrind.supp" \
         "$2" --quiet --test-threads=1 ${3:+"$3"} >"$logs/$1" 2>&1
     echo $? >"$logs/$1.code"
