@@ -17,7 +17,7 @@ triple=x86_64-unknown-linux-gnu
 # children of the second have a copy of all that their parents' threads hold, and nobody to free it.
 left_out=(factory_order_gio fork)
 limit=480 # seconds, for one file
-at_once=3 # files; they wait more than they work
+at_once=6 # files; they wait more than they work
 
 cargo +nightly --version >/dev/null 2>&1 ||
     broken "needs a nightly toolchain: rustup toolchain install nightly --profile minimal"
