@@ -1,36 +1,42 @@
 //! The factory: which type of connection goes with which kind of socket.
 
 use std::{
-    collections::HashMap,
-    os::fd::{AsRawFd, OwnedFd},
+    collections::BTreeMap,
+    os::fd::OwnedFd,
     sync::{PoisonError, RwLock},
 };
 
 use gio::{SocketFamily, SocketType, prelude::*};
+use glib::translate::IntoGlib;
 use once_cell::sync::OnceCell;
 
 use crate::{
     SocketConnection, TcpConnection, UnixConnection, error,
-    transport::{Kind, hand_over, kind_of_socket},
+    transport::{Bare, hand_over, kind_of_socket},
     vfunc::is_abstract,
 };
 
-type Key = (SocketFamily, SocketType, i32);
+/// Family, type and protocol, by their numbers.
+type Key = (i32, i32, i32);
+
+fn key(family: SocketFamily, type_: SocketType, protocol: i32) -> Key {
+    (family.into_glib(), type_.into_glib(), protocol)
+}
 
 /// Read by every accept: looking up takes no exclusive lock.
-fn types() -> &'static RwLock<HashMap<Key, glib::Type>> {
-    static TYPES: OnceCell<RwLock<HashMap<Key, glib::Type>>> = OnceCell::new();
+fn types() -> &'static RwLock<BTreeMap<Key, glib::Type>> {
+    static TYPES: OnceCell<RwLock<BTreeMap<Key, glib::Type>>> = OnceCell::new();
     // Outside of the cell: registering a type takes locks of GObject's.
     let (tcp, unix) = (TcpConnection::static_type(), UnixConnection::static_type());
     TYPES.get_or_init(|| {
-        let mut types = HashMap::new();
+        let mut types = BTreeMap::new();
         for family in [SocketFamily::Ipv4, SocketFamily::Ipv6] {
             for protocol in [0, libc::IPPROTO_TCP, MPTCP] {
-                types.insert((family, SocketType::Stream, protocol), tcp);
+                types.insert(key(family, SocketType::Stream, protocol), tcp);
             }
         }
         for type_ in [SocketType::Stream, SocketType::Seqpacket] {
-            types.insert((SocketFamily::Unix, type_, 0), unix);
+            types.insert(key(SocketFamily::Unix, type_, 0), unix);
         }
         RwLock::new(types)
     })
@@ -75,13 +81,13 @@ impl SocketConnection {
     /// `InvalidArgument` when the descriptor is not a socket. The descriptor is closed then.
     #[doc(alias = "gsock_socket_connection_factory_create_connection_from_fd")]
     pub fn factory_create_connection_from_fd(fd: OwnedFd) -> Result<Self, glib::Error> {
-        let kind = Kind::of_fd(fd.as_raw_fd())
+        let bare = Bare::new(fd)
             .map_err(|errno| error::prefixed("Creating a connection from a descriptor", errno))?;
-        let (family, type_, protocol) = kind.key();
+        let (family, type_, protocol) = bare.kind().key();
         let type_ = Self::factory_lookup_type(family, type_, protocol);
         // The class first: what its initialisation makes must not be given the descriptor.
         let _class = glib::Class::<Self>::from_type(type_);
-        let _handed = hand_over::put(fd, kind);
+        let _handed = hand_over::put(bare);
         Ok(glib::Object::with_type(type_)
             .downcast()
             .unwrap_or_else(|_| unreachable!("the map holds types that derive from this one")))
@@ -116,7 +122,7 @@ impl SocketConnection {
             return;
         }
         let mut types = types().write().unwrap_or_else(PoisonError::into_inner);
-        types.insert((family, socket_type, protocol), type_);
+        types.insert(key(family, socket_type, protocol), type_);
     }
 
     /// Registers `T`; see [`factory_register_type`](Self::factory_register_type).
@@ -144,7 +150,7 @@ impl SocketConnection {
     ) -> glib::Type {
         let types = types().read().unwrap_or_else(PoisonError::into_inner);
         types
-            .get(&(family, socket_type, protocol))
+            .get(&key(family, socket_type, protocol))
             .copied()
             .unwrap_or_else(Self::static_type)
     }

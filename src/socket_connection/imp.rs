@@ -1,7 +1,6 @@
 //! State of a [`SocketConnection`](super::SocketConnection).
 
 use std::{
-    os::fd::OwnedFd,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering},
@@ -23,7 +22,8 @@ use crate::{
         socket_connection as slots,
     },
     transport::{
-        ConnectionState, Kind, Loans, Occupation, Transport, Wire, hand_over, placeholder,
+        Bare, ConnectionState, Kind, Loans, Occupation, Transport, Wire, hand_over, placeholder,
+        socket_in,
     },
     vfunc::TransportStream,
 };
@@ -47,7 +47,7 @@ pub struct SocketConnection {
     /// Sockets that C has borrowed.
     loans: Loans,
     /// A bare descriptor that this object was made around, until it is constructed.
-    handed: Mutex<Option<(OwnedFd, Kind)>>,
+    handed: Mutex<Option<Bare>>,
     /// The sockets that the instance's own class can carry; unset is all.
     carries: OnceCell<Restriction>,
     streams: Streams,
@@ -139,12 +139,9 @@ impl ObjectImpl for SocketConnection {
         &PROPERTIES
     }
 
-    fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
-        if pspec.name() != "socket" {
-            return;
-        }
-        // GObject has checked the type.
-        let socket = value.get::<Option<gio::Socket>>().ok().flatten();
+    fn set_property(&self, _id: usize, value: &Value, _pspec: &ParamSpec) {
+        // There is one that may be written, the socket.
+        let socket = socket_in(value);
         let result = match (self.wire.get(), socket) {
             (None, None) => Ok(()),
             (None, Some(socket)) => self.adopt(&socket),
@@ -198,8 +195,8 @@ impl ObjectImpl for SocketConnection {
         if self.wire.get().is_some() {
             return;
         }
-        if let Some((fd, kind)) = handed {
-            let transport = Transport::of_fd(fd, kind, &self.notifier);
+        if let Some(bare) = handed {
+            let transport = Transport::of_bare(bare, &self.notifier);
             if self.check(&transport).is_ok() {
                 return self.install(transport);
             }

@@ -17,7 +17,10 @@ use std::{
 };
 
 use gio::prelude::*;
-use glib::translate::{ToGlibPtr, from_glib_full};
+use glib::{
+    Value,
+    translate::{ToGlibPtr, from_glib_full, from_glib_none},
+};
 
 use super::Kind;
 use crate::{
@@ -391,6 +394,16 @@ fn closed_socket(kind: Kind) -> gio::Socket {
     };
     let _ = socket.close();
     socket
+}
+
+/// What the property `socket` is set to; GObject has checked the type.
+pub(crate) fn socket_in(value: &Value) -> Option<gio::Socket> {
+    let object = value.to_glib_none().0;
+    // SAFETY: a value, which is looked at; of no object it is NULL.
+    let object = unsafe { glib::gobject_ffi::g_value_get_object(object) };
+    // SAFETY: an object that the value keeps, or NULL.
+    let object: Option<glib::Object> = unsafe { from_glib_none(object) };
+    object?.downcast().ok()
 }
 
 /// What stands in where there must be a `GSocket` and is none: one that was never initialised.

@@ -1,11 +1,11 @@
 //! What kind of socket it is.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use gio::prelude::*;
 use glib::translate::{IntoGlib, from_glib};
 
-use super::{NativeAddress, options};
+use super::{KeptAddress, NativeAddress, options};
 
 /// What kind of socket it is; known for as long as the socket is.
 #[derive(Clone, Copy, Debug)]
@@ -21,24 +21,25 @@ impl Kind {
     pub(super) fn of_socket(socket: &gio::Socket) -> Self {
         Self {
             family: socket.family().into_glib(),
-            type_: socket.property::<gio::SocketType>("type").into_glib(),
+            type_: socket.socket_type().into_glib(),
             protocol: options::protocol(socket.as_raw_fd()),
         }
     }
 
-    /// Or the errno of the kernel, which will not describe it.
-    pub(crate) fn of_fd(fd: RawFd) -> Result<Self, i32> {
+    /// With the local address, which tells the family; or the errno of the kernel, which will not describe it.
+    fn of_fd(fd: RawFd) -> Result<(Self, NativeAddress), i32> {
         // GIO numbers stream, datagram and seqpacket 1, 2 and 3; the kernel 1, 2 and 5.
         let type_ = match options::get_int(fd, libc::SOL_SOCKET, libc::SO_TYPE)? {
             libc::SOCK_SEQPACKET => gio::ffi::G_SOCKET_TYPE_SEQPACKET,
             type_ => type_,
         };
-        let family = NativeAddress::local_of(fd)?.family();
-        Ok(Self {
-            family,
+        let local = NativeAddress::local_of(fd)?;
+        let kind = Self {
+            family: local.family(),
             type_,
             protocol: options::protocol(fd),
-        })
+        };
+        Ok((kind, local))
     }
 
     /// Whether `TCP_INFO` tells our own shutdown from the peer's; MPTCP does not say.
@@ -70,6 +71,27 @@ impl Kind {
     }
 }
 
+/// A bare descriptor, with what the kernel has said of it: asked once, so that nobody comes to another answer.
+#[derive(Debug)]
+pub(crate) struct Bare {
+    pub(super) fd: OwnedFd,
+    pub(super) kind: Kind,
+    pub(super) local: KeptAddress,
+}
+
+impl Bare {
+    /// Or the errno of the kernel, which will not describe it; the descriptor is closed then.
+    pub(crate) fn new(fd: OwnedFd) -> Result<Self, i32> {
+        let (kind, local) = Kind::of_fd(fd.as_raw_fd())?;
+        let local = local.into();
+        Ok(Self { fd, kind, local })
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
 impl Kind {
     /// A new socket of this kind.
     pub(super) fn new_socket(self) -> Result<gio::Socket, glib::Error> {
@@ -95,12 +117,10 @@ impl Kind {
 /// What the factory looks up for a socket: its properties, but for MPTCP, which a `GSocket` does not
 /// tell from TCP.
 pub(crate) fn kind_of_socket(socket: &gio::Socket) -> (gio::SocketFamily, gio::SocketType, i32) {
-    let protocol = socket
-        .property::<gio::SocketProtocol>("protocol")
-        .into_glib();
+    let protocol = socket.protocol().into_glib();
     let protocol = match options::protocol(socket.as_raw_fd()) {
         actual if protocol == libc::IPPROTO_TCP && actual > 0 => actual,
         _ => protocol,
     };
-    (socket.family(), socket.property("type"), protocol)
+    (socket.family(), socket.socket_type(), protocol)
 }

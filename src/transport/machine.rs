@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{ConnectionState, NativeAddress, State, Transport};
+use super::{ConnectionState, KeptAddress, NativeAddress, State, Transport};
 use crate::{error, home::change};
 
 impl Transport {
@@ -63,6 +63,16 @@ impl Transport {
         };
         let local = NativeAddress::local_of(using.fd()).ok().map(Into::into);
         let remote = NativeAddress::remote_of(using.fd()).ok().map(Into::into);
+        drop(using);
+        self.become_connected_between(local, remote)
+    }
+
+    /// Likewise, between these addresses.
+    pub(super) fn become_connected_between(
+        self: &Arc<Self>,
+        local: Option<KeptAddress>,
+        remote: Option<KeptAddress>,
+    ) -> bool {
         let changes = {
             let mut state = self.state();
             if state.is == ConnectionState::Closed {
@@ -78,7 +88,6 @@ impl Transport {
             state.remote = remote;
             change::STATE | change::ALIVE | change::ADDRESSES | error
         };
-        drop(using);
         if self.kind.has_one_peer() {
             self.watch_peer();
         }

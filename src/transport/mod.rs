@@ -26,7 +26,7 @@ mod wire;
 
 use std::{
     fmt,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, RawFd},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -39,11 +39,11 @@ use once_cell::sync::OnceCell;
 
 pub(crate) use address::{KeptAddress, NativeAddress};
 pub(crate) use connect::Connect;
-pub(crate) use descriptor::{Use, placeholder};
+pub(crate) use descriptor::{Use, placeholder, socket_in};
 pub(crate) use drain::Drain;
 pub(crate) use holding::Holding;
 pub(crate) use io::{Attempted, Patience};
-pub(crate) use kind::{Kind, kind_of_socket};
+pub(crate) use kind::{Bare, Kind, kind_of_socket};
 pub(crate) use loans::Loans;
 pub use options::KeepaliveParams;
 pub use state::ConnectionState;
@@ -118,13 +118,15 @@ impl Transport {
         transport
     }
 
-    pub(crate) fn of_fd(fd: OwnedFd, kind: Kind, notifier: &Arc<Notifier>) -> Arc<Self> {
+    pub(crate) fn of_bare(bare: Bare, notifier: &Arc<Notifier>) -> Arc<Self> {
+        let Bare { fd, kind, local } = bare;
         let number = fd.as_raw_fd();
-        let connected = NativeAddress::remote_of(number).is_ok();
+        let remote = NativeAddress::remote_of(number).ok();
         // As a GSocket does with its own: connect(2) has no flag for it. Once connected every call says by itself
         // whether it waits. The mode is not the descriptor's alone: who has a duplicate that does not wait
         // would be made to.
-        let waits_in_call = connected && kind.is_stream() && !options::is_nonblocking(number);
+        let waits_in_call =
+            remote.is_some() && kind.is_stream() && !options::is_nonblocking(number);
         if !waits_in_call {
             options::set_nonblocking(number);
         }
@@ -133,8 +135,8 @@ impl Transport {
         transport
             .waits_in_call
             .store(waits_in_call, Ordering::Relaxed);
-        if connected {
-            transport.become_connected();
+        if let Some(remote) = remote {
+            transport.become_connected_between(Some(local), Some(remote.into()));
         }
         transport
     }

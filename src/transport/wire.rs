@@ -12,7 +12,7 @@ use gio::prelude::*;
 use glib::{ParamFlags, ParamSpec, Value};
 use once_cell::sync::OnceCell;
 
-use super::{Transport, placeholder};
+use super::{Transport, placeholder, socket_in};
 use crate::home::Notifier;
 
 /// The transport of now, for those who must follow a connection to another socket.
@@ -75,13 +75,16 @@ impl Tap {
     /// The one property of a stream, as GIO's private types have it: a new one for each class.
     pub(crate) fn socket_property() -> ParamSpec {
         glib::ParamSpecObject::builder::<gio::Socket>("socket")
-            .flags(ParamFlags::READWRITE | ParamFlags::CONSTRUCT_ONLY)
+            // Nobody can hear it, and to tell is dear.
+            .flags(
+                ParamFlags::READWRITE | ParamFlags::CONSTRUCT_ONLY | ParamFlags::EXPLICIT_NOTIFY,
+            )
             .build()
     }
 
     /// A stream that is made by hand, around a socket, has a transport of its own.
     pub(crate) fn set_property(&self, value: &Value) {
-        if let Ok(Some(socket)) = value.get::<Option<gio::Socket>>() {
+        if let Some(socket) = socket_in(value) {
             let wire = Wire::new();
             wire.set(Transport::of_socket(&socket, &Notifier::new()));
             self.connect(&wire);
@@ -117,20 +120,17 @@ impl Tap {
 ///
 /// `g_object_new()` has no way to pass what is not a property.
 pub(crate) mod hand_over {
-    use std::{cell::Cell, os::fd::OwnedFd};
+    use std::cell::Cell;
 
-    use super::super::Kind;
-
-    /// What it is was asked once, so that the object cannot come to another answer.
-    type Described = (OwnedFd, Kind);
+    use super::super::Bare;
 
     thread_local! {
-        static HANDED: Cell<Option<Described>> = const { Cell::new(None) };
+        static HANDED: Cell<Option<Bare>> = const { Cell::new(None) };
     }
 
     /// For the next object of the crate that this thread makes.
-    pub(crate) fn put(fd: OwnedFd, kind: Kind) -> Handed {
-        HANDED.set(Some((fd, kind)));
+    pub(crate) fn put(bare: Bare) -> Handed {
+        HANDED.set(Some(bare));
         Handed
     }
 
@@ -143,7 +143,7 @@ pub(crate) mod hand_over {
         }
     }
 
-    pub(crate) fn take() -> Option<Described> {
+    pub(crate) fn take() -> Option<Bare> {
         HANDED.take()
     }
 }
