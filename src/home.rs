@@ -88,13 +88,18 @@ impl Home {
     }
 }
 
-/// Tells an object's property changes at its home.
+/// Tells an object's property changes at its home. What each transfer touches stands at the beginning.
+#[repr(C)]
 pub(crate) struct Notifier {
-    home: Mutex<Home>,
     /// `home.thread`, readable without the lock.
     thread: AtomicUsize,
-    object: Mutex<Option<Object>>,
     pending: AtomicU32,
+    /// How many transfers have asked since whether it is time, on the home thread.
+    bytes_untold: AtomicU32,
+    /// The object's class does nothing of its own when a property changes.
+    is_silent: AtomicBool,
+    home: Mutex<Home>,
+    object: Mutex<Option<Object>>,
     /// For `pending`, in the next iteration.
     soon: Errand,
     /// For the byte counters, when their time has come.
@@ -104,10 +109,6 @@ pub(crate) struct Notifier {
     closed_told: AtomicBool,
     /// When each byte counter was told last.
     bytes_told: [AtomicI64; 2],
-    /// The object's class does nothing of its own when a property changes.
-    is_silent: AtomicBool,
-    /// How many transfers have asked since whether it is time, on the home thread.
-    bytes_untold: AtomicU32,
 }
 
 impl Notifier {
@@ -202,6 +203,13 @@ impl Notifier {
     /// Tells `changes`: now at home, soon from elsewhere. No lock may be held by the caller.
     pub(crate) fn tell(self: &Arc<Self>, changes: u32) {
         if changes == 0 {
+            return;
+        }
+        // Only home takes them out, so that at home a look is enough to know that they are still to be told.
+        if changes & !change::BYTES == 0
+            && self.pending.load(Ordering::Relaxed) & changes == changes
+            && self.is_home()
+        {
             return;
         }
         let before = self.pending.fetch_or(changes, Ordering::AcqRel);

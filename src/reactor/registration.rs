@@ -43,20 +43,21 @@ pub(crate) enum Purpose {
     Watch,
 }
 
-/// See the module's documentation.
+/// See the module's documentation. What each wait touches stands together at the beginning.
+#[repr(C)]
 pub(crate) struct Registration {
-    pub(super) key: Key,
-    pub(super) fd: RawFd,
     readiness: Readiness,
     waiters: Mutex<Waiters>,
     /// Whether there are any, readable without the lock.
     waited: AtomicBool,
-    pub(super) observer: Weak<dyn Observer>,
+    ended: AtomicBool,
     /// The observer wants to know when the peer goes.
     watches: AtomicBool,
-    ended: AtomicBool,
     /// Where no poller has it: the portable back end.
     pub(super) source: OnceCell<FdSource>,
+    pub(super) fd: RawFd,
+    pub(super) key: Key,
+    pub(super) observer: Weak<dyn Observer>,
 }
 
 impl Registration {

@@ -21,7 +21,7 @@ use std::{
 
 use once_cell::sync::OnceCell;
 
-use super::{engine::Engine, slab::Key};
+use super::{engine::Engine, slab::Key, turn::Turn};
 use crate::thread;
 
 /// In no queue; whoever wakes it puts it into one.
@@ -97,7 +97,7 @@ impl<F: Future<Output = ()> + Send + 'static> Task<F> {
         }
         // SAFETY: made `RUNNING` just now.
         let future = unsafe { &mut *self.future.get() };
-        let waker = Waker::from(self.clone());
+        let waker = self.borrowed_waker();
         let waits = catch_unwind(AssertUnwindSafe(|| {
             future.as_mut().is_some_and(|future| future.begin(&waker))
         }));
@@ -124,6 +124,15 @@ impl<F: Future<Output = ()> + Send + 'static> Task<F> {
         }
     }
 
+    /// A waker for the time of a poll, without a reference of its own.
+    fn borrowed_waker(self: &Arc<Self>) -> ManuallyDrop<Waker> {
+        let this = Arc::as_ptr(self);
+        // SAFETY: made of an `Arc`. It is not dropped, so that the count is right without it; and it is borrowed from
+        // by those only whom the caller's reference outlives.
+        let this = unsafe { Arc::from_raw(this) };
+        ManuallyDrop::new(Waker::from(this))
+    }
+
     /// # Safety
     ///
     /// The state is `RUNNING`, and the caller has made it so.
@@ -135,8 +144,7 @@ impl<F: Future<Output = ()> + Send + 'static> Task<F> {
         };
         // SAFETY: the future stays where it is, in an allocation of its own, until it is dropped.
         let future = unsafe { Pin::new_unchecked(future) };
-        let waker = Waker::from(self.clone());
-        future.poll(&mut Context::from_waker(&waker))
+        future.poll(&mut Context::from_waker(&self.borrowed_waker()))
     }
 
     /// # Safety
@@ -210,10 +218,17 @@ impl<F: Future<Output = ()> + Send + 'static> Runnable for Task<F> {
 
 impl<F: Future<Output = ()> + Send + 'static> Wake for Task<F> {
     fn wake(self: Arc<Self>) {
-        if self.becomes_queued() {
-            let engine = self.engine.clone();
-            engine.queue(self);
+        if !self.becomes_queued() {
+            return;
         }
+        let engine = Arc::as_ptr(&self.engine);
+        // SAFETY: the task keeps it until it is queued; and if that is in a turn of this thread, whoever has the turn
+        // keeps it for longer.
+        if let Some(turn) = Turn::of(unsafe { &*engine }) {
+            return turn.queue(self);
+        }
+        let engine = self.engine.clone();
+        engine.queue(self);
     }
 
     fn wake_by_ref(self: &Arc<Self>) {

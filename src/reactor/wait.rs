@@ -1,7 +1,8 @@
 //! Waiting in a future: for a descriptor, or for a moment.
 
 use std::{
-    fmt,
+    fmt, mem,
+    num::NonZeroU64,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,15 +22,19 @@ use super::{
 /// of every list.
 pub(crate) struct Wait {
     id: WaitId,
+    /// Whether it is taken, and where, or where it was before.
+    is_placed: bool,
     place: Option<(Arc<Registration>, Interest)>,
     timer: Option<(Arc<Engine>, TimerKey)>,
 }
 
 impl Wait {
     pub(crate) fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+        static LAST: AtomicU64 = AtomicU64::new(0);
         Self {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            // After so many centuries nobody waits any more who has been there before.
+            id: NonZeroU64::MIN.saturating_add(LAST.fetch_add(1, Ordering::Relaxed)),
+            is_placed: false,
             place: None,
             timer: None,
         }
@@ -49,6 +54,7 @@ impl Wait {
             self.leave_place();
             self.place = Some((registration.clone(), interest));
         }
+        self.is_placed = true;
         registration.wait(interest, self.id, waker)
     }
 
@@ -70,8 +76,10 @@ impl Wait {
     }
 
     fn leave_place(&mut self) {
-        if let Some((registration, interest)) = self.place.take() {
-            registration.stop_waiting(interest, self.id);
+        if mem::take(&mut self.is_placed)
+            && let Some((registration, interest)) = &self.place
+        {
+            registration.stop_waiting(*interest, self.id);
         }
     }
 

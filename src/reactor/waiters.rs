@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     mem,
+    num::NonZeroU64,
     panic::{AssertUnwindSafe, catch_unwind},
     task::Waker,
 };
@@ -10,7 +11,7 @@ use std::{
 use super::events::{Events, Interest};
 
 /// Names a wait; its holder asks for one thing at a time.
-pub(crate) type WaitId = u64;
+pub(crate) type WaitId = NonZeroU64;
 
 /// Those who wait for either direction of one descriptor. Any number may wait for the same one.
 #[derive(Debug, Default)]
@@ -177,6 +178,10 @@ mod tests {
         }
     }
 
+    fn id(number: u64) -> WaitId {
+        NonZeroU64::new(number).expect("they begin at 1")
+    }
+
     fn call_all(waiters: &mut Waiters, events: Events) {
         let mut called = VecDeque::new();
         waiters.call(events, &mut called);
@@ -188,10 +193,14 @@ mod tests {
         let mut waiters = Waiters::default();
         let readers: Vec<_> = (0..4).map(|_| Arc::new(Count::default())).collect();
         let writer = Arc::new(Count::default());
-        for (id, reader) in readers.iter().enumerate() {
-            waiters.put(Interest::Read, id as WaitId, Waker::from(reader.clone()));
+        for (at, reader) in readers.iter().enumerate() {
+            waiters.put(
+                Interest::Read,
+                id(at as u64 + 1),
+                Waker::from(reader.clone()),
+            );
         }
-        waiters.put(Interest::Write, 0, Waker::from(writer.clone()));
+        waiters.put(Interest::Write, id(1), Waker::from(writer.clone()));
         for _ in 0..2 {
             call_all(&mut waiters, Events::IN);
             for reader in &readers {
@@ -208,9 +217,9 @@ mod tests {
         let mut waiters = Waiters::default();
         let (one, other) = (Arc::new(Count::default()), Arc::new(Count::default()));
         for _ in 0..3 {
-            waiters.put(Interest::Read, 7, Waker::from(one.clone()));
-            waiters.put(Interest::Read, 8, Waker::from(one.clone()));
-            waiters.put(Interest::Read, 8, Waker::from(other.clone()));
+            waiters.put(Interest::Read, id(7), Waker::from(one.clone()));
+            waiters.put(Interest::Read, id(8), Waker::from(one.clone()));
+            waiters.put(Interest::Read, id(8), Waker::from(other.clone()));
         }
         call_all(&mut waiters, Events::IN);
         assert_eq!(one.0.load(Ordering::Relaxed), 1);
@@ -224,9 +233,9 @@ mod tests {
         for _ in 0..3 {
             waiters.put_by_waker(Interest::Read, Waker::from(one.clone()));
             waiters.put_by_waker(Interest::Read, Waker::from(other.clone()));
-            waiters.put(Interest::Read, 0, Waker::from(one.clone()));
+            waiters.put(Interest::Read, id(1), Waker::from(one.clone()));
         }
-        assert!(waiters.remove(Interest::Read, 0).is_some());
+        assert!(waiters.remove(Interest::Read, id(1)).is_some());
         call_all(&mut waiters, Events::IN);
         assert_eq!(one.0.load(Ordering::Relaxed), 1);
         assert_eq!(other.0.load(Ordering::Relaxed), 1);
@@ -237,11 +246,11 @@ mod tests {
         let mut waiters = Waiters::default();
         let count = Arc::new(Count::default());
         let waker = Waker::from(count.clone());
-        waiters.put(Interest::Read, 1, waker.clone());
-        waiters.put(Interest::Read, 2, waker);
-        assert!(waiters.remove(Interest::Read, 1).is_some());
-        assert!(waiters.remove(Interest::Read, 2).is_some());
-        assert!(waiters.remove(Interest::Read, 2).is_none());
+        waiters.put(Interest::Read, id(1), waker.clone());
+        waiters.put(Interest::Read, id(2), waker);
+        assert!(waiters.remove(Interest::Read, id(1)).is_some());
+        assert!(waiters.remove(Interest::Read, id(2)).is_some());
+        assert!(waiters.remove(Interest::Read, id(2)).is_none());
         assert!(!waiters.is_waited_for(Interest::Read));
         call_all(&mut waiters, Events::IN);
         assert_eq!(count.0.load(Ordering::Relaxed), 0);

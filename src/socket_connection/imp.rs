@@ -1,10 +1,8 @@
 //! State of a [`SocketConnection`](super::SocketConnection).
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU8, Ordering},
 };
 
 use gio::{prelude::*, subclass::prelude::*};

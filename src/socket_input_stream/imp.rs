@@ -45,6 +45,12 @@ impl ObjectImpl for SocketInputStream {
         self.tap.set_property(value);
     }
 
+    fn dispatch_properties_changed(&self, properties: &[ParamSpec]) {
+        if !self.tap.is_unconnected() {
+            self.parent_dispatch_properties_changed(properties);
+        }
+    }
+
     fn property(&self, _id: usize, _pspec: &ParamSpec) -> Value {
         self.tap.property()
     }

@@ -116,16 +116,17 @@ enum Owner {
     Nobody,
 }
 
-/// See the module's documentation.
+/// See the module's documentation. What a use touches stands at the end, where a transport's own begins.
+#[repr(C)]
 pub(crate) struct Descriptor {
-    fd: RawFd,
-    birthplace: Birthplace,
-    /// How many uses there are, and whether it is closed.
-    uses: AtomicU32,
     owner: Mutex<Owner>,
+    notifier: Arc<Notifier>,
     /// The `GSocket` in `owner`, or NULL; readable without the lock, since it stays until the end.
     socket: AtomicPtr<gio::ffi::GSocket>,
-    notifier: Arc<Notifier>,
+    /// How many uses there are, and whether it is closed.
+    uses: AtomicU32,
+    fd: RawFd,
+    birthplace: Birthplace,
 }
 
 impl Descriptor {

@@ -25,7 +25,7 @@ mod way;
 mod wire;
 
 use std::{
-    fmt,
+    fmt, mem,
     os::fd::{AsRawFd, RawFd},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -79,27 +79,28 @@ struct Rare {
     shared_deadlines: [Mutex<Vec<SharedDeadline>>; 2],
 }
 
-/// See the module's documentation.
+/// See the module's documentation. What a transfer touches stands together at the beginning.
+#[repr(C)]
 pub(crate) struct Transport {
     descriptor: Descriptor,
-    kind: Kind,
-    state: Mutex<State>,
+    notifier: Arc<Notifier>,
     bytes_read: AtomicU64,
     bytes_written: AtomicU64,
-    /// A wait that was handed out as a `GSource` has timed out; the next operation says so.
-    timed_out: [AtomicBool; 2],
-    /// Asked of a bare descriptor, which has no flag of its own.
-    unblocked: AtomicBool,
-    /// The descriptor is in blocking mode, in which it came: a call may wait in the kernel.
-    waits_in_call: AtomicBool,
-    rare: OnceCell<Box<Rare>>,
+    kind: Kind,
     /// Operations that are under way, by [`Occupation`]: a change of the socket would tear them.
     operations: [AtomicU32; 3],
-    /// How engines watch the descriptor; the one at home sees the peer go away.
-    registrations: Mutex<Registrations>,
-    notifier: Arc<Notifier>,
+    /// A wait that was handed out as a `GSource` has timed out; the next operation says so.
+    timed_out: [AtomicBool; 2],
     /// Not the connection's socket: not yet, not any more, or the connection is gone.
     detached: AtomicBool,
+    /// The descriptor is in blocking mode, in which it came: a call may wait in the kernel.
+    waits_in_call: AtomicBool,
+    /// Asked of a bare descriptor, which has no flag of its own.
+    unblocked: AtomicBool,
+    state: Mutex<State>,
+    rare: OnceCell<Box<Rare>>,
+    /// How engines watch the descriptor; the one at home sees the peer go away.
+    registrations: Mutex<Registrations>,
     /// How many halves keep the socket, with or without the connection.
     holders: AtomicU32,
     /// The connection is gone.
@@ -390,8 +391,13 @@ impl Transport {
 
     /// Counts an operation for as long as the result lives.
     pub(crate) fn operation(self: &Arc<Self>, occupation: Occupation) -> Operation {
-        self.operations[occupation as usize].fetch_add(1, Ordering::AcqRel);
-        Operation(self.clone(), occupation)
+        let mut operation = Operation {
+            transport: self.clone(),
+            occupation,
+            is_paused: true,
+        };
+        operation.go_on();
+        operation
     }
 
     pub(crate) fn is_occupied(&self, occupation: Occupation) -> bool {
@@ -470,11 +476,33 @@ impl From<Interest> for Occupation {
     }
 }
 
-/// An operation that is under way.
-pub(crate) struct Operation(Arc<Transport>, Occupation);
+/// An operation that is under way, or paused.
+pub(crate) struct Operation {
+    transport: Arc<Transport>,
+    occupation: Occupation,
+    is_paused: bool,
+}
+
+impl Operation {
+    fn count(&self) -> &AtomicU32 {
+        &self.transport.operations[self.occupation as usize]
+    }
+
+    fn pause(&mut self) {
+        if !mem::replace(&mut self.is_paused, true) {
+            self.count().fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    fn go_on(&mut self) {
+        if mem::replace(&mut self.is_paused, false) {
+            self.count().fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        self.0.operations[self.1 as usize].fetch_sub(1, Ordering::AcqRel);
+        self.pause();
     }
 }

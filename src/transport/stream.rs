@@ -22,16 +22,21 @@ pub(crate) struct Direction {
     interest: Interest,
     /// Whether the socket's timeout counts.
     is_timed: bool,
-    wait: Wait,
-    /// How the engine of the last poll watches the descriptor.
-    registered: Option<(Arc<Engine>, Arc<Registration>)>,
-    /// For as long as a transfer waits.
-    waiting: Option<Waiting>,
+    /// A transfer waits.
+    is_waiting: bool,
+    /// Of the transfer that waits.
+    deadline: Option<i64>,
+    /// From the first wait on: many a direction never has to.
+    waiting: Option<Box<Waiting>>,
 }
 
+/// What a direction waits with, kept for the next time.
 struct Waiting {
-    deadline: Option<i64>,
-    _operation: Operation,
+    /// The engine of the last poll, and how it watches the descriptor.
+    engine: Arc<Engine>,
+    registration: Arc<Registration>,
+    wait: Wait,
+    operation: Operation,
 }
 
 impl Direction {
@@ -39,8 +44,8 @@ impl Direction {
         Self {
             interest,
             is_timed: true,
-            wait: Wait::new(),
-            registered: None,
+            is_waiting: false,
+            deadline: None,
             waiting: None,
         }
     }
@@ -56,14 +61,17 @@ impl Direction {
     /// Nobody waits for the transfer any more.
     #[inline]
     pub(crate) fn give_up(&mut self) {
-        if self.waiting.is_some() {
+        if self.is_waiting {
             self.stop_waiting();
         }
     }
 
     fn stop_waiting(&mut self) {
-        self.waiting = None;
-        self.wait.end();
+        self.is_waiting = false;
+        if let Some(waiting) = &mut self.waiting {
+            waiting.operation.pause();
+            waiting.wait.end();
+        }
     }
 
     /// Polls a transfer: `call` is tried, and tried again when the descriptor has changed.
@@ -80,92 +88,98 @@ impl Direction {
     ) -> Poll<Result<T, glib::Error>> {
         loop {
             // What another engine knows serves as well, until there is something to wait for.
-            let registration = self.registered.as_ref().map(|(_, known)| &**known);
-            match call(transport, registration) {
-                Ok(Some(value)) => {
-                    self.give_up();
-                    return Poll::Ready(Ok(value));
-                }
-                Ok(None) => {}
-                Err(failure) => {
-                    self.give_up();
-                    return Poll::Ready(Err(failure));
-                }
-            }
-            match self.arm(transport, cx) {
-                // Something has happened since the attempt.
-                Ok(true) => {}
-                Ok(false) => return Poll::Pending,
-                Err(failure) => {
-                    self.give_up();
-                    return Poll::Ready(Err(failure));
-                }
-            }
+            let registration = self.waiting.as_ref().map(|known| &*known.registration);
+            let ended = match call(transport, registration) {
+                Ok(Some(value)) => Ok(value),
+                Ok(None) => match self.arm(transport, cx) {
+                    // Something has happened since the attempt.
+                    Ok(true) => continue,
+                    Ok(false) => return Poll::Pending,
+                    Err(failure) => Err(failure),
+                },
+                Err(failure) => Err(failure),
+            };
+            self.give_up();
+            return Poll::Ready(ended);
         }
-    }
-
-    /// Forgets a registration that is not of use here and now, and takes one that is.
-    fn follow(&mut self, transport: &Arc<Transport>) {
-        if let Some((engine, registration)) = &self.registered {
-            if engine.is_current() && !registration.is_ended() {
-                return;
-            }
-            self.registered = None;
-        }
-        let engine = Engine::current();
-        self.registered = transport
-            .known_registration(&engine)
-            .map(|known| (engine, known));
     }
 
     /// Answers whether to try again at once.
     fn arm(&mut self, transport: &Arc<Transport>, cx: &Context<'_>) -> Result<bool, glib::Error> {
-        let tried_with = self.registered.is_some();
-        self.follow(transport);
-        if self.registered.is_some() != tried_with {
-            return Ok(true);
+        let Some(waiting) = self
+            .waiting
+            .as_deref_mut()
+            .filter(|known| known.is_of_use())
+        else {
+            return self.follow(transport);
+        };
+        if !self.is_waiting {
+            if !waiting.engine.is_owned_here() {
+                return Err(error::not_owned());
+            }
+            self.deadline = self.is_timed.then(|| transport.deadline()).flatten();
+            self.is_waiting = true;
+            waiting.operation.go_on();
         }
-        let (engine, registration) = match &self.registered {
-            Some(known) => known,
-            None => {
-                let engine = Engine::current();
-                if !engine.is_owned_here() {
-                    return Err(error::not_owned());
-                }
-                let registration = transport.registration(&engine, self.interest)?;
-                self.registered.insert((engine, registration))
-            }
-        };
-        let waiting = match &self.waiting {
-            Some(waiting) => waiting,
-            None => {
-                if !engine.is_owned_here() {
-                    return Err(error::not_owned());
-                }
-                self.waiting.insert(Waiting {
-                    deadline: self.is_timed.then(|| transport.deadline()).flatten(),
-                    _operation: transport.operation(self.interest.into()),
-                })
-            }
-        };
-        if let Some(deadline) = waiting.deadline {
+        if let Some(deadline) = self.deadline {
             if glib::monotonic_time() >= deadline {
                 return Err(error::timed_out());
             }
-            self.wait.until(Some(deadline), engine, cx.waker());
+            waiting
+                .wait
+                .until(Some(deadline), &waiting.engine, cx.waker());
         }
-        Ok(self
+        Ok(waiting
             .wait
-            .for_descriptor(registration, self.interest, cx.waker()))
+            .for_descriptor(&waiting.registration, self.interest, cx.waker()))
+    }
+
+    /// Has the engine that is current watch the descriptor. What was tried before was tried without it: again, then.
+    #[cold]
+    fn follow(&mut self, transport: &Arc<Transport>) -> Result<bool, glib::Error> {
+        let engine = Engine::current();
+        let registration = match transport.known_registration(&engine) {
+            Some(known) => known,
+            None => {
+                if !engine.is_owned_here() {
+                    return Err(error::not_owned());
+                }
+                transport.registration(&engine, self.interest)?
+            }
+        };
+        match &mut self.waiting {
+            // A transfer that waits goes on to do so, with the time that it has left.
+            Some(waiting) => {
+                waiting.wait.end();
+                waiting.engine = engine;
+                waiting.registration = registration;
+            }
+            None => {
+                let mut operation = transport.operation(self.interest.into());
+                operation.pause();
+                self.waiting = Some(Box::new(Waiting {
+                    engine,
+                    registration,
+                    wait: Wait::new(),
+                    operation,
+                }));
+            }
+        }
+        Ok(true)
     }
 
     /// A transfer that was polled, and not again when its time was up, is somebody's no more: whoever polls now has
     /// all of the time.
     pub(crate) fn give_up_if_left(&mut self) {
-        let deadline = self.waiting.as_ref().and_then(|waiting| waiting.deadline);
-        if deadline.is_some_and(is_long_past) {
+        if self.is_waiting && self.deadline.is_some_and(is_long_past) {
             self.give_up();
         }
+    }
+}
+
+impl Waiting {
+    fn is_of_use(&self) -> bool {
+        self.engine.is_current() && !self.registration.is_ended()
     }
 }
 
@@ -180,7 +194,7 @@ impl fmt::Debug for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Direction")
             .field("interest", &self.interest)
-            .field("is_waiting", &self.waiting.is_some())
+            .field("is_waiting", &self.is_waiting)
             .finish_non_exhaustive()
     }
 }

@@ -75,10 +75,7 @@ impl Tap {
     /// The one property of a stream, as GIO's private types have it: a new one for each class.
     pub(crate) fn socket_property() -> ParamSpec {
         glib::ParamSpecObject::builder::<gio::Socket>("socket")
-            // Nobody can hear it, and to tell is dear.
-            .flags(
-                ParamFlags::READWRITE | ParamFlags::CONSTRUCT_ONLY | ParamFlags::EXPLICIT_NOTIFY,
-            )
+            .flags(ParamFlags::READWRITE | ParamFlags::CONSTRUCT_ONLY)
             .build()
     }
 
@@ -94,6 +91,11 @@ impl Tap {
     pub(crate) fn property(&self) -> Value {
         let transport = self.0.get().and_then(|wire| wire.get());
         transport.map(|transport| transport.socket()).to_value()
+    }
+
+    /// Whether the stream is still being made: nobody can hear what it tells, and to tell is dear.
+    pub(crate) fn is_unconnected(&self) -> bool {
+        self.0.get().is_none()
     }
 
     /// The transport of now: a connection may move on to another socket. A stream that was made by

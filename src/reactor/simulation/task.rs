@@ -64,7 +64,8 @@ impl Shared {
     }
 
     fn next_id(&self) -> WaitId {
-        self.next_id.fetch_add(1, Ordering::Relaxed) as WaitId
+        let before = self.next_id.fetch_add(1, Ordering::Relaxed) as u64;
+        WaitId::MIN.saturating_add(before)
     }
 }
 
