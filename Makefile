@@ -5,7 +5,7 @@
 
 STEP := .ci/step
 
-.PHONY: all help setup run test check nets nets-setup controls build-benches bench bench-counts ci clean
+.PHONY: all help setup run test check nets nets-setup torture controls build-benches bench bench-counts ci clean
 # The targets stand on each other's builds: one after the other, also under `make -j`.
 .NOTPARALLEL:
 
@@ -55,12 +55,26 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 	@$(STEP) "the tests of waiting with the poll function" .ci/nets/contexts.sh poll-function \
 		--test halves --test engine --test fork
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
-	@$(STEP) "system calls that fail" .ci/nets/faults.sh
+	@# A part of them, another one each day.
+	@$(STEP) "system calls that fail" .ci/nets/faults.sh --shallow 3000
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
 	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh
 	@$(STEP) "valgrind" .ci/nets/valgrind.sh
 	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 20
 	@$(STEP) "a control for each net" .ci/nets/controls.sh --one-each
+
+# An hour and more.
+torture: nets-setup ## the nets in full: all cases, the whole suite on each back end, every control
+	@$(STEP) "the tests on the default main context" .ci/nets/contexts.sh default
+	@$(STEP) "the tests on the portable back end" .ci/nets/contexts.sh sources
+	@$(STEP) "the tests with the poll function" .ci/nets/contexts.sh poll-function
+	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
+	@$(STEP) "system calls that fail" .ci/nets/faults.sh
+	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
+	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh
+	@$(STEP) "valgrind" .ci/nets/valgrind.sh
+	@$(STEP) "expectations turned round" .ci/nets/expectations.sh
+	@$(MAKE) controls
 
 controls: nets-setup ## show for every control that its net finds it
 	@$(STEP) "all controls" .ci/nets/controls.sh
