@@ -1,0 +1,254 @@
+//! A certificate authority of the test's own, and both ends of TLS over one connection.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    thread::JoinHandle,
+};
+
+use gio::{Cancellable, prelude::*};
+use gsock::SocketConnection;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+
+use crate::{support::*, tools::*, under::*};
+
+/// The name that the certificates are for.
+pub(crate) const NAME: &str = "gsock.test";
+
+/// Fails the test where GIO has no TLS.
+fn backend() -> gio::TlsBackend {
+    let backend = gio::TlsBackend::default();
+    assert!(
+        backend.supports_tls(),
+        "GIO has no TLS here: install the package glib-networking (make setup does)"
+    );
+    backend
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = glib::base64_encode(der);
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    for line in base64.as_bytes().chunks(64) {
+        pem.push_str(std::str::from_utf8(line).expect("base64"));
+        pem.push('\n');
+    }
+    pem + &format!("-----END {label}-----\n")
+}
+
+/// Who signs certificates, and the file that says to trust them.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    anchors: PathBuf,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        backend();
+        let mut params = CertificateParams::new([]).expect("no names");
+        // Two of one name would be taken for each other.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("the authority {number} of a test");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        let file = format!("anchors-{}-{number}.pem", std::process::id());
+        let anchors = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(file);
+        std::fs::write(&anchors, pem("CERTIFICATE", certificate.der())).expect("a file");
+        Self {
+            issuer: Issuer::new(params, key),
+            anchors,
+        }
+    }
+
+    /// What a client trusts who trusts this authority.
+    pub(crate) fn database(&self) -> gio::TlsDatabase {
+        gio::TlsFileDatabase::new(&self.anchors)
+            .expect("a file of certificates")
+            .upcast()
+    }
+
+    /// A certificate for `name`, valid in the years from `from` up to `until`, with its key.
+    pub(crate) fn certify_for(&self, name: &str, from: i32, until: i32) -> gio::TlsCertificate {
+        let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let both =
+            pem("CERTIFICATE", certificate.der()) + &pem("PRIVATE KEY", key.serialized_der());
+        gio::TlsCertificate::from_pem(&both).expect("a certificate and its key")
+    }
+
+    /// For a server by another library.
+    pub(crate) fn config(&self) -> rustls::ServerConfig {
+        let mut params = CertificateParams::new([NAME.to_owned()]).expect("a name");
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2120, 1, 1);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+        rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.into())
+            .expect("a key that fits")
+    }
+
+    pub(crate) fn certify(&self) -> gio::TlsCertificate {
+        self.certify_for(NAME, 2020, 2120)
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.anchors);
+    }
+}
+
+/// The two ends of one TCP connection.
+pub(crate) fn base_pair(side: Side) -> (Under, Under) {
+    let (under, peer) = side.connected();
+    let other = gio::Socket::from_fd(peer.into()).expect("a socket");
+    (under, side.around(&other))
+}
+
+/// The two ends of one pair of Unix sockets.
+pub(crate) fn unix_pair(side: Side) -> (Under, Under) {
+    let (one, other) = std::os::unix::net::UnixStream::pair().expect("two sockets");
+    let [one, other] =
+        [one, other].map(|end| side.around(&gio::Socket::from_fd(end.into()).expect("a socket")));
+    (one, other)
+}
+
+/// TLS as a client, who trusts `authority`.
+pub(crate) fn client_over(base: &gio::IOStream, authority: &Authority) -> gio::TlsConnection {
+    let client = untrusting_client_over(base);
+    client.set_database(Some(&authority.database()));
+    client
+}
+
+/// TLS as a client who trusts whom the system trusts, which is nobody of a test's.
+pub(crate) fn untrusting_client_over(base: &gio::IOStream) -> gio::TlsConnection {
+    backend();
+    let identity = gio::NetworkAddress::new(NAME, 443);
+    let client = gio::TlsClientConnection::new(base, Some(&identity)).expect("a TLS backend");
+    client.upcast()
+}
+
+pub(crate) fn server_over(
+    base: &gio::IOStream,
+    certificate: &gio::TlsCertificate,
+) -> gio::TlsConnection {
+    let server = gio::TlsServerConnection::new(base, Some(certificate)).expect("a TLS backend");
+    server.upcast()
+}
+
+/// TLS at both ends of one connection, before the handshake.
+pub(crate) struct Ends {
+    pub(crate) client_base: Under,
+    pub(crate) server_base: Under,
+    pub(crate) client: gio::TlsConnection,
+    pub(crate) server: gio::TlsConnection,
+    // The file that the client may read once more.
+    _authority: Authority,
+}
+
+impl Ends {
+    pub(crate) fn over((client_base, server_base): (Under, Under)) -> Self {
+        let authority = Authority::new();
+        Self {
+            client: client_over(&client_base, &authority),
+            server: server_over(&server_base, &authority.certify()),
+            client_base,
+            server_base,
+            _authority: authority,
+        }
+    }
+
+    pub(crate) fn new(side: Side) -> Self {
+        Self::over(base_pair(side))
+    }
+
+    /// After the handshake.
+    pub(crate) fn shaken(side: Side) -> Self {
+        let ends = Self::new(side);
+        ends.shake_hands();
+        ends
+    }
+
+    /// The handshake in its blocking form.
+    pub(crate) fn shake_hands(&self) {
+        let server = on_thread(&self.server, |server| server.handshake(Cancellable::NONE));
+        self.client
+            .handshake(Cancellable::NONE)
+            .expect("a handshake");
+        server.join().expect("no panic").expect("a handshake");
+    }
+}
+
+/// Echoes on another thread what comes over `stream` until its end, and closes it.
+pub(crate) fn echo_on_thread(stream: &gio::IOStream) -> JoinHandle<Result<usize, glib::Error>> {
+    on_thread(stream, |stream| {
+        let (input, output) = (stream.input_stream(), stream.output_stream());
+        let mut sum = 0;
+        let mut buffer = vec![0; 40_000];
+        loop {
+            let count = input.read(&mut buffer, Cancellable::NONE)?;
+            if count == 0 {
+                stream.close(Cancellable::NONE)?;
+                return Ok(sum);
+            }
+            write_all(&output, &buffer[..count])?;
+            sum += count;
+        }
+    })
+}
+
+pub(crate) fn write_all(output: &gio::OutputStream, bytes: &[u8]) -> Result<(), glib::Error> {
+    let (_, partial) = output.write_all(bytes, Cancellable::NONE)?;
+    partial.map_or(Ok(()), Err)
+}
+
+/// As many bytes as `count`, fewer at the end.
+pub(crate) fn read_exactly(input: &gio::InputStream, count: usize) -> Result<Vec<u8>, glib::Error> {
+    let mut buffer = vec![0; count];
+    let (count, partial) = input.read_all(&mut buffer, Cancellable::NONE)?;
+    buffer.truncate(count);
+    partial.map_or(Ok(buffer), Err)
+}
+
+/// How an operation ended that may fail in TLS as well as in what is under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended<T> {
+    With(T),
+    Tls(gio::TlsError),
+    Io(gio::IOErrorEnum),
+}
+
+impl<T> Ended<T> {
+    pub(crate) fn of(result: Result<T, glib::Error>) -> Self {
+        match result {
+            Ok(value) => Self::With(value),
+            Err(failure) => failure
+                .kind::<gio::TlsError>()
+                .map_or_else(|| Self::Io(code(&failure)), Self::Tls),
+        }
+    }
+}
+
+/// The connections of this side are of this type.
+pub(crate) fn assert_side(side: Side, base: &gio::IOStream) {
+    assert_eq!(base.is::<SocketConnection>(), side == Side::Ours);
+    assert_eq!(base.is::<gio::SocketConnection>(), side == Side::Gio);
+}
