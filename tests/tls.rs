@@ -21,6 +21,8 @@ mod tools;
 #[allow(dead_code, reason = "for the parity tests")]
 mod under;
 
+#[path = "plumbing/pairs.rs"]
+mod pairs;
 #[path = "tls/scene.rs"]
 mod scene;
 

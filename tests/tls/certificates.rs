@@ -2,7 +2,7 @@
 
 use gio::{Cancellable, TlsCertificateFlags, TlsError, prelude::*};
 
-use crate::{scene::*, support::*, tools::*, under::*};
+use crate::{pairs::*, scene::*, tools::*, under::*};
 
 on_both!(
     a_certificate_for_another_name_is_refused,

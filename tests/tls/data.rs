@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gio::{Cancellable, IOErrorEnum, prelude::*};
 
-use crate::{scene::*, support::*, tools::*, under::*};
+use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
 on_both!(
     megabytes_both_ways_on_threads,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gio::{Cancellable, IOErrorEnum, TlsError, prelude::*};
 use gsock::{ConnectionState, SocketConnection, prelude::*};
 
-use crate::{scene::*, support::*, tools::*, under::*};
+use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
 on_both!(
     the_peer_sees_a_close_as_the_end_of_file,

@@ -4,7 +4,7 @@ use std::{io::Write, net::Shutdown, time::Duration};
 
 use gio::{Cancellable, IOErrorEnum, TlsError, prelude::*};
 
-use crate::{scene::*, support::*, tools::*, under::*};
+use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
 on_both!(
     blocking_on_two_threads,

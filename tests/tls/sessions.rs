@@ -9,9 +9,10 @@ use std::{
 
 use gio::{Cancellable, prelude::*};
 use glib::translate::ToGlibPtr;
+use gsock::prelude::*;
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 
-use crate::{scene::*, support::*, under::*};
+use crate::{pairs::*, scene::*, support::*, under::*};
 
 /// Serves as many clients as `count` with another library, as GIO's own server keeps no sessions; answers how
 /// each of them has shaken hands.
@@ -129,4 +130,25 @@ fn copy_session(from: &gio::TlsConnection, to: &gio::TlsConnection) {
             from.to_glib_none().0,
         );
     }
+}
+
+/// GIO's wrapper is of its class, and what goes through it goes through ours.
+#[test]
+fn a_tcp_wrapper_around_ours_goes_on_with_a_session() {
+    on_private_context(|_| {
+        let written = std::cell::Cell::new(0);
+        let mut before: Vec<gsock::SocketConnection> = Vec::new();
+        let kinds = two_clients_that(|socket, authority| {
+            let ours = Side::Ours.around(socket);
+            let wrapper = gio::TcpWrapperConnection::new(&*ours, socket);
+            before.push(ours.ours().clone());
+            client_over(wrapper.upcast_ref(), authority)
+        });
+        assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed]);
+        for ours in before {
+            written.set(written.get() + ours.bytes_written());
+            println!("{} {}", ours.bytes_written(), ours.is_closed());
+        }
+        assert!(written.get() > 0);
+    });
 }

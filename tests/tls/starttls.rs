@@ -2,7 +2,7 @@
 
 use gio::{Cancellable, prelude::*};
 
-use crate::{scene::*, support::*, tools::*, under::*};
+use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
 on_both!(
     lines_first_then_tls,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gio::{IOErrorEnum, prelude::*};
 use glib::translate::ToGlibPtr;
 
-use crate::{scene::*, support::*, tools::*, under::*};
+use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
 const WAITS: usize = 12;
 

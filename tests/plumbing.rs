@@ -1,0 +1,46 @@
+//! Connections where GIO and what is built on it take any `GIOStream`: splices, streams around streams,
+//! subprocesses, proxies, libsoup.
+
+#![cfg(test)]
+#![allow(
+    unsafe_code,
+    reason = "calls C functions, and uses connections on several threads as C may"
+)]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "a call and the conversion of what it returns"
+)]
+
+mod support;
+
+#[path = "streams/tools.rs"]
+#[allow(unused_macros, reason = "for the tests of the streams")]
+mod tools;
+
+#[path = "parity/under.rs"]
+#[macro_use]
+#[allow(dead_code, reason = "for the parity tests")]
+mod under;
+
+#[path = "plumbing/pairs.rs"]
+#[allow(dead_code, reason = "for the tests of TLS")]
+mod pairs;
+
+#[path = "plumbing/buffered.rs"]
+mod buffered;
+#[path = "plumbing/converted.rs"]
+mod converted;
+#[path = "plumbing/http.rs"]
+mod http;
+#[path = "plumbing/insists.rs"]
+mod insists;
+#[path = "plumbing/lines.rs"]
+mod lines;
+#[path = "plumbing/soup.rs"]
+mod soup;
+#[path = "plumbing/spliced.rs"]
+mod spliced;
+#[path = "plumbing/subprocess.rs"]
+mod subprocess;
+#[path = "plumbing/websocket.rs"]
+mod websocket;
