@@ -4,6 +4,7 @@
 #
 # Needed: cargo and rustc, a C linker (`cc`), pkg-config, and the development files of GLib.
 # How old they may be is written in Cargo.toml and read from there.
+# And what tests load when they run: GIO's TLS, which is glib-networking, and libsoup 3.
 #
 # `setup.sh capi`: and what the C library's description (GIR) and its tests need.
 # `setup.sh nets`: and, beyond that, what the nets need: a nightly toolchain, for the sanitizers,
@@ -26,6 +27,7 @@ case $purpose in "" | capi | nets) ;; *) printf 'setup: there is nothing called 
 
 say() { printf 'setup: %s\n' "$*"; }
 found() { command -v "$1" >/dev/null 2>&1; }
+there() { [ -e "$1" ]; } # file…: the first of them, or a pattern that nothing matches
 
 rust_problem=""
 rust_version=""
@@ -95,11 +97,25 @@ missing=()
 glib_problem=""
 glib_version=""
 look_for_packages() {
-    local module
     missing=()
-    glib_problem=""
     found cc || missing+=("cc")
     [ -z "$purpose" ] || "look_for_$purpose"
+    look_for_glib
+    look_for_what_tests_load
+}
+
+# They are where GIO is; unknown where there is no GIO, and then missing with it.
+look_for_what_tests_load() {
+    local modules libraries
+    modules=$("$pkg_config" --variable=giomoduledir gio-2.0 2>/dev/null)
+    libraries=$("$pkg_config" --variable=libdir gio-2.0 2>/dev/null)
+    there "$modules"/libgiognutls.* || there "$modules"/libgioopenssl.* || missing+=("tls")
+    there "$libraries"/libsoup-3.0.* || "$pkg_config" --exists libsoup-3.0 2>/dev/null || missing+=("soup")
+}
+
+look_for_glib() {
+    local module
+    glib_problem=""
     if ! found "$pkg_config"; then
         missing+=("pkg-config" "glib")
         glib_problem="unknown without pkg-config"
@@ -147,6 +163,10 @@ packages() { # debian | fedora | arch | macos
             arch-g++) names+=("gcc") ;;
             # Without the symbols of the C library it does not start.
             debian-valgrind) names+=("valgrind" "libc6-dbg") ;;
+            *-tls) names+=("glib-networking") ;;
+            debian-soup) names+=("libsoup-3.0-0") ;;
+            fedora-soup | arch-soup) names+=("libsoup3") ;;
+            macos-soup) names+=("libsoup") ;;
             *-gcc | *-valgrind | *-strace | *-patch) names+=("$thing") ;;
             *-symbolizer) names+=("llvm") ;;
         esac
@@ -165,6 +185,8 @@ tell_what_is_missing() {
             g++) say "missing: a C++ compiler (g++)" ;;
             gir) say "missing: GObject introspection (g-ir-scanner, g-ir-compiler and GIO's GIR)" ;;
             python) say "missing: a python3 with gi (PyGObject)" ;;
+            tls) say "missing: TLS for GIO (glib-networking), for the tests" ;;
+            soup) say "missing: libsoup 3, for the tests" ;;
             glib) say "missing: the development files of GLib $oldest_glib or newer ($glib_problem)" ;;
         esac
     done

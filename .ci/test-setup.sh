@@ -51,11 +51,20 @@ rust() { # version
 
 cc() { fake cc 'exit 0'; }
 
-glib() { # version
-    fake pkg-config "echo $1"
+# A GLib with what tests load beside it.
+glib() { # version, where (here)
+    local where=${2:-$world}
+    mkdir -p "$where/bin" "$where/lib"
+    printf '#!%s\ncase $* in --variable=*) echo "%s" ;; *libsoup*) exit 1 ;; *) echo %s ;; esac\n' \
+        "$bash" "$world/lib" "$1" >"$where/bin/pkg-config"
+    chmod +x "$where/bin/pkg-config"
+    : >"$where/lib/libgiognutls.so"
+    : >"$where/lib/libsoup-3.0.so.0"
 }
 
 no_glib() { fake pkg-config 'exit 1'; }
+
+without() { rm "$world/lib/$1"; } # file
 
 # apt-get writes down how it was called; `install` brings a GLib of the given version, or none, or fails.
 apt() { # version | nothing | fails
@@ -63,7 +72,12 @@ apt() { # version | nothing | fails
     case $1 in
         nothing) install=: ;;
         fails) install='echo "E: Unable to locate package"; exit 100' ;;
-        *) install="printf '#!$bash\necho $1\n' >$bin/pkg-config; $(command -v chmod) +x $bin/pkg-config; printf '#!$bash\n' >$bin/cc; $(command -v chmod) +x $bin/cc" ;;
+        *)
+            glib "$1" "$world/apt"
+            printf '#!%s\n' "$bash" >"$world/apt/bin/cc"
+            chmod +x "$world/apt/bin/cc"
+            install="$(command -v cp) -R $world/apt/. $world/"
+            ;;
     esac
     fake apt-get "echo \"apt-get \$* (frontend \${DEBIAN_FRONTEND:-})\" >>$world/log
 if [ \"\$1\" = install ]; then $install; fi"
@@ -134,7 +148,7 @@ expect "missing: the development files of GLib 2.50 or newer (unknown without pk
 expect "installing pkg-config libglib2.0-dev"
 expect "nothing missing (rustc 1.70.0, GLib 2.60.0"
 expect_log "apt-get update -q (frontend noninteractive)
-apt-get install -y -q --no-install-recommends pkg-config libglib2.0-dev (frontend noninteractive)"
+apt-get install -y -q --no-install-recommends pkg-config libglib2.0-dev glib-networking libsoup-3.0-0 (frontend noninteractive)"
 
 machine "without a linker too"
 rust 1.70.0 && apt 2.60.0
@@ -149,7 +163,7 @@ setup
 expect_code 0
 expect "gobject-2.0.pc is missing"
 expect_log "apt-get update -q (frontend noninteractive)
-apt-get install -y -q --no-install-recommends libglib2.0-dev (frontend noninteractive)"
+apt-get install -y -q --no-install-recommends libglib2.0-dev glib-networking libsoup-3.0-0 (frontend noninteractive)"
 
 machine "not root: through sudo"
 rust 1.70.0 && cc && no_glib && apt 2.60.0 && user 1000 && sudo_there
@@ -158,7 +172,7 @@ expect_code 0
 expect_log "sudo
 apt-get update -q (frontend noninteractive)
 sudo
-apt-get install -y -q --no-install-recommends libglib2.0-dev (frontend noninteractive)"
+apt-get install -y -q --no-install-recommends libglib2.0-dev glib-networking libsoup-3.0-0 (frontend noninteractive)"
 
 machine "not root and no sudo: says the command"
 rust 1.70.0 && cc && no_glib && apt 2.60.0 && user 1000
@@ -199,10 +213,47 @@ expect_code 1
 expect "gio-unix-2.0.pc is missing"
 
 machine "PKG_CONFIG names another pkg-config"
-rust 1.70.0 && cc && no_glib
-fake cross-pkg-config 'echo 2.60.0'
+rust 1.70.0 && cc && glib 2.60.0
+mv "$bin/pkg-config" "$bin/cross-pkg-config"
+no_glib
 setup PKG_CONFIG=cross-pkg-config
 expect_code 0
+
+machine "what the tests load is installed"
+rust 1.70.0 && cc && glib 2.60.0 && apt 2.60.0
+without libgiognutls.so
+without libsoup-3.0.so.0
+setup
+expect_code 0
+expect "missing: TLS for GIO (glib-networking), for the tests"
+expect "missing: libsoup 3, for the tests"
+expect_log "apt-get update -q (frontend noninteractive)
+apt-get install -y -q --no-install-recommends glib-networking libsoup-3.0-0 (frontend noninteractive)"
+
+machine "one of what the tests load"
+rust 1.70.0 && cc && glib 2.60.0
+without libsoup-3.0.so.0
+setup
+expect_code 1
+expect_not "glib-networking"
+expect "dnf install libsoup3"
+expect "pacman -S libsoup3"
+expect "brew install libsoup"
+
+machine "GIO's TLS by OpenSSL will do"
+rust 1.70.0 && cc && glib 2.60.0
+without libgiognutls.so
+: >"$world/lib/libgioopenssl.so"
+setup
+expect_code 0
+
+machine "GIO's TLS is no other module of GIO's"
+rust 1.70.0 && cc && glib 2.60.0
+without libgiognutls.so
+: >"$world/lib/libgiognomeproxy.so"
+setup
+expect_code 1
+expect "apt-get install glib-networking"
 
 machine "apt-get fails"
 rust 1.70.0 && cc && no_glib && apt fails

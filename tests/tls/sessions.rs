@@ -136,19 +136,16 @@ fn copy_session(from: &gio::TlsConnection, to: &gio::TlsConnection) {
 #[test]
 fn a_tcp_wrapper_around_ours_goes_on_with_a_session() {
     on_private_context(|_| {
-        let written = std::cell::Cell::new(0);
-        let mut before: Vec<gsock::SocketConnection> = Vec::new();
+        let mut under = Vec::new();
         let kinds = two_clients_that(|socket, authority| {
             let ours = Side::Ours.around(socket);
             let wrapper = gio::TcpWrapperConnection::new(&*ours, socket);
-            before.push(ours.ours().clone());
+            under.push(ours.ours().clone());
             client_over(wrapper.upcast_ref(), authority)
         });
         assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed]);
-        for ours in before {
-            written.set(written.get() + ours.bytes_written());
-            println!("{} {}", ours.bytes_written(), ours.is_closed());
+        for ours in under {
+            assert!(ours.bytes_written() > 0);
         }
-        assert!(written.get() > 0);
     });
 }
