@@ -14,6 +14,7 @@ on_both!(
     without_waiting_and_with_sources,
     a_read_that_waits_is_cancelled_and_loses_nothing,
     two_threads_read_and_write_at_once,
+    another_thread_goes_on_in_a_context_of_its_own,
 );
 
 const MUCH: usize = 3 * 1024 * 1024 + 4_321;
@@ -182,4 +183,31 @@ fn two_threads_read_and_write_at_once(side: Side, _: &glib::MainContext) {
         writing.join().unwrap().unwrap();
         assert!(reading.join().unwrap().unwrap() == payload(COUNT, seed));
     }
+}
+
+/// Handed over between two operations, as programs do that have a thread for each peer.
+fn another_thread_goes_on_in_a_context_of_its_own(side: Side, context: &glib::MainContext) {
+    let ends = Ends::shaken(side);
+    let reading = start_read(&ends.server.input_stream(), 64, None);
+    let elsewhere = on_thread(&ends.client, |client| {
+        let context = glib::MainContext::new();
+        let talk = |context: &glib::MainContext| {
+            let wrote = start_write(&client.output_stream(), b"from elsewhere".to_vec(), None);
+            let reading = start_read(&client.input_stream(), 64, None);
+            (wrote.wait(context), reading.wait(context))
+        };
+        context
+            .with_thread_default(|| talk(&context))
+            .expect("a new context has no owner")
+    });
+    assert_eq!(reading.wait(context).unwrap(), b"from elsewhere");
+    let wrote = start_write(&ends.server.output_stream(), b"and back".to_vec(), None);
+    assert_eq!(wrote.wait(context), Ok(8));
+    let (wrote, read) = elsewhere.join().unwrap();
+    assert_eq!(wrote, Ok(14));
+    assert_eq!(read.unwrap(), b"and back");
+    // And back on the first.
+    let reading = start_read(&ends.client.input_stream(), 64, None);
+    write_all(&ends.server.output_stream(), b"home").unwrap();
+    assert_eq!(reading.wait(context).unwrap(), b"home");
 }

@@ -19,6 +19,7 @@ on_both!(
     a_close_while_a_read_waits,
     a_close_waits_for_a_read_on_another_thread,
     a_close_of_the_connection_under_a_read,
+    a_graceful_close_waits_for_the_peer_with_tls_above_it,
     a_dropped_connection_is_gone_with_what_is_under_it,
 );
 
@@ -166,6 +167,22 @@ fn a_close_of_the_connection_under_a_read(side: Side, context: &glib::MainContex
     assert!(!reading.is_set());
     ends.client_base.close(Cancellable::NONE).unwrap();
     assert_fails(reading.wait(context), IOErrorEnum::Closed);
+}
+
+/// The peer is told by TLS first, and then by TCP; it is the second for which a graceful close waits.
+fn a_graceful_close_waits_for_the_peer_with_tls_above_it(side: Side, context: &glib::MainContext) {
+    let ends = Ends::shaken(side);
+    ends.client_base.set_graceful(true);
+    let closed = Slot::new();
+    ends.client
+        .close_async(DEFAULT, Cancellable::NONE, closed.put());
+    let input = ends.server.input_stream();
+    assert_eq!(start_read(&input, 8, None).wait(context).unwrap(), b"");
+    settle(context, Duration::from_millis(20));
+    assert!(!closed.is_set());
+    ends.server.close(Cancellable::NONE).unwrap();
+    assert_eq!(closed.wait(context), Ok(()));
+    assert!(ends.client_base.is_closed());
 }
 
 fn a_dropped_connection_is_gone_with_what_is_under_it(side: Side, context: &glib::MainContext) {

@@ -3,6 +3,7 @@
 use std::{io::Write, net::Shutdown, time::Duration};
 
 use gio::{Cancellable, IOErrorEnum, TlsError, prelude::*};
+use gsock::SocketConnection;
 
 use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
@@ -220,4 +221,23 @@ fn the_base_is_the_connection_itself(side: Side, _: &glib::MainContext) {
     let ends = Ends::shaken(side);
     let base = ends.client.base_io_stream().unwrap();
     assert_eq!(base, *ends.client_base);
+}
+
+/// Ours makes a `GSocket` of its descriptor only when somebody asks for one, which TLS does not.
+#[test]
+fn over_a_bare_descriptor() {
+    on_private_context(|_| {
+        let (client, peer) = connected_bare();
+        let server = SocketConnection::factory_create_connection_from_fd(peer.into()).unwrap();
+        let authority = Authority::new();
+        let tls = client_over(client.upcast_ref(), &authority);
+        let echo =
+            echo_on_thread(server_over(server.upcast_ref(), &authority.certify()).upcast_ref());
+        write_all(&tls.output_stream(), b"without a GSocket").unwrap();
+        let read = read_exactly(&tls.input_stream(), 17);
+        assert_eq!(read.unwrap(), b"without a GSocket");
+        tls.close(Cancellable::NONE).unwrap();
+        assert_eq!(echo.join().unwrap(), Ok(17));
+        assert!(client.is_closed());
+    });
 }
