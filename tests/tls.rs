@@ -17,8 +17,7 @@ mod support;
 mod tools;
 
 #[path = "parity/under.rs"]
-#[macro_use]
-#[allow(dead_code, reason = "for the parity tests")]
+#[allow(dead_code, unused_macros, reason = "for the parity tests")]
 mod under;
 
 #[path = "plumbing/pairs.rs"]

@@ -10,7 +10,7 @@ use gio::{Cancellable, IOErrorEnum, prelude::*};
 
 use crate::{pairs::*, support::*, tools::*, under::*};
 
-on_both!(
+on_both_to_the_end!(
     what_is_written_comes_with_the_flush,
     a_full_buffer_is_written_through,
     a_close_flushes_first,
@@ -20,7 +20,7 @@ on_both!(
 );
 
 fn what_is_written_comes_with_the_flush(side: Side, context: &glib::MainContext) {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let output = gio::BufferedOutputStream::new(&under.output());
     let wrote = start_write(output.upcast_ref(), b"kept back".to_vec(), None);
     assert_eq!(wrote.wait(context), Ok(9));
@@ -37,7 +37,7 @@ fn what_is_written_comes_with_the_flush(side: Side, context: &glib::MainContext)
 }
 
 fn a_full_buffer_is_written_through(side: Side, _: &glib::MainContext) {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let output = gio::BufferedOutputStream::new_sized(&under.output(), 1_000);
     output.set_auto_grow(false);
     let sent = payload(300_000, 66);
@@ -52,7 +52,7 @@ fn a_full_buffer_is_written_through(side: Side, _: &glib::MainContext) {
 }
 
 fn a_close_flushes_first(side: Side, context: &glib::MainContext) {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let output = gio::BufferedOutputStream::new(&under.output());
     write_all(output.upcast_ref(), b"the rest").unwrap();
     let closed = Slot::new();
@@ -74,7 +74,7 @@ fn start_fill(
 }
 
 fn a_fill_takes_what_has_come_and_no_more(side: Side, context: &glib::MainContext) {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let input = gio::BufferedInputStream::new(&under.input());
     let filling = start_fill(&input, -1, None);
     settle(context, Duration::from_millis(10));
@@ -90,7 +90,7 @@ fn a_fill_takes_what_has_come_and_no_more(side: Side, context: &glib::MainContex
 }
 
 fn a_fill_that_waits_is_cancelled(side: Side, context: &glib::MainContext) {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let input = gio::BufferedInputStream::new(&under.input());
     let cancellable = Cancellable::new();
     let filling = start_fill(&input, 8, Some(&cancellable));
@@ -102,7 +102,7 @@ fn a_fill_that_waits_is_cancelled(side: Side, context: &glib::MainContext) {
 }
 
 fn an_error_of_the_connection_is_that_of_the_buffer(side: Side, context: &glib::MainContext) {
-    let (under, peer) = side.connected();
+    let (under, peer) = connected_of(side);
     let input = gio::BufferedInputStream::new(&under.input());
     let filling = start_fill(&input, 8, None);
     settle(context, Duration::from_millis(10));

@@ -6,7 +6,7 @@ use gio::{Cancellable, IOErrorEnum, ZlibCompressorFormat, prelude::*};
 
 use crate::{pairs::*, support::*, tools::*, under::*};
 
-on_both!(
+on_both_to_the_end!(
     compressed_on_the_way_out_and_plain_on_the_way_in,
     plain_on_the_way_out_and_compressed_on_the_way_in,
     by_callbacks,

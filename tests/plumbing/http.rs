@@ -9,9 +9,9 @@ use std::{
 
 use gio::prelude::*;
 
-use crate::{soup::Server, support::*, tools::*, under::*};
+use crate::{pairs::*, soup::Server, support::*, tools::*, under::*};
 
-on_both!(
+on_both_to_the_end!(
     a_request_is_answered,
     a_request_is_answered_over_unix_sockets,
     much_is_asked_and_answered,
@@ -75,7 +75,7 @@ fn talk<S: Read + Write>(stream: S, remote: &str) {
 
 fn a_request_is_answered(side: Side, context: &glib::MainContext) {
     let server = Server::new();
-    let (under, peer) = side.connected();
+    let (under, peer) = connected_of(side);
     let remote = serve(&server, &under);
     let talking = thread::spawn(move || talk(peer, &remote));
     iterate_until(context, || talking.is_finished());
@@ -86,8 +86,7 @@ fn a_request_is_answered(side: Side, context: &glib::MainContext) {
 fn a_request_is_answered_over_unix_sockets(side: Side, context: &glib::MainContext) {
     let server = Server::new();
     let (peer, ours) = UnixStream::pair().unwrap();
-    let socket = gio::Socket::from_fd(ours.into()).unwrap();
-    let under = side.around(&socket);
+    let under = around(side, ours);
     let remote = serve(&server, &under);
     let talking = thread::spawn(move || talk(peer, &remote));
     iterate_until(context, || talking.is_finished());
@@ -99,10 +98,10 @@ fn a_request_is_answered_over_unix_sockets(side: Side, context: &glib::MainConte
 /// on. What matters is that the class makes no difference.
 #[test]
 fn a_second_request_on_a_connection_fares_as_over_gios_class() {
-    on_private_context(|context| {
+    to_the_end(|context| {
         let [gio, ours] = [Side::Gio, Side::Ours].map(|side| {
             let server = Server::new();
-            let (under, mut peer) = side.connected();
+            let (under, mut peer) = connected_of(side);
             serve(&server, &under);
             let talking = thread::spawn(move || {
                 let mut stream = BufReader::new(peer.try_clone().expect("a descriptor"));
@@ -123,7 +122,7 @@ fn a_second_request_on_a_connection_fares_as_over_gios_class() {
 
 fn much_is_asked_and_answered(side: Side, context: &glib::MainContext) {
     let server = Server::new();
-    let (under, peer) = side.connected();
+    let (under, peer) = connected_of(side);
     let remote = serve(&server, &under);
     let body = payload(1_000_000, 81);
     let expected = answer_to("/much", &remote, &body);
@@ -136,7 +135,7 @@ fn several_connections_are_served_at_once(side: Side, context: &glib::MainContex
     let server = Server::new();
     let talking: Vec<_> = (0..8)
         .map(|_| {
-            let (under, peer) = side.connected();
+            let (under, peer) = connected_of(side);
             let remote = serve(&server, &under);
             thread::spawn(move || talk(peer, &remote))
         })
@@ -153,7 +152,7 @@ fn a_peer_that_leaves_in_the_middle_is_let_go(side: Side, context: &glib::MainCo
     let server = Server::new();
     let ends: [fn(TcpStream); 2] = [|peer| peer.shutdown(Shutdown::Both).unwrap(), reset];
     for end in ends {
-        let (under, mut peer) = side.connected();
+        let (under, mut peer) = connected_of(side);
         let gone = Gone::of(&*under);
         serve(&server, &under);
         drop(under);
@@ -167,7 +166,7 @@ fn a_peer_that_leaves_in_the_middle_is_let_go(side: Side, context: &glib::MainCo
 
 fn a_server_that_is_taken_down_closes_what_it_serves(side: Side, context: &glib::MainContext) {
     let server = Server::new();
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     serve(&server, &under);
     while context.iteration(false) {}
     server.disconnect();

@@ -12,7 +12,7 @@ use crate::{pairs::*, support::*, tools::*, under::*};
 
 #[test]
 fn gios_factory_refuses_our_type_and_keeps_what_it_has() {
-    on_private_context(|_| {
+    to_the_end(|_| {
         let key = (gio::SocketFamily::Ipv4, gio::SocketType::Stream, 0);
         let before = gio::SocketConnection::factory_lookup_type(key.0, key.1, key.2);
         let ((), lines) = logged(|| {
@@ -34,7 +34,7 @@ fn gios_factory_refuses_our_type_and_keeps_what_it_has() {
 
 #[test]
 fn ours_is_a_stream_and_not_gios_connection() {
-    on_private_context(|_| {
+    to_the_end(|_| {
         let (ours, _peer) = connected();
         let stream: &gio::IOStream = ours.upcast_ref();
         assert!(!stream.is::<gio::SocketConnection>());
@@ -44,7 +44,7 @@ fn ours_is_a_stream_and_not_gios_connection() {
 
 /// It takes any stream, and a socket: the stream is read and written, the socket is asked for addresses.
 fn a_tcp_wrapper_around_it_is_gios_connection(side: Side, context: &glib::MainContext) {
-    let (base, mut peer) = side.connected();
+    let (base, mut peer) = connected_of(side);
     let wrapper = gio::TcpWrapperConnection::new(&*base, &base.socket());
     let wrapper: gio::SocketConnection = wrapper.upcast();
     assert_eq!(wrapper.property::<gio::IOStream>("base-io-stream"), *base);
@@ -61,7 +61,7 @@ fn a_tcp_wrapper_around_it_is_gios_connection(side: Side, context: &glib::MainCo
     assert_eq!(reading.wait(context).unwrap(), b"in");
 }
 
-on_both!(
+on_both_to_the_end!(
     a_tcp_wrapper_around_it_is_gios_connection,
     a_socks_proxy_is_asked_over_it,
     an_http_proxy_is_asked_over_it,
@@ -75,7 +75,7 @@ fn proxy_address(protocol: &str) -> gio::ProxyAddress {
 /// A proxy of its own that echoes in the name of whoever it was asked to connect to.
 fn a_socks_proxy_is_asked_over_it(side: Side, context: &glib::MainContext) {
     for blocking in [true, false] {
-        let (base, mut peer) = side.connected();
+        let (base, mut peer) = connected_of(side);
         let proxying = thread::spawn(move || {
             let mut head = [0; 2];
             peer.read_exact(&mut head).unwrap();
@@ -118,7 +118,7 @@ fn a_socks_proxy_is_asked_over_it(side: Side, context: &glib::MainContext) {
 }
 
 fn an_http_proxy_is_asked_over_it(side: Side, context: &glib::MainContext) {
-    let (base, mut peer) = side.connected();
+    let (base, mut peer) = connected_of(side);
     let proxying = thread::spawn(move || {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -159,7 +159,7 @@ fn an_http_proxy_is_asked_over_it(side: Side, context: &glib::MainContext) {
 /// What GIO's own listener and client make is of its class; the socket in it is anybody's.
 #[test]
 fn what_gio_accepts_and_connects_becomes_ours_by_its_socket() {
-    on_private_context(|context| {
+    to_the_end(|context| {
         let listener = gio::SocketListener::new();
         let port = listener.add_any_inet_port(None::<&glib::Object>).unwrap();
         let accepted = Slot::new();

@@ -6,7 +6,7 @@ use gio::{Cancellable, DataStreamNewlineType, IOErrorEnum, prelude::*};
 
 use crate::{pairs::*, support::*, tools::*, under::*};
 
-on_both!(
+on_both_to_the_end!(
     lines_end_as_they_are_told_to,
     a_line_is_put_together_from_packets,
     an_end_between_two_packets_is_one_end,
@@ -44,7 +44,7 @@ fn lines_end_as_they_are_told_to(side: Side, context: &glib::MainContext) {
         (Type::Any, &["one", "two", "three", "four"]),
     ];
     for (newline, expected) in cases {
-        let (under, mut peer) = side.connected();
+        let (under, mut peer) = connected_of(side);
         let lines = lines_over(&under, newline);
         peer.write_all(sent).unwrap();
         peer.shutdown(Shutdown::Write).unwrap();
@@ -56,7 +56,7 @@ fn lines_end_as_they_are_told_to(side: Side, context: &glib::MainContext) {
 }
 
 fn a_line_is_put_together_from_packets(side: Side, context: &glib::MainContext) {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let lines = lines_over(&under, DataStreamNewlineType::Lf);
     let reading = start_line(&lines, None);
     for part in ["in ", "three ", "parts"] {
@@ -72,7 +72,7 @@ fn a_line_is_put_together_from_packets(side: Side, context: &glib::MainContext) 
 
 fn an_end_between_two_packets_is_one_end(side: Side, context: &glib::MainContext) {
     for newline in [DataStreamNewlineType::CrLf, DataStreamNewlineType::Any] {
-        let (under, mut peer) = side.connected();
+        let (under, mut peer) = connected_of(side);
         let lines = lines_over(&under, newline);
         let reading = start_line(&lines, None);
         peer.write_all(b"cut\r").unwrap();
@@ -89,7 +89,7 @@ fn an_end_between_two_packets_is_one_end(side: Side, context: &glib::MainContext
 }
 
 fn the_last_line_needs_no_end(side: Side, context: &glib::MainContext) {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let lines = lines_over(&under, DataStreamNewlineType::Any);
     peer.write_all(b"whole\nhalf").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
@@ -100,7 +100,7 @@ fn the_last_line_needs_no_end(side: Side, context: &glib::MainContext) {
 }
 
 fn a_line_that_is_waited_for_is_cancelled_and_not_lost(side: Side, context: &glib::MainContext) {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let lines = lines_over(&under, DataStreamNewlineType::Lf);
     let cancellable = Cancellable::new();
     let reading = start_line(&lines, Some(&cancellable));
@@ -114,7 +114,7 @@ fn a_line_that_is_waited_for_is_cancelled_and_not_lost(side: Side, context: &gli
 }
 
 fn lines_are_read_blocking(side: Side, _: &glib::MainContext) {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let lines = lines_over(&under, DataStreamNewlineType::CrLf);
     let long = "l".repeat(100_000);
     let sent = format!("{long}\r\n\r\nlast\r\n");
@@ -148,7 +148,7 @@ fn what_is_behind_the_lines_is_read_on_from_the_same_stream(
     side: Side,
     context: &glib::MainContext,
 ) {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let lines = lines_over(&under, DataStreamNewlineType::CrLf);
     lines.set_close_base_stream(false);
     let body = payload(50_000, 65);

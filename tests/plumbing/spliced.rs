@@ -98,9 +98,9 @@ fn exchange(
 
 #[test]
 fn two_connections_of_any_class_are_spliced() {
-    on_private_context(|context| {
+    to_the_end(|context| {
         for (one, other) in SIDES {
-            let ((one, first), (other, second)) = (one.connected(), other.connected());
+            let ((one, first), (other, second)) = (connected_of(one), connected_of(other));
             let (there, back) = (payload(MUCH, 61), payload(MUCH, 62));
             let at_first = exchange(&first, there.clone());
             let at_second = exchange(&second, back.clone());
@@ -121,9 +121,9 @@ fn two_connections_of_any_class_are_spliced() {
 
 #[test]
 fn a_connection_is_spliced_with_streams_that_are_no_sockets() {
-    on_private_context(|context| {
+    to_the_end(|context| {
         for side in [Side::Gio, Side::Ours] {
-            let (under, mut peer) = side.connected();
+            let (under, mut peer) = connected_of(side);
             peer.write_all(b"from the socket").unwrap();
             peer.shutdown(Shutdown::Write).unwrap();
             let source = gio::MemoryInputStream::from_bytes(&glib::Bytes::from_static(b"to it"));
@@ -139,9 +139,9 @@ fn a_connection_is_spliced_with_streams_that_are_no_sockets() {
 
 #[test]
 fn a_cancelled_splice_leaves_what_it_has_not_read() {
-    on_private_context(|context| {
+    to_the_end(|context| {
         for (one, other) in SIDES {
-            let ((one, mut first), (other, _second)) = (one.connected(), other.connected());
+            let ((one, mut first), (other, _second)) = (connected_of(one), connected_of(other));
             let cancellable = Cancellable::new();
             let flags = IOStreamSpliceFlags::WAIT_FOR_BOTH;
             let spliced = splice(&one, &other, flags, Some(&cancellable));
@@ -166,14 +166,14 @@ fn splice_into(
 
 #[test]
 fn a_file_goes_out_and_what_comes_goes_into_a_file() {
-    on_private_context(|context| {
+    to_the_end(|context| {
         for side in [Side::Gio, Side::Ours] {
             let sent = payload(MUCH, 63);
             let (file, stream) = gio::File::new_tmp(None::<&str>).unwrap();
             write_all(&stream.output_stream(), &sent).unwrap();
             stream.close(Cancellable::NONE).unwrap();
 
-            let (under, peer) = side.connected();
+            let (under, peer) = connected_of(side);
             let (writing, reading) = exchange(&peer, sent.clone());
             let close_source = OutputStreamSpliceFlags::CLOSE_SOURCE;
             let source = file.read(Cancellable::NONE).unwrap();
@@ -199,9 +199,9 @@ fn a_file_goes_out_and_what_comes_goes_into_a_file() {
 
 #[test]
 fn one_connection_is_emptied_into_another_in_the_blocking_form() {
-    on_private_context(|_| {
+    to_the_end(|_| {
         for (from, into) in SIDES {
-            let ((from, first), (into, second)) = (from.connected(), into.connected());
+            let ((from, first), (into, second)) = (connected_of(from), connected_of(into));
             let sent = payload(MUCH, 64);
             let (writing, _) = exchange(&first, sent.clone());
             let (_, reading) = exchange(&second, Vec::new());

@@ -9,7 +9,7 @@ use std::{
 
 use gio::{Cancellable, IOStreamSpliceFlags, OutputStreamSpliceFlags, SubprocessFlags, prelude::*};
 
-use crate::{spliced::*, support::*, tools::*, under::*};
+use crate::{pairs::*, spliced::*, support::*, tools::*, under::*};
 
 const COUNT: usize = 300_000;
 
@@ -18,7 +18,7 @@ fn cat() -> gio::Subprocess {
     gio::Subprocess::newv(&[OsStr::new("cat")], flags).expect("cat is everywhere")
 }
 
-on_both!(
+on_both_to_the_end!(
     a_peer_talks_to_a_program,
     a_program_is_one_stream_that_is_spliced,
 );
@@ -26,7 +26,7 @@ on_both!(
 /// What comes goes into the program, and what the program says goes back.
 fn a_peer_talks_to_a_program(side: Side, context: &glib::MainContext) {
     let program = cat();
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let sent = payload(COUNT, 71);
     let (mut writer, bytes) = (peer.try_clone().unwrap(), sent.clone());
     let writing = thread::spawn(move || {
@@ -68,7 +68,7 @@ fn a_program_is_one_stream_that_is_spliced(side: Side, context: &glib::MainConte
         &program.stdout_pipe().unwrap(),
         &program.stdin_pipe().unwrap(),
     );
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let flags = IOStreamSpliceFlags::CLOSE_STREAM1 | IOStreamSpliceFlags::CLOSE_STREAM2;
     let spliced = splice(&under, pipes.upcast_ref(), flags, None);
     let talking = thread::spawn(move || {

@@ -12,7 +12,7 @@ use gio::prelude::*;
 
 use crate::{pairs::*, soup::*, support::*, tools::*, under::*};
 
-on_both!(
+on_both_to_the_end!(
     messages_go_both_ways_and_both_ends_close,
     a_server_answers_a_close_and_closes,
 );
@@ -54,7 +54,7 @@ const CLIENT_CLOSES: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 3, 0xe8];
 const SERVER_CLOSES: [u8; 4] = [0x88, 0x02, 3, 0xe8];
 
 fn a_server_answers_a_close_and_closes(side: Side, context: &glib::MainContext) {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let server = WebSocket::over(&under, End::Server);
     peer.write_all(&CLIENT_CLOSES).unwrap();
     iterate_until(context, || server.state() == CLOSED);
@@ -69,7 +69,7 @@ fn ends_before_the_server(
     wrap: impl FnOnce(&Under) -> gio::IOStream,
     context: &glib::MainContext,
 ) -> bool {
-    let (under, mut peer) = side.connected();
+    let (under, mut peer) = connected_of(side);
     let stream = wrap(&under);
     let client = WebSocket::over(&stream, End::Client);
     client.close(1000, c"");
@@ -104,7 +104,7 @@ fn pending_at(peer: &TcpStream) -> usize {
 /// libsoup looks for GIO's class to shut one side down.
 #[test]
 fn a_client_ends_its_side_over_gios_class_and_leaves_that_to_the_server_over_ours() {
-    on_private_context(|context| {
+    to_the_end(|context| {
         let itself = |under: &Under| (**under).clone();
         assert!(ends_before_the_server(Side::Gio, itself, context));
         assert!(!ends_before_the_server(Side::Ours, itself, context));

@@ -4,7 +4,7 @@ use gio::{Cancellable, TlsCertificateFlags, TlsError, prelude::*};
 
 use crate::{pairs::*, scene::*, tools::*, under::*};
 
-on_both!(
+on_both_to_the_end!(
     a_certificate_for_another_name_is_refused,
     a_certificate_of_an_unknown_authority_is_refused,
     a_certificate_that_is_out_of_date_is_refused,

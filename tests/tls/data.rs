@@ -6,7 +6,7 @@ use gio::{Cancellable, IOErrorEnum, prelude::*};
 
 use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
-on_both!(
+on_both_to_the_end!(
     megabytes_both_ways_on_threads,
     megabytes_both_ways_by_callbacks,
     megabytes_both_ways_in_futures,

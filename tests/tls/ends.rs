@@ -7,7 +7,7 @@ use gsock::{ConnectionState, SocketConnection, prelude::*};
 
 use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
-on_both!(
+on_both_to_the_end!(
     the_peer_sees_a_close_as_the_end_of_file,
     the_peer_sees_an_asynchronous_close_as_the_end_of_file,
     a_close_closes_the_connection_under_it,
@@ -202,7 +202,7 @@ fn a_dropped_connection_is_gone_with_what_is_under_it(side: Side, context: &glib
 /// What the connection tells of its peer it tells with TLS above it as well.
 #[test]
 fn the_connection_under_tls_tells_who_the_peer_is_and_that_it_has_gone() {
-    on_private_context(|context| {
+    to_the_end(|context| {
         let ends = Ends::shaken(Side::Ours);
         let base = ends.client.base_io_stream().unwrap();
         let base = base.downcast::<SocketConnection>().unwrap();

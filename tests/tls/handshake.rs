@@ -7,7 +7,7 @@ use gsock::SocketConnection;
 
 use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
-on_both!(
+on_both_to_the_end!(
     blocking_on_two_threads,
     by_callbacks_on_one_context,
     in_futures_on_one_context,
@@ -117,7 +117,7 @@ fn no_protocol_in_common_is_none(side: Side, _: &glib::MainContext) {
 
 fn a_peer_that_speaks_plain_text_is_not_tls(side: Side, _: &glib::MainContext) {
     let authority = Authority::new();
-    let (base, mut peer) = side.connected();
+    let (base, mut peer) = connected_of(side);
     peer.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
     let client = client_over(&base, &authority);
     let ended = Ended::of(client.handshake(Cancellable::NONE));
@@ -133,7 +133,7 @@ fn assert_plain(ended: Ended<()>) {
 
 fn a_client_that_speaks_plain_text_is_not_tls(side: Side, context: &glib::MainContext) {
     let authority = Authority::new();
-    let (base, mut peer) = side.connected();
+    let (base, mut peer) = connected_of(side);
     peer.write_all(b"GET / HTTP/1.1\r\nHost: gsock.test\r\n\r\n")
         .unwrap();
     let server = server_over(&base, &authority.certify());
@@ -143,7 +143,7 @@ fn a_client_that_speaks_plain_text_is_not_tls(side: Side, context: &glib::MainCo
 
 fn a_blocking_handshake_is_cancelled(side: Side, _: &glib::MainContext) {
     let authority = Authority::new();
-    let (base, _silent) = side.connected();
+    let (base, _silent) = connected_of(side);
     let client = client_over(&base, &authority);
     let cancellable = Cancellable::new();
     let also = cancellable.clone();
@@ -156,7 +156,7 @@ fn a_blocking_handshake_is_cancelled(side: Side, _: &glib::MainContext) {
 
 fn a_handshake_by_callback_is_cancelled(side: Side, context: &glib::MainContext) {
     let authority = Authority::new();
-    let (base, _silent) = side.connected();
+    let (base, _silent) = connected_of(side);
     let client = client_over(&base, &authority);
     let cancellable = Cancellable::new();
     let shaking = start_handshake(&client, Some(&cancellable));
@@ -169,7 +169,7 @@ fn a_handshake_by_callback_is_cancelled(side: Side, context: &glib::MainContext)
 /// What gio-rs makes of dropping the future is a cancel; the connection is free afterwards.
 fn a_handshake_that_is_dropped_ends(side: Side, context: &glib::MainContext) {
     let authority = Authority::new();
-    let (base, _silent) = side.connected();
+    let (base, _silent) = connected_of(side);
     let client = client_over(&base, &authority);
     let gone = Gone::of(&client);
     let mut shaking = client.handshake_future(DEFAULT);
@@ -183,7 +183,7 @@ fn a_handshake_that_is_dropped_ends(side: Side, context: &glib::MainContext) {
 
 fn a_silent_peer_runs_into_the_timeout_of_the_socket(side: Side, context: &glib::MainContext) {
     let authority = Authority::new();
-    let (base, _silent) = side.connected();
+    let (base, _silent) = connected_of(side);
     base.socket().set_timeout(1);
     let client = client_over(&base, &authority);
     assert_fails(
@@ -195,7 +195,7 @@ fn a_silent_peer_runs_into_the_timeout_of_the_socket(side: Side, context: &glib:
 
 fn a_peer_that_leaves_ends_a_handshake(side: Side, _: &glib::MainContext) {
     let authority = Authority::new();
-    let (base, peer) = side.connected();
+    let (base, peer) = connected_of(side);
     peer.shutdown(Shutdown::Write).unwrap();
     let client = client_over(&base, &authority);
     let ended = Ended::of(client.handshake(Cancellable::NONE));
@@ -205,10 +205,10 @@ fn a_peer_that_leaves_ends_a_handshake(side: Side, _: &glib::MainContext) {
 /// F-19: under GIO's class the worker of the handshake would wait on, with a number that is free for other files.
 #[test]
 fn a_close_of_the_connection_under_it_ends_a_handshake() {
-    on_private_context(|context| {
+    to_the_end(|context| {
         let authority = Authority::new();
-        let (base, _silent) = connected();
-        let client = client_over(base.upcast_ref(), &authority);
+        let (base, _silent) = connected_of(Side::Ours);
+        let client = client_over(&base, &authority);
         let shaking = start_handshake(&client, None);
         settle(context, Duration::from_millis(20));
         assert!(!shaking.is_set());
@@ -226,9 +226,11 @@ fn the_base_is_the_connection_itself(side: Side, _: &glib::MainContext) {
 /// Ours makes a `GSocket` of its descriptor only when somebody asks for one, which TLS does not.
 #[test]
 fn over_a_bare_descriptor() {
-    on_private_context(|_| {
-        let (client, peer) = connected_bare();
-        let server = SocketConnection::factory_create_connection_from_fd(peer.into()).unwrap();
+    to_the_end(|_| {
+        let (peer, fd) = tcp_pair();
+        let [client, server] = [fd, peer.into()].map(|fd| {
+            noted(SocketConnection::factory_create_connection_from_fd(fd).expect("a socket"))
+        });
         let authority = Authority::new();
         let tls = client_over(client.upcast_ref(), &authority);
         let echo =

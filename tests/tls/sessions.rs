@@ -54,7 +54,7 @@ fn two_clients_that(
     let (listener, address) = listener();
     let serving = serve(listener, authority.config(), 2);
     for _ in 0..2 {
-        let socket = ipv4_socket();
+        let socket = noted(ipv4_socket());
         SocketExt::connect(&socket, &gio_address(address), Cancellable::NONE).unwrap();
         let client = client_of(&socket, &authority);
         // The server's tickets are in front of its first bytes.
@@ -68,7 +68,7 @@ fn two_clients_that(
 /// glib-networking looks for GIO's class to name the session by the peer's address.
 #[test]
 fn a_session_is_gone_on_with_over_gios_class_and_not_over_ours() {
-    on_private_context(|_| {
+    to_the_end(|_| {
         let over = |side: Side| two_clients(|socket| (*side.around(socket)).clone());
         assert_eq!(
             over(Side::Gio),
@@ -81,7 +81,7 @@ fn a_session_is_gone_on_with_over_gios_class_and_not_over_ours() {
 /// Around the socket of ours, which must not read or write meanwhile.
 #[test]
 fn a_connection_of_gios_around_the_socket_of_ours_goes_on_with_a_session() {
-    on_private_context(|_| {
+    to_the_end(|_| {
         let kinds = two_clients(|socket| {
             let ours = Side::Ours.around(socket);
             (*Side::Gio.around(&ours.socket())).clone()
@@ -93,7 +93,7 @@ fn a_connection_of_gios_around_the_socket_of_ours_goes_on_with_a_session() {
 /// GIO can hand a session on by itself too, but looks for its class there as well.
 #[test]
 fn a_session_is_copied_between_connections_over_gios_class_and_not_over_ours() {
-    on_private_context(|_| {
+    to_the_end(|_| {
         let over = |side: Side, criticals: usize| {
             let mut before: Option<gio::TlsConnection> = None;
             let ((), lines) = logged(|| {
@@ -135,7 +135,7 @@ fn copy_session(from: &gio::TlsConnection, to: &gio::TlsConnection) {
 /// GIO's wrapper is of its class, and what goes through it goes through ours.
 #[test]
 fn a_tcp_wrapper_around_ours_goes_on_with_a_session() {
-    on_private_context(|_| {
+    to_the_end(|_| {
         let mut under = Vec::new();
         let kinds = two_clients_that(|socket, authority| {
             let ours = Side::Ours.around(socket);

@@ -4,7 +4,7 @@ use gio::{Cancellable, prelude::*};
 
 use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
-on_both!(
+on_both_to_the_end!(
     lines_first_then_tls,
     a_client_that_does_not_wait_for_the_answer_loses_nothing,
     lines_first_then_tls_in_futures,
