@@ -2,6 +2,7 @@
 
 use std::{
     path::PathBuf,
+    rc::Rc,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -144,12 +145,15 @@ pub(crate) struct Ends {
     pub(crate) client: gio::TlsConnection,
     pub(crate) server: gio::TlsConnection,
     // The file that the client may read once more.
-    _authority: Authority,
+    _authority: Rc<Authority>,
 }
 
 impl Ends {
-    pub(crate) fn over((client_base, server_base): (Under, Under)) -> Self {
-        let authority = Authority::new();
+    pub(crate) fn over(pair: (Under, Under)) -> Self {
+        Self::of(Rc::new(Authority::new()), pair)
+    }
+
+    pub(crate) fn of(authority: Rc<Authority>, (client_base, server_base): (Under, Under)) -> Self {
         Self {
             client: client_over(&client_base, &authority),
             server: server_over(&server_base, &authority.certify()),
