@@ -25,10 +25,16 @@ mod under;
 #[allow(dead_code, reason = "for the tests of TLS")]
 mod pairs;
 
+#[path = "tls/scene.rs"]
+#[allow(dead_code, reason = "for the tests of TLS")]
+mod scene;
+
 #[path = "plumbing/buffered.rs"]
 mod buffered;
 #[path = "plumbing/converted.rs"]
 mod converted;
+#[path = "plumbing/gio_rs.rs"]
+mod gio_rs;
 #[path = "plumbing/http.rs"]
 mod http;
 #[path = "plumbing/insists.rs"]

@@ -9,13 +9,14 @@ use std::{
 
 use gio::prelude::*;
 
-use crate::{pairs::*, soup::Server, support::*, tools::*, under::*};
+use crate::{pairs::*, scene::Ends, soup::Server, support::*, tools::*, under::*};
 
 on_both_to_the_end!(
     a_request_is_answered,
     a_request_is_answered_over_unix_sockets,
     much_is_asked_and_answered,
     several_connections_are_served_at_once,
+    a_request_is_answered_in_tls,
     a_peer_that_leaves_in_the_middle_is_let_go,
     a_server_that_is_taken_down_closes_what_it_serves,
 );
@@ -172,4 +173,26 @@ fn a_server_that_is_taken_down_closes_what_it_serves(side: Side, context: &glib:
     server.disconnect();
     iterate_until(context, || under.is_closed());
     assert_eq!(read_to_end(&mut peer), b"");
+}
+
+/// All of it at once: the server's end is TLS over the connection, and libsoup has TLS for a stream.
+fn a_request_is_answered_in_tls(side: Side, context: &glib::MainContext) {
+    let server = Server::new();
+    let ends = Ends::new(side);
+    let local = ends.server_base.local_address().unwrap();
+    let remote = ends.server_base.remote_address().unwrap().unwrap();
+    server
+        .accept(ends.server.upcast_ref(), &local, &remote)
+        .unwrap();
+    let expected = answer_to("/secret", &remote.to_string(), b"a body");
+    let asking = on_thread(&ends.client, |client| {
+        let head = "POST /secret HTTP/1.1\r\nHost: gsock.test\r\nContent-Length: 6\r\nConnection: close\r\n\r\na body";
+        write_all(&client.output_stream(), head.as_bytes())?;
+        read_exactly(&client.input_stream(), 10_000)
+    });
+    iterate_until(context, || asking.is_finished());
+    let answer = asking.join().unwrap().unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 "));
+    assert!(answer.ends_with(&expected));
+    iterate_until(context, || ends.server_base.is_closed());
 }

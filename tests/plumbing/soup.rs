@@ -178,7 +178,7 @@ unsafe extern "C" fn answer(
         };
         (CStr::from_ptr(path).to_string_lossy(), remote, socket, body)
     };
-    let remote = remote.map_or("nobody".into(), |remote| remote.to_string());
+    let remote = remote.map_or_else(|| "nobody".into(), |remote| remote.to_string());
     let mut text = format!("{path}\n{remote}\n{}\n", socket.is_some()).into_bytes();
     text.extend(body);
     // SAFETY: the message that is answered now; the text is copied.
