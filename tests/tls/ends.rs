@@ -150,6 +150,8 @@ fn a_close_while_a_read_waits(side: Side, context: &glib::MainContext) {
 fn a_close_waits_for_a_read_on_another_thread(side: Side, _: &glib::MainContext) {
     let ends = Ends::shaken(side);
     let reading = read_on_thread(&ends.client.input_stream(), 8, None);
+    // Before it is there, a close would be first.
+    wait_until(|| ends.client_base.input_stream().has_pending());
     let closing = on_thread(&ends.client, |client| client.close(Cancellable::NONE));
     a_moment();
     if reading.is_finished() {
