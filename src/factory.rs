@@ -56,13 +56,17 @@ impl SocketConnection {
     #[doc(alias = "gsock_socket_connection_factory_create_connection")]
     #[doc(alias = "g_socket_connection_factory_create_connection")]
     pub fn factory_create_connection(socket: &gio::Socket) -> Self {
-        let (family, type_, protocol) = kind_of_socket(socket);
-        let type_ = Self::factory_lookup_type(family, type_, protocol);
-        glib::Object::builder_with_type(type_)
+        glib::Object::builder_with_type(Self::factory_type_for(socket))
             .property("socket", socket)
             .build()
             .downcast()
             .unwrap_or_else(|_| unreachable!("the map holds types that derive from this one"))
+    }
+
+    /// The type that is registered for `socket`.
+    pub(crate) fn factory_type_for(socket: &gio::Socket) -> glib::Type {
+        let (family, type_, protocol) = kind_of_socket(socket);
+        Self::factory_lookup_type(family, type_, protocol)
     }
 
     /// Makes a connection of the registered type around an open descriptor, which it then owns.
@@ -87,7 +91,7 @@ impl SocketConnection {
         let type_ = Self::factory_lookup_type(family, type_, protocol);
         // The class first: what its initialisation makes must not be given the descriptor.
         let _class = glib::Class::<Self>::from_type(type_);
-        let _handed = hand_over::put(bare);
+        let _handed = hand_over::put(hand_over::Cargo::Bare(bare));
         Ok(glib::Object::with_type(type_)
             .downcast()
             .unwrap_or_else(|_| unreachable!("the map holds types that derive from this one")))

@@ -99,7 +99,7 @@ pub(crate) struct Notifier {
     /// The object's class does nothing of its own when a property changes.
     is_silent: AtomicBool,
     home: Mutex<Home>,
-    object: Mutex<Option<Object>>,
+    object: Mutex<Option<WeakObject>>,
     /// For `pending`, in the next iteration.
     soon: Errand,
     /// For the byte counters, when their time has come.
@@ -133,7 +133,7 @@ impl Notifier {
     /// `is_silent`: its class does nothing of its own when a property changes.
     pub(crate) fn set_object(&self, object: &glib::Object, is_silent: bool) {
         self.is_silent.store(is_silent, Ordering::Relaxed);
-        *self.object.lock().unwrap_or_else(PoisonError::into_inner) = Some(Object::new(object));
+        *self.object.lock().unwrap_or_else(PoisonError::into_inner) = Some(WeakObject::new(object));
     }
 
     /// From now on nothing is told: the object is going away.
@@ -184,6 +184,14 @@ impl Notifier {
         if self.pending.load(Ordering::Acquire) != 0 {
             self.schedule();
         }
+    }
+
+    /// Makes the calling thread and its thread-default context the home of an object that is about to be named,
+    /// after one of before is gone, if there was one.
+    pub(crate) fn settle_here(self: &Arc<Self>) {
+        // SAFETY: no object, no handlers. Those of the socket are of the thread that has the wrapper of the object
+        // of GIO's class through which it is shared, which is this one.
+        unsafe { self.move_home(&glib::MainContext::ref_thread_default()) };
     }
 
     /// Gives up a reference to an object whose handlers only home may drop. Where home is gone, or has
@@ -378,12 +386,13 @@ impl Notifier {
         self.timer.send(self, due, |notifier| &notifier.timer);
     }
 
-    fn upgrade(&self) -> Option<glib::Object> {
+    /// The object whose properties these are, until it is disposed of.
+    pub(crate) fn upgrade(&self) -> Option<glib::Object> {
         self.object
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .as_ref()
-            .and_then(Object::get)
+            .and_then(WeakObject::get)
     }
 }
 
@@ -511,14 +520,14 @@ impl Drop for Parcel {
     }
 }
 
-/// A weak reference that any thread may hold; it is turned into a strong one at home only.
-struct Object(Box<glib::gobject_ffi::GWeakRef>);
+/// A weak reference that any thread may hold; that of a notifier is turned into a strong one at home only.
+pub(crate) struct WeakObject(Box<glib::gobject_ffi::GWeakRef>);
 
 // SAFETY: GWeakRef is made for use from several threads; the box never moves.
-unsafe impl Send for Object {}
+unsafe impl Send for WeakObject {}
 
-impl Object {
-    fn new(object: &glib::Object) -> Self {
+impl WeakObject {
+    pub(crate) fn new(object: &glib::Object) -> Self {
         // SAFETY: all zero is what g_weak_ref_init() is documented to be given.
         let mut weak = Box::new(unsafe { std::mem::zeroed() });
         // SAFETY: the box stays where it is until g_weak_ref_clear().
@@ -528,7 +537,7 @@ impl Object {
         Self(weak)
     }
 
-    fn get(&self) -> Option<glib::Object> {
+    pub(crate) fn get(&self) -> Option<glib::Object> {
         let weak = (&raw const *self.0).cast_mut();
         // SAFETY: initialised in `new`.
         let object: *mut glib::gobject_ffi::GObject =
@@ -538,7 +547,7 @@ impl Object {
     }
 }
 
-impl Drop for Object {
+impl Drop for WeakObject {
     fn drop(&mut self) {
         // SAFETY: initialised in `new`, cleared once.
         unsafe { glib::gobject_ffi::g_weak_ref_clear(&raw mut *self.0) };

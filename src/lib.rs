@@ -9,6 +9,7 @@ mod factory;
 mod fork;
 mod halves;
 mod home;
+mod interop;
 mod operation;
 pub mod prelude;
 mod reactor;
@@ -25,6 +26,7 @@ mod unix_connection;
 mod vfunc;
 
 pub use halves::{ReadHalf, WriteHalf};
+pub use interop::adopt_gio;
 pub use relay::{Relayed, relay};
 pub use socket_connection::{SocketConnection, SocketConnectionExt};
 pub use tcp_connection::{KeepaliveParams, Liveness, TcpConnection, TcpConnectionExt};

@@ -20,8 +20,9 @@ use crate::{
         socket_connection as slots,
     },
     transport::{
-        Bare, ConnectionState, Kind, Loans, Occupation, Transport, Wire, hand_over, placeholder,
-        socket_in,
+        ConnectionState, Kind, Loans, Occupation, Transport, Wire,
+        hand_over::{self, Cargo},
+        placeholder, socket_in,
     },
     vfunc::TransportStream,
 };
@@ -44,8 +45,8 @@ pub struct SocketConnection {
     wire: Arc<Wire>,
     /// Sockets that C has borrowed.
     loans: Loans,
-    /// A bare descriptor that this object was made around, until it is constructed.
-    handed: Mutex<Option<Bare>>,
+    /// What this object was made around in place of a socket, until it is constructed.
+    handed: Mutex<Option<Cargo>>,
     /// The sockets that the instance's own class can carry; unset is all.
     carries: OnceCell<Restriction>,
     streams: Streams,
@@ -88,12 +89,16 @@ impl ObjectSubclass for SocketConnection {
     }
 
     fn new() -> Self {
-        let notifier = Notifier::new();
+        // First of all that happens to a new instance: no other one can come between.
+        let handed = hand_over::take();
+        let notifier = match &handed {
+            Some(Cargo::Shared(transport)) => transport.notifier().clone(),
+            _ => Notifier::new(),
+        };
         Self {
             wire: Wire::new(),
             loans: Loans::new(notifier.clone()),
-            // First of all that happens to a new instance: no other one can come between.
-            handed: Mutex::new(hand_over::take()),
+            handed: Mutex::new(handed),
             carries: OnceCell::new(),
             streams: Streams::default(),
             disposing: AtomicBool::new(false),
@@ -193,11 +198,15 @@ impl ObjectImpl for SocketConnection {
         if self.wire.get().is_some() {
             return;
         }
-        if let Some(bare) = handed {
-            let transport = Transport::of_bare(bare, &self.notifier);
+        let transport = handed.map(|handed| match handed {
+            Cargo::Bare(bare) => Transport::of_bare(bare, &self.notifier),
+            Cargo::Shared(transport) => transport,
+        });
+        if let Some(transport) = transport {
             if self.check(&transport).is_ok() {
                 return self.install(transport);
             }
+            transport.unclaim();
         }
         glib::g_critical!(
             "Gsock",
@@ -341,19 +350,11 @@ impl SocketConnection {
     // --- The streams ---------------------------------------------------------------------------
 
     pub(crate) fn make_input_stream(&self) -> gio::InputStream {
-        let stream: gio::InputStream = SocketInputStream::new(&self.wire).upcast();
-        if self.wire.is_ended() {
-            let _ = stream.close(gio::Cancellable::NONE);
-        }
-        stream
+        SocketInputStream::new(&self.wire).upcast()
     }
 
     pub(crate) fn make_output_stream(&self) -> gio::OutputStream {
-        let stream: gio::OutputStream = SocketOutputStream::new(&self.wire).upcast();
-        if self.wire.is_ended() {
-            let _ = stream.close(gio::Cancellable::NONE);
-        }
-        stream
+        SocketOutputStream::new(&self.wire).upcast()
     }
 
     /// Whether `stream` is what the base class reads with, and of this connection.
@@ -391,16 +392,11 @@ impl SocketConnection {
     /// Marks the base class' streams closed; one with an operation under way is marked by its end.
     fn close_streams(&self, transport: &Transport) {
         let base = <Self as ObjectSubclassType>::type_();
-        if !transport.is_occupied(Occupation::Writing)
-            && let Some(stream) = self.streams.known::<gio::OutputStream>(base)
-        {
-            let _ = stream.close(gio::Cancellable::NONE);
-        }
-        if !transport.is_occupied(Occupation::Reading)
-            && let Some(stream) = self.streams.known::<gio::InputStream>(base)
-        {
-            let _ = stream.close(gio::Cancellable::NONE);
-        }
+        close_streams(
+            transport,
+            self.streams.known::<gio::OutputStream>(base).as_ref(),
+            self.streams.known::<gio::InputStream>(base).as_ref(),
+        );
     }
 
     // --- Going away ----------------------------------------------------------------------------
@@ -465,6 +461,33 @@ impl SocketConnection {
             let transport = self.transport();
             let _ = transport.close();
             self.close_streams(&transport);
+        }
+    }
+}
+
+/// Marks streams closed; one with an operation under way is marked by its end.
+pub(crate) fn close_streams(
+    transport: &Transport,
+    output: Option<&gio::OutputStream>,
+    input: Option<&gio::InputStream>,
+) {
+    if let Some(stream) = output
+        && !transport.is_occupied(Occupation::Writing)
+    {
+        let _ = stream.close(gio::Cancellable::NONE);
+    }
+    if let Some(stream) = input
+        && !transport.is_occupied(Occupation::Reading)
+    {
+        let _ = stream.close(gio::Cancellable::NONE);
+    }
+}
+
+impl Drop for SocketConnection {
+    fn drop(&mut self) {
+        // Whoever shares it may share it with another connection.
+        if let Some(transport) = self.wire.get() {
+            transport.unclaim();
         }
     }
 }

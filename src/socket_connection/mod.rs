@@ -373,6 +373,25 @@ pub trait SocketConnectionExt: IsA<SocketConnection> + 'static {
         imp.transport().last_error()
     }
 
+    /// A connection of GIO's own class that shares this one's transport: for GDBus and others that look for that class, where a
+    /// mere [`gio::IOStream`] has less.
+    ///
+    /// A `GTcpConnection` for an internet stream, a `GUnixConnection` for a Unix socket, else a
+    /// `GSocketConnection`. It is the same object each time, for as long as somebody holds it and the connection has the same socket;
+    /// that of [`from_gio`](SocketConnection::from_gio) gives back what it was made from.
+    ///
+    /// There is one state and one owner of the bytes. Both may read and write, and what one has read the other does not see. Closing
+    /// either closes the socket, and the operations of both answer `Closed`; each object's own `closed` says
+    /// so once that object has been closed. Merely dropped, the one that is left goes on.
+    ///
+    /// After [`set_socket`](Self::set_socket) it is of no more use, as the halves are not: ask for a new one.
+    #[doc(alias = "gsock_socket_connection_to_gio")]
+    fn to_gio(&self) -> gio::SocketConnection {
+        let imp = self.upcast_ref().imp();
+        imp.catch_up();
+        crate::interop::to_gio(&imp.transport())
+    }
+
     /// The two directions as values of their own, which may be sent to other threads: see [`ReadHalf`] and
     /// [`WriteHalf`]. They are of the socket of now.
     ///

@@ -4,6 +4,7 @@ mod imp;
 
 use std::sync::Arc;
 
+use gio::prelude::InputStreamExt;
 use glib::subclass::prelude::ObjectSubclassIsExt;
 
 use crate::{transport::Wire, vfunc::TransportStream};
@@ -19,9 +20,13 @@ glib::wrapper! {
 }
 
 impl SocketInputStream {
+    /// Closed, if there will be nothing to read.
     pub(crate) fn new(wire: &Arc<Wire>) -> Self {
         let stream: Self = glib::Object::new();
         stream.imp().tap().connect(wire);
+        if wire.is_ended() {
+            let _ = stream.close(gio::Cancellable::NONE);
+        }
         stream
     }
 }

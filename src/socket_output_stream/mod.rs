@@ -4,6 +4,7 @@ mod imp;
 
 use std::sync::Arc;
 
+use gio::prelude::OutputStreamExt;
 use glib::subclass::prelude::ObjectSubclassIsExt;
 
 use crate::{transport::Wire, vfunc::TransportStream};
@@ -19,9 +20,13 @@ glib::wrapper! {
 }
 
 impl SocketOutputStream {
+    /// Closed, if there will be nowhere to write.
     pub(crate) fn new(wire: &Arc<Wire>) -> Self {
         let stream: Self = glib::Object::new();
         stream.imp().tap().connect(wire);
+        if wire.is_ended() {
+            let _ = stream.close(gio::Cancellable::NONE);
+        }
         stream
     }
 }

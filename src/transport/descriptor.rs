@@ -12,7 +12,7 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicPtr, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering},
     },
 };
 
@@ -120,6 +120,8 @@ enum Owner {
 #[repr(C)]
 pub(crate) struct Descriptor {
     owner: Mutex<Owner>,
+    /// See [`set_homeless`](Self::set_homeless).
+    homeless: AtomicBool,
     notifier: Arc<Notifier>,
     /// The `GSocket` in `owner`, or NULL; readable without the lock, since it stays until the end.
     socket: AtomicPtr<gio::ffi::GSocket>,
@@ -142,6 +144,7 @@ impl Descriptor {
             }),
             socket: AtomicPtr::new(socket.to_glib_none().0),
             owner: Mutex::new(Owner::Socket(SharedSocket::new(socket))),
+            homeless: AtomicBool::new(false),
             notifier,
         }
     }
@@ -153,6 +156,7 @@ impl Descriptor {
             uses: AtomicU32::new(0),
             owner: Mutex::new(Owner::Bare(fd)),
             socket: AtomicPtr::new(ptr::null_mut()),
+            homeless: AtomicBool::new(false),
             notifier,
         }
     }
@@ -194,6 +198,13 @@ impl Descriptor {
         }
         // SAFETY: `owner` keeps the socket for as long as this lives; the call reads one integer.
         unsafe { gio::ffi::g_socket_get_timeout(socket) }
+    }
+
+    /// Whether the `GSocket` is given up wherever that happens. An object of GIO's class has a reference of its own,
+    /// which it gives up wherever it goes: as long as nothing but that object uses the descriptor, the journey home
+    /// of another reference would keep the socket open, and guard nothing.
+    pub(super) fn set_homeless(&self, homeless: bool) {
+        self.homeless.store(homeless, Ordering::Release);
     }
 
     /// Whether there is a `GSocket`, which others may hold, and close.
@@ -361,7 +372,9 @@ impl Descriptor {
 impl Drop for Descriptor {
     fn drop(&mut self) {
         let owner = self.owner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Owner::Socket(socket) = std::mem::replace(owner, Owner::Nobody) {
+        if let Owner::Socket(socket) = std::mem::replace(owner, Owner::Nobody)
+            && !*self.homeless.get_mut()
+        {
             socket.release(&self.notifier.home());
         }
     }

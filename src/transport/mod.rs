@@ -16,6 +16,7 @@ mod kind;
 mod loans;
 mod machine;
 pub(crate) mod options;
+mod shared;
 mod splice;
 mod state;
 mod stream;
@@ -54,7 +55,7 @@ pub(crate) use wire::{Tap, Wire, hand_over};
 
 use crate::{
     error,
-    home::{Notifier, change},
+    home::{Notifier, WeakObject, change},
     reactor::Interest,
 };
 use descriptor::Descriptor;
@@ -77,6 +78,8 @@ struct Rare {
     waiters: Mutex<Vec<(u64, Waker)>>,
     /// Of those who poll the connection itself, by direction.
     shared_deadlines: [Mutex<Vec<SharedDeadline>>; 2],
+    /// The connection of GIO's class that shares it.
+    twin: Mutex<Option<WeakObject>>,
 }
 
 /// See the module's documentation. What a transfer touches stands together at the beginning.
@@ -103,8 +106,10 @@ pub(crate) struct Transport {
     registrations: Mutex<Registrations>,
     /// How many halves keep the socket, with or without the connection.
     holders: AtomicU32,
-    /// The connection is gone.
+    /// There is no connection, or it is gone.
     orphaned: AtomicBool,
+    /// A connection of ours has it.
+    claimed: AtomicBool,
 }
 
 impl Transport {
@@ -165,6 +170,7 @@ impl Transport {
             detached: AtomicBool::new(true),
             holders: AtomicU32::new(0),
             orphaned: AtomicBool::new(false),
+            claimed: AtomicBool::new(true),
         })
     }
 

@@ -118,21 +118,28 @@ impl Tap {
     }
 }
 
-/// A bare descriptor on its way into the object that is made around it.
+/// A bare descriptor, or a transport that is there already, on its way into the object that is made around it.
 ///
 /// `g_object_new()` has no way to pass what is not a property.
 pub(crate) mod hand_over {
-    use std::cell::Cell;
+    use std::{cell::Cell, sync::Arc};
 
-    use super::super::Bare;
+    use super::super::{Bare, Transport};
+
+    #[derive(Debug)]
+    pub(crate) enum Cargo {
+        Bare(Bare),
+        /// Claimed for the object, whose notifier it has.
+        Shared(Arc<Transport>),
+    }
 
     thread_local! {
-        static HANDED: Cell<Option<Bare>> = const { Cell::new(None) };
+        static HANDED: Cell<Option<Cargo>> = const { Cell::new(None) };
     }
 
     /// For the next object of the crate that this thread makes.
-    pub(crate) fn put(bare: Bare) -> Handed {
-        HANDED.set(Some(bare));
+    pub(crate) fn put(cargo: Cargo) -> Handed {
+        HANDED.set(Some(cargo));
         Handed
     }
 
@@ -145,7 +152,7 @@ pub(crate) mod hand_over {
         }
     }
 
-    pub(crate) fn take() -> Option<Bare> {
+    pub(crate) fn take() -> Option<Cargo> {
         HANDED.take()
     }
 }
