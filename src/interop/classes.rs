@@ -45,9 +45,7 @@ mod imp {
     use glib::subclass::InitializingType;
 
     use super::*;
-    use crate::{
-        socket_input_stream::SocketInputStream, socket_output_stream::SocketOutputStream,
-    };
+    use crate::{socket_input_stream::SocketInputStream, socket_output_stream::SocketOutputStream};
 
     macro_rules! twin_imp {
         ($name:ident, $gtype:literal, $parent:ident) => {
@@ -72,7 +70,6 @@ mod imp {
                         debug_assert!(type_.is_valid());
                     }
                 }
-
             }
 
             impl ObjectImpl for $name {
@@ -95,7 +92,11 @@ mod imp {
         };
     }
 
-    twin_imp!(GioSocketConnection, "GsockGioSocketConnection", SocketConnection);
+    twin_imp!(
+        GioSocketConnection,
+        "GsockGioSocketConnection",
+        SocketConnection
+    );
     twin_imp!(GioTcpConnection, "GsockGioTcpConnection", TcpConnection);
     twin_imp!(GioUnixConnection, "GsockGioUnixConnection", UnixConnection);
 

@@ -1,6 +1,9 @@
 //! What a connection of GIO's class has besides what GIO gave it.
 
-#![allow(unsafe_code, reason = "GIO's socket may be absent, which gio-rs does not know")]
+#![allow(
+    unsafe_code,
+    reason = "GIO's socket may be absent, which gio-rs does not know"
+)]
 
 use std::sync::{
     Arc, Mutex, PoisonError,

@@ -34,9 +34,9 @@ impl Transport {
     /// Takes it for a connection of ours that is about to be made here, unless there is one already. This thread and
     /// its context are home from now on.
     pub(crate) fn claim(self: &Arc<Self>) -> bool {
-        let taken =
-            self.claimed
-                .compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed);
+        let taken = self
+            .claimed
+            .compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed);
         if taken.is_err() {
             return false;
         }
