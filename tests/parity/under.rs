@@ -26,10 +26,15 @@ impl Side {
     /// iteration that wakes both. Ours waits in the engine, whose source is older than any.
     pub(crate) fn in_front_of_a_read(self) -> glib::Priority {
         match self {
-            Self::Gio => glib::Priority::DEFAULT,
-            Self::Ours => glib::Priority::HIGH,
+            Self::Gio if !is_adopted() => glib::Priority::DEFAULT,
+            _ => glib::Priority::HIGH,
         }
     }
+}
+
+/// Whether GIO's class is on our transport, in this process.
+pub(crate) fn is_adopted() -> bool {
+    glib::Type::from_name("GsockGioSocketConnection").is_some()
 }
 
 /// Makes two tests of each scenario.
