@@ -18,6 +18,10 @@ mod tools;
 
 #[path = "adopt/closing.rs"]
 mod closing;
+#[path = "adopt/dbus.rs"]
+mod dbus;
+#[path = "interop/dbus_talk.rs"]
+mod dbus_talk;
 #[path = "adopt/descriptors.rs"]
 mod descriptors;
 #[path = "adopt/ownership.rs"]

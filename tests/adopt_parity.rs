@@ -20,7 +20,10 @@ mod tools;
 
 #[path = "parity/under.rs"]
 #[macro_use]
-#[allow(unused_macros, reason = "this file has a macro of that name of its own")]
+#[allow(
+    unused_macros,
+    reason = "this file has a macro of that name of its own"
+)]
 mod under;
 
 /// Makes one test of each scenario, on GIO's class.

@@ -14,11 +14,11 @@ use gio::prelude::*;
 use glib::translate::{ToGlibPtr, from_glib_none};
 use once_cell::sync::OnceCell;
 
+use super::output_stream;
 use crate::{
     operation::block,
     socket_connection::imp::close_streams,
     socket_input_stream::SocketInputStream,
-    socket_output_stream::SocketOutputStream,
     transport::{Drain, Holding, Transport, Wire, placeholder},
     vfunc::Owned,
 };
@@ -90,7 +90,7 @@ impl Core {
     pub(super) fn output(&self, object: &gio::SocketConnection) -> &gio::OutputStream {
         let link = self.link(object);
         link.output
-            .get_or_init(|| Owned::new(SocketOutputStream::new(&link.wire).upcast()))
+            .get_or_init(|| Owned::new(output_stream::new(object, &link.wire)))
             .get()
     }
 

@@ -3,6 +3,7 @@
 mod adoption;
 mod classes;
 mod core;
+mod output_stream;
 mod slots;
 
 use std::sync::Arc;

@@ -50,7 +50,7 @@ fn the_factory_makes_connections_of_gios_types_whose_streams_are_ours() {
             assert_eq!(connection.socket(), socket);
             let (input, output) = (connection.input_stream(), connection.output_stream());
             assert_eq!(input.type_().name(), "GsockSocketInputStream");
-            assert_eq!(output.type_().name(), "GsockSocketOutputStream");
+            assert_eq!(output.type_().name(), "GsockGioSocketOutputStream");
             // The same ones each time.
             assert_eq!(connection.input_stream(), input);
             assert_eq!(connection.output_stream(), output);
