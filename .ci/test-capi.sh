@@ -15,7 +15,7 @@ limit=300
 # Rounds of the thread test where each costs more.
 rounds_asan=200
 rounds_valgrind=40
-tests=(functions types arguments threads unix-functions unix-arguments)
+tests=(functions types arguments threads unix-functions unix-arguments gio)
 
 failures=0
 fail() {
@@ -97,6 +97,8 @@ while IFS= read -r symbol; do
         esac
         case $symbol in
             gsock_unix_*) file=test-unix-$test.c ;;
+            # Adopting is for a whole process.
+            *_gio) file=test-gio.c ;;
             *) file=test-$test.c ;;
         esac
         grep -q "$symbol\b" "capi/tests/$file" || fail "$file does not call $symbol"
@@ -221,7 +223,7 @@ gir=$prefix/share/gir-1.0/Gsock-1.gir
 run_python() { # file, argument…
     GSOCK_VERSION=$version G_DEBUG=fatal-criticals installed timeout --kill-after=10 "$limit" "$python" "$@" >"$scratch/log" 2>&1
 }
-for test in "test_python.py" "test_gir.py $gio_gir $gir"; do
+for test in "test_python.py" "test_adopt.py" "test_gir.py $gio_gir $gir"; do
     # shellcheck disable=SC2086 # words
     if run_python capi/tests/$test && ! grep -q skipped "$scratch/log"; then
         say "Python: $(sed -nE 's/^Ran ([0-9]+) tests.*/\1/p' "$scratch/log") tests (${test%% *})"

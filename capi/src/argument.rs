@@ -66,6 +66,7 @@ objects! {
     UnixConnection: gsock::subclass::UnixConnectionInstance, "GSOCK_IS_UNIX_CONNECTION";
     gio::Socket: gio::ffi::GSocket, "G_IS_SOCKET";
     gio::SocketAddress: gio::ffi::GSocketAddress, "G_IS_SOCKET_ADDRESS";
+    gio::SocketConnection: gio::ffi::GSocketConnection, "G_IS_SOCKET_CONNECTION";
 }
 
 impl Argument for Option<gio::Cancellable> {

@@ -10,6 +10,7 @@ mod engine;
 mod enums;
 mod export;
 mod fence;
+mod interop;
 mod socket_connection;
 mod tcp_connection;
 mod unix_connection;

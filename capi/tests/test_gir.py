@@ -38,8 +38,10 @@ ADDED = {
         "get_last_error",
         "get_state",
         "is_alive",
+        "new_from_gio",
         "set_home",
         "set_socket",
+        "to_gio",
         # Virtual methods, of the same name as the methods.
         "virtual connect",
         "virtual connect_async",

@@ -12,5 +12,6 @@
 #include <gsock/gsock-tcp-connection.h>
 #include <gsock/gsock-unix-connection.h>
 #include <gsock/gsock-engine.h>
+#include <gsock/gsock-gio.h>
 
 #endif /* GSOCK_H */
