@@ -28,6 +28,8 @@ mod descriptors;
 mod ownership;
 #[path = "adopt/round_trips.rs"]
 mod round_trips;
+#[path = "adopt/soup.rs"]
+mod soup;
 #[path = "adopt/the_types.rs"]
 mod the_types;
 #[path = "adopt/unmodified.rs"]

@@ -12,12 +12,13 @@ use std::{
 
 use support::{echo_server, refused_address};
 
-const EXAMPLES: [&str; 5] = [
+const EXAMPLES: [&str; 6] = [
     "echo",
     "custom_connection",
     "bindings",
     "relay",
     "fd_passing",
+    "adopt",
 ];
 
 /// Each ends by itself within 20 seconds.
