@@ -46,7 +46,7 @@ fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
 
 /// Measures and prints all, or one part of it. What there are pictures of goes into the folder `pictures`.
 fn table(pictures: &Path, only: &str) -> Result<(), Box<dyn Error>> {
-    const PARTS: [&str; 8] = [
+    const PARTS: [&str; 9] = [
         "echo",
         "idle",
         "active",
@@ -55,6 +55,7 @@ fn table(pictures: &Path, only: &str) -> Result<(), Box<dyn Error>> {
         "connect",
         "construction",
         "memory",
+        "adopt",
     ];
     if !only.is_empty() && !PARTS.contains(&only) {
         return Err(format!("{only} is none of {}", PARTS.join(", ")).into());
@@ -83,7 +84,8 @@ fn table(pictures: &Path, only: &str) -> Result<(), Box<dyn Error>> {
             "bulk" => rows::bulk(&peers)?,
             "connect" => rows::connect(),
             "construction" => rows::construction(&peers)?,
-            _ => rows::memory(&peers)?,
+            "memory" => rows::memory(&peers)?,
+            _ => rows::adopt(&peers)?,
         });
     }
     table::print(&all);

@@ -1,7 +1,7 @@
 """Compares what the two GIR files say of GIO's classes and of gsock's: test_gir.py Gio-2.0.gir Gsock-1.gir
 
 Everything that GIO's has, ours must have in the same form; what ours has beyond it stands in ADDED.
-And each method of these classes, and of their parent, must occur in test_python.py.
+And each method of these classes, and of their parent, must occur in test_python.py or test_adopt.py.
 """
 
 import pathlib
@@ -99,7 +99,8 @@ DIFFERENT = {
 ELSEWHERE = {"factory_create_connection": ("Socket", "connection_factory_create_connection")}
 
 gio, gsock = (ElementTree.parse(path).getroot().find(CORE + "namespace") for path in sys.argv[1:3])
-scenario = (pathlib.Path(__file__).parent / "test_python.py").read_text()
+here = pathlib.Path(__file__).parent
+scenario = "".join((here / name).read_text() for name in ("test_python.py", "test_adopt.py"))
 
 
 def class_of(namespace, name):

@@ -72,6 +72,16 @@ pub(crate) fn by_name(name: &str, context: &glib::MainContext) -> Option<Box<dyn
         "direct-plain" => Box::new(direct::Direct::new(on(), false)),
         "c" => Box::new(callbacks::Callbacks::new(on(), |s| gio(s).upcast(), true)),
         "c-plain" => Box::new(callbacks::Callbacks::new(on(), |s| gio(s).upcast(), false)),
+        "c-adopted" => Box::new(callbacks::Callbacks::new(
+            on(),
+            |s| adopted(s).upcast(),
+            true,
+        )),
+        "c-adopted-plain" => Box::new(callbacks::Callbacks::new(
+            on(),
+            |s| adopted(s).upcast(),
+            false,
+        )),
         "gio-rs" => Box::new(gio_futures::Futures::new(on())),
         "tokio" => Box::new(tokio::Tokio::new()),
         "epoll" => Box::new(epoll::Raw::new()),
@@ -96,6 +106,12 @@ pub(crate) fn ours_with_socket(socket: TcpStream) -> SocketConnection {
 /// A connection of GIO's.
 pub(crate) fn gio(socket: TcpStream) -> gio::SocketConnection {
     gio_socket(socket).connection_factory_create_connection()
+}
+
+/// The same on gsock's transport, for the rest of the process.
+fn adopted(socket: TcpStream) -> gio::SocketConnection {
+    gsock::adopt_gio().expect("it can be done");
+    gio(socket)
 }
 
 pub(crate) fn gio_socket(socket: TcpStream) -> gio::Socket {

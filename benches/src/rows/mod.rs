@@ -1,5 +1,6 @@
 //! The rows of the table: what runs against what, and the goals.
 
+mod adopt;
 mod loops;
 mod others;
 
@@ -12,6 +13,7 @@ use crate::{
     work::Work,
 };
 
+pub(crate) use adopt::adopt;
 pub(crate) use loops::{GROWING, GROWTH, active, echo, growing, idle, measure_echo, measure_idle};
 pub(crate) use others::{bulk, connect, construction, memory, sync};
 
