@@ -17,6 +17,7 @@ use glib::{
 use once_cell::sync::OnceCell;
 
 use super::classes::{GioSocketConnection, GioTcpConnection, GioUnixConnection};
+use crate::transport::placeholder;
 
 type Constructor =
     unsafe extern "C" fn(glib::ffi::GType, u32, *mut GObjectConstructParam) -> *mut GObject;
@@ -33,8 +34,21 @@ static SOCKET: OnceCell<Adopted> = OnceCell::new();
 static TCP: OnceCell<Adopted> = OnceCell::new();
 static UNIX: OnceCell<Adopted> = OnceCell::new();
 
-/// See [`adopt_gio`](super::adopt_gio).
-pub(super) fn adopt() {
+/// See [`adopt_gio`](super::adopt_gio). Answers whether it was done.
+pub(super) fn adopt() -> bool {
+    static IS_DONE: OnceCell<bool> = OnceCell::new();
+    if let Some(done) = IS_DONE.get() {
+        return *done;
+    }
+    // Outside of the cell: classes are made under locks of GObject's.
+    adopt_classes();
+    let made: gio::TcpConnection = glib::Object::builder()
+        .property("socket", placeholder())
+        .build();
+    *IS_DONE.get_or_init(|| made.is::<GioTcpConnection>())
+}
+
+fn adopt_classes() {
     // All of them before the first slot is changed, which a class that comes later would have from its parent.
     for type_ in [
         GioSocketConnection::static_type(),

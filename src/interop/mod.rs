@@ -16,6 +16,7 @@ use crate::{
     transport::{
         Transport,
         hand_over::{self, Cargo},
+        placeholder,
     },
 };
 use classes::{GioSocketConnection, GioTcpConnection, GioUnixConnection, Twin};
@@ -36,7 +37,7 @@ use classes::{GioSocketConnection, GioTcpConnection, GioUnixConnection, Twin};
 ///
 /// # Errors
 ///
-/// None so far.
+/// `NotSupported` where GObject does not make objects as it does in GLib 2.74, and nothing is adopted.
 ///
 /// # Examples
 ///
@@ -56,12 +57,18 @@ use classes::{GioSocketConnection, GioTcpConnection, GioUnixConnection, Twin};
 /// ```
 #[doc(alias = "gsock_adopt_gio")]
 pub fn adopt_gio() -> Result<(), glib::Error> {
-    adoption::adopt();
-    Ok(())
+    if adoption::adopt() {
+        return Ok(());
+    }
+    Err(glib::Error::new(
+        gio::IOErrorEnum::NotSupported,
+        "This GLib does not make its connections of another type",
+    ))
 }
 
 /// See [`SocketConnectionExt::to_gio`](crate::SocketConnectionExt::to_gio).
-pub(crate) fn to_gio(transport: &Arc<Transport>) -> gio::SocketConnection {
+pub(crate) fn to_gio(connection: &SocketConnection) -> gio::SocketConnection {
+    let transport = &connection.imp().transport();
     let known = transport
         .twin()
         .and_then(|twin| twin.downcast::<gio::SocketConnection>().ok());
@@ -87,8 +94,7 @@ pub(crate) fn to_gio(transport: &Arc<Transport>) -> gio::SocketConnection {
     if let Some(twin) = twin_of(&object) {
         twin.share(transport);
     }
-    let owner = transport.notifier().upgrade();
-    if let Some(owner) = owner.and_downcast_ref::<TcpConnection>()
+    if let Some(owner) = connection.downcast_ref::<TcpConnection>()
         && let Some(tcp) = object.downcast_ref::<gio::TcpConnection>()
     {
         TcpConnectionExt::set_graceful_disconnect(tcp, owner.is_graceful_disconnect());
@@ -128,10 +134,16 @@ impl SocketConnection {
     /// has read the other does not see; state and counters are of what this object does and sees itself. Not so where a class above
     /// GIO's has streams of its own: what passes through them is not for the bare socket.
     ///
+    /// Around a `GTcpWrapperConnection`, whose socket carries what its base stream makes of the bytes, there is none: a critical
+    /// message and a connection that is closed.
+    ///
     /// Either way closing one closes the socket of both, and what is merely dropped leaves it to the other.
     #[doc(alias = "gsock_socket_connection_new_from_gio")]
     pub fn from_gio(connection: &impl IsA<gio::SocketConnection>) -> Self {
         let connection = connection.upcast_ref();
+        if connection.is::<gio::TcpWrapperConnection>() {
+            return Self::of_a_wrapper();
+        }
         let Some(transport) = twin_of(connection).map(|twin| twin.transport(connection)) else {
             return Self::factory_create_connection(&connection.socket());
         };
@@ -143,6 +155,17 @@ impl SocketConnection {
         }
         transport.set_twin(connection.upcast_ref());
         Self::sharing(transport, connection)
+    }
+
+    /// On the bare socket it would put plain text into the middle of what the base stream sends.
+    fn of_a_wrapper() -> Self {
+        glib::g_critical!(
+            "Gsock",
+            "a GTcpWrapperConnection has a socket that is not for plain bytes"
+        );
+        let connection = Self::new(&placeholder());
+        let _ = connection.close(gio::Cancellable::NONE);
+        connection
     }
 
     /// Around a transport that was claimed for it.

@@ -384,12 +384,14 @@ pub trait SocketConnectionExt: IsA<SocketConnection> + 'static {
     /// either closes the socket, and the operations of both answer `Closed`; each object's own `closed` says
     /// so once that object has been closed. Merely dropped, the one that is left goes on.
     ///
+    /// Its streams are the socket's: what a derived class does in streams of its own is not in them.
+    ///
     /// After [`set_socket`](Self::set_socket) it is of no more use, as the halves are not: ask for a new one.
     #[doc(alias = "gsock_socket_connection_to_gio")]
     fn to_gio(&self) -> gio::SocketConnection {
         let imp = self.upcast_ref().imp();
         imp.catch_up();
-        crate::interop::to_gio(&imp.transport())
+        crate::interop::to_gio(self.upcast_ref())
     }
 
     /// The two directions as values of their own, which may be sent to other threads: see [`ReadHalf`] and

@@ -84,6 +84,27 @@ fn a_stream_does_not_keep_its_connection_and_is_closed_with_it() {
     });
 }
 
+/// GIO's own would go on waiting, and keep the socket open for it (SC-27).
+#[test]
+fn a_read_that_waits_ends_when_its_connection_is_dropped() {
+    adopted(|context| {
+        let (connection, mut peer) = adopted_tcp();
+        let ended = std::rc::Rc::new(std::cell::RefCell::new(None));
+        let slot = ended.clone();
+        connection.input_stream().read_bytes_async(
+            8,
+            glib::Priority::DEFAULT,
+            gio::Cancellable::NONE,
+            move |result| *slot.borrow_mut() = Some(result.map(|bytes| bytes.len())),
+        );
+        context.iteration(false);
+        drop(connection);
+        iterate_until(context, || ended.borrow().is_some());
+        assert_fails(ended.take().expect("waited for"), gio::IOErrorEnum::Closed);
+        assert_eq!(read_to_end(&mut peer), b"");
+    });
+}
+
 #[test]
 fn the_one_that_is_left_goes_on_whichever_is_dropped_first() {
     adopted(|_| {

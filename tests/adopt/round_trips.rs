@@ -53,7 +53,8 @@ fn after_one_is_gone_there_is_another() {
         drop(first);
         let second = SocketConnection::from_gio(&connection);
         assert_eq!(second.state(), ConnectionState::Connected);
-        write_all(&second, b"second, ");
+        write_all(&connection, b"second, ");
+        assert_eq!(second.bytes_written(), 15);
         // Whose notifications come, as those of the first did.
         let seen = notifications(&second);
         drop(connection);
@@ -75,6 +76,34 @@ fn the_peers_departure_is_told_to_ours() {
         drop(peer);
         iterate_until(context, || ours.state() == ConnectionState::Disconnected);
         assert!(!ours.is_alive());
+    });
+}
+
+/// Whoever made it, and used it first, is somewhere else.
+#[test]
+fn its_home_is_where_it_was_asked_for() {
+    adopted(|_| {
+        let (connection, peer) = adopted_tcp();
+        let _streams = (connection.input_stream(), connection.output_stream());
+        let there = connection.as_ptr() as usize;
+        std::thread::spawn(move || {
+            let context = glib::MainContext::new();
+            let told = context.with_thread_default(|| {
+                // SAFETY: a live object, as C would use it here.
+                let connection: gio::SocketConnection = unsafe {
+                    glib::translate::from_glib_none(there as *mut gio::ffi::GSocketConnection)
+                };
+                let ours = SocketConnection::from_gio(&connection);
+                let seen = notifications(&ours);
+                drop(peer);
+                iterate_until(&context, || {
+                    seen.borrow().iter().any(|name| name == "alive")
+                });
+            });
+            told.expect("a new context has no owner");
+        })
+        .join()
+        .expect("no panic");
     });
 }
 
