@@ -59,6 +59,8 @@ mod output;
 mod pollable;
 #[path = "parity/results.rs"]
 mod results;
+#[path = "parity/sockets.rs"]
+mod sockets;
 #[path = "parity/splice.rs"]
 mod splice;
 #[path = "parity/states.rs"]
