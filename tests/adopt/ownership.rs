@@ -212,19 +212,25 @@ fn a_dispose_by_hand_lets_go_and_no_more() {
 #[test]
 fn nothing_is_left_of_many() {
     adopted(|context| {
-        let mut before = None;
+        let mut gone = Vec::new();
         for _ in 0..50 {
             let (client, served) = client_and_service(context);
             let ours = SocketConnection::from_gio(&served);
             write_all(&client, b"x");
             assert_eq!(read_some(&ours).expect("sent"), b"x");
-            drop((client, served, ours));
-            // Those of the first round are open, those of GLib and the engine stay.
-            before.get_or_insert_with(open_descriptors);
+            let there_and_back = ours.to_gio();
+            gone.extend([
+                Gone::of(&client),
+                Gone::of(&client.socket()),
+                Gone::of(&served),
+                Gone::of(&served.socket()),
+                Gone::of(&ours),
+                Gone::of(&there_and_back.input_stream()),
+                Gone::of(&there_and_back.output_stream()),
+            ]);
         }
-        let before = before.expect("fifty rounds");
         // Sources of GIO's own hold a socket for an iteration.
-        iterate_until(context, || open_descriptors() <= before);
+        iterate_until(context, || gone.iter().all(Gone::is_gone));
     });
 }
 
