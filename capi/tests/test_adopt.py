@@ -67,6 +67,27 @@ class Adopting(unittest.TestCase):
         self.assertEqual(before[2:], ["streams: GSocketInputStream GTcpConnection"])
         self.assertEqual(after[2:], ["streams: GsockSocketInputStream GsockGioTcpConnection"])
 
+    def test_an_object_of_gios_class_that_is_made_by_hand(self):
+        lines = run(
+            CALL
+            + """
+from gi.repository import Gio
+
+class Derived(Gio.TcpConnection):
+    pass
+
+sock = Gio.Socket.new(Gio.SocketFamily.IPV4, Gio.SocketType.STREAM, Gio.SocketProtocol.TCP)
+for cls in Gio.TcpConnection, Derived:
+    connection = cls(socket=sock, graceful_disconnect=True)
+    assert isinstance(connection, cls)
+    assert connection.get_socket() is sock
+    assert connection.get_graceful_disconnect()
+    print(type(connection.get_input_stream()).__gtype__.name)
+"""
+        )
+        # Of a class of somebody else's nothing is changed.
+        self.assertEqual(lines, ["GsockSocketInputStream", "GSocketInputStream"])
+
     def test_there_and_back(self):
         lines = run(
             CALL
