@@ -32,5 +32,7 @@ mod round_trips;
 mod soup;
 #[path = "adopt/the_types.rs"]
 mod the_types;
+#[path = "adopt/threads.rs"]
+mod threads;
 #[path = "adopt/unmodified.rs"]
 mod unmodified;

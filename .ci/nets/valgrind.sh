@@ -13,7 +13,7 @@ root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 cd "$root" || exit 2
 
 batch=(faults socket_connection subclass tcp_connection home prelude factory abi
-    streams=ends streams=kinds streams=layers streams=sources streams=an_echo)
+    streams=ends streams=kinds streams=layers streams=sources streams=an_echo adopt=ownership)
 limit=300 # seconds, for one file
 at_once=3 # files; they wait, too
 

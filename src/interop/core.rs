@@ -43,6 +43,8 @@ struct Link {
     wire: Arc<Wire>,
     input: OnceCell<Owned<gio::InputStream>>,
     output: OnceCell<Owned<gio::OutputStream>>,
+    /// GIO has made an output stream too, which it keeps.
+    has_gios_stream: AtomicBool,
     /// Keeps the socket open.
     holding: Mutex<Option<Holding>>,
 }
@@ -56,8 +58,20 @@ impl Link {
             wire,
             input: OnceCell::new(),
             output: OnceCell::new(),
+            has_gios_stream: AtomicBool::new(false),
             holding: Mutex::new(Some(holding)),
         }
+    }
+}
+
+impl Link {
+    /// How many references to the socket GIO's part of the object has, and goes with.
+    fn references_of_gios(&self) -> u32 {
+        let has_own_stream = self.output.get().is_some_and(|stream| {
+            let stream = stream.get();
+            stream.ref_count() == 1 && output_stream::has_socket(stream)
+        });
+        1 + u32::from(has_own_stream) + u32::from(self.has_gios_stream.load(Ordering::Acquire))
     }
 }
 
@@ -90,7 +104,13 @@ impl Core {
     pub(super) fn output(&self, object: &gio::SocketConnection) -> &gio::OutputStream {
         let link = self.link(object);
         link.output
-            .get_or_init(|| Owned::new(output_stream::new(object, &link.wire)))
+            .get_or_init(|| {
+                Owned::new(output_stream::new(
+                    object,
+                    &link.wire,
+                    &link.has_gios_stream,
+                ))
+            })
             .get()
     }
 
@@ -149,7 +169,10 @@ impl Core {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        drop(holding);
+        if let Some(holding) = holding {
+            link.transport
+                .let_go_of_gios(holding, link.references_of_gios());
+        }
         self.close_streams(link);
     }
 

@@ -5,7 +5,10 @@
 
 #![allow(unsafe_code, reason = "derives from a class that GIO has for itself")]
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use gio::{ffi as gio_ffi, prelude::*, subclass::prelude::*};
 use glib::{
@@ -93,9 +96,15 @@ mod imp {
     }
 }
 
-/// For `object`, whose transport is on the wire. Closed, if there will be nowhere to write.
-pub(super) fn new(object: &gio::SocketConnection, wire: &Arc<Wire>) -> gio::OutputStream {
-    let Some(transport) = wire.get().filter(|_| is_derivable(object)) else {
+/// For `object`, whose transport is on the wire. Closed, if there will be nowhere to write. `has_gios_stream` is told of a
+/// stream that GIO makes, too.
+pub(super) fn new(
+    object: &gio::SocketConnection,
+    wire: &Arc<Wire>,
+    has_gios_stream: &AtomicBool,
+) -> gio::OutputStream {
+    let is_derivable = || is_derivable(object, has_gios_stream);
+    let Some(transport) = wire.get().filter(|_| is_derivable()) else {
         return SocketOutputStream::new(wire).upcast();
     };
     let stream: GioSocketOutputStream = glib::Object::builder()
@@ -108,13 +117,20 @@ pub(super) fn new(object: &gio::SocketConnection, wire: &Arc<Wire>) -> gio::Outp
     stream.upcast()
 }
 
+/// Whether GIO's part of the stream has a reference to the socket.
+pub(super) fn has_socket(stream: &gio::OutputStream) -> bool {
+    // The other one there may be. This one's type is not asked for: it cannot be made where GIO's is something else.
+    !stream.is::<SocketOutputStream>()
+}
+
 /// Whether GIO's type is what it is taken for: its structures may grow.
-fn is_derivable(object: &gio::SocketConnection) -> bool {
+fn is_derivable(object: &gio::SocketConnection, has_gios_stream: &AtomicBool) -> bool {
     static ANSWER: OnceCell<bool> = OnceCell::new();
     if let Some(answer) = ANSWER.get() {
         return *answer;
     }
     // Outside of the cell: it makes objects.
+    has_gios_stream.store(true, Ordering::Release);
     let answer = gios_type(object).is_some_and(|type_| {
         // SAFETY: all zero is what is filled in.
         let mut sizes: glib::gobject_ffi::GTypeQuery = unsafe { std::mem::zeroed() };

@@ -55,7 +55,12 @@ impl SharedSocket {
     }
 
     pub(super) fn close_if_alone(&self) {
-        if is_last_reference(&self.0) {
+        self.close_if_nobody_beside(1);
+    }
+
+    /// Closes, if there are no more than these references.
+    fn close_if_nobody_beside(&self, references: u32) {
+        if self.0.ref_count() <= references {
             let _ = self.0.close();
         }
     }
@@ -283,6 +288,19 @@ impl Descriptor {
         // Under the lock, or somebody could take a reference in between.
         if let Owner::Socket(socket) = &*self.owner() {
             socket.close_if_alone();
+        }
+    }
+
+    /// Likewise where an object of GIO's class that is going has so many more references, and ours has yet to travel
+    /// home.
+    pub(super) fn close_if_gios_alone(&self, references: u32) {
+        if self.uses.load(Ordering::Acquire) != CLOSED | ABANDONED
+            || self.homeless.load(Ordering::Acquire)
+        {
+            return;
+        }
+        if let Owner::Socket(socket) = &*self.owner() {
+            socket.close_if_nobody_beside(1 + references);
         }
     }
 

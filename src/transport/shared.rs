@@ -52,6 +52,15 @@ impl Transport {
         self.claimed.store(false, Ordering::Release);
     }
 
+    /// The connection of GIO's class that shares it is going, with so many references to the socket of its own: its
+    /// part of [`hold`](Self::hold).
+    pub(crate) fn let_go_of_gios(&self, holding: Holding, references: u32) {
+        drop(holding);
+        if self.orphaned.load(Ordering::SeqCst) && self.holders.load(Ordering::SeqCst) == 0 {
+            self.descriptor.close_if_gios_alone(references);
+        }
+    }
+
     /// The connection of GIO's class that shares it, if it is still there.
     pub(crate) fn twin(&self) -> Option<glib::Object> {
         self.rare

@@ -58,6 +58,27 @@ fn dropped_on_another_thread_the_socket_closes_there() {
     });
 }
 
+/// The socket object may have handlers of whoever shared it, and goes where they belong; its descriptor need not wait.
+#[test]
+fn dropped_on_another_thread_it_is_closed_there_also_once_it_was_shared() {
+    adopted(|_| {
+        let (shared, shared_peer) = adopted_tcp();
+        drop(SocketConnection::from_gio(&shared));
+        let (ours, ours_peer) = connected();
+        let made = ours.to_gio();
+        drop(ours);
+        for (connection, mut peer) in [(shared, shared_peer), (made, ours_peer)] {
+            write_all(&connection, b"x");
+            let carried = Carried(connection);
+            thread::spawn(move || drop(carried))
+                .join()
+                .expect("no panic");
+            // Without an iteration at home.
+            assert_eq!(read_to_end(&mut peer), b"x");
+        }
+    });
+}
+
 /// As C carries an object to another thread.
 struct Carried<T>(T);
 
