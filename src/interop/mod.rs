@@ -41,7 +41,7 @@ use classes::{GioSocketConnection, GioTcpConnection, GioUnixConnection, Twin};
 ///
 /// # Examples
 ///
-/// ```
+/// ```standalone_crate
 /// use gio::prelude::*;
 ///
 /// # fn main() -> Result<(), glib::Error> {
