@@ -43,6 +43,8 @@ macro_rules! on_both {
 
 #[path = "parity/by_hand.rs"]
 mod by_hand;
+#[path = "parity/classes.rs"]
+mod classes;
 #[path = "adopt_parity/differs.rs"]
 mod differs;
 #[path = "parity/facts.rs"]
@@ -67,3 +69,5 @@ mod splice;
 mod states;
 #[path = "parity/tasks.rs"]
 mod tasks;
+#[path = "parity/tcp.rs"]
+mod tcp;

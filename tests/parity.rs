@@ -28,6 +28,8 @@ mod under;
 
 #[path = "parity/by_hand.rs"]
 mod by_hand;
+#[path = "parity/classes.rs"]
+mod classes;
 #[path = "parity/connecting.rs"]
 mod connecting;
 #[path = "parity/connection.rs"]

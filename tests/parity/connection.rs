@@ -1,26 +1,26 @@
 //! `GSocketConnection` fact by fact: its class, closing, the factory.
 
 use std::{
-    cell::RefCell,
     io::{Read, Write},
     mem::MaybeUninit,
     os::fd::AsRawFd,
     process::Command,
     ptr,
-    thread::{self, ThreadId},
+    thread::{self},
 };
 
 use gio::{Cancellable, IOErrorEnum, SocketFamily, SocketType, ffi as gio_ffi, prelude::*};
 use glib::{
     ParamFlags,
-    ffi::{GError, gboolean, gpointer},
+    ffi::gpointer,
     gobject_ffi,
-    translate::{FromGlib, IntoGlib, ToGlibPtr, from_glib_full},
+    translate::{IntoGlib, ToGlibPtr, from_glib_full},
 };
 use gsock::SocketConnection;
 
 use crate::{
     by_hand::signals_of,
+    classes::{closes, slots_of, with_counting_close},
     connecting::{keep, kept},
     differs::differs,
     support::*,
@@ -50,21 +50,6 @@ on_both!(
 );
 
 // --- The class -----------------------------------------------------------------------------------
-
-/// The slots of `GIOStream` that a class has: of the two streams, then of closing.
-pub(crate) fn slots_of(type_: glib::Type) -> [usize; 5] {
-    let class = glib::Class::<gio::IOStream>::from_type(type_).expect("a class of streams");
-    let class = ptr::from_ref(&*class).cast::<gio_ffi::GIOStreamClass>();
-    // SAFETY: the class struct of a class below GIOStream begins with GIOStream's.
-    let class = unsafe { &*class };
-    [
-        class.get_input_stream.map_or(0, |slot| slot as usize),
-        class.get_output_stream.map_or(0, |slot| slot as usize),
-        class.close_fn.map_or(0, |slot| slot as usize),
-        class.close_async.map_or(0, |slot| slot as usize),
-        class.close_finish.map_or(0, |slot| slot as usize),
-    ]
-}
 
 fn sc_1_it_is_a_class_below_giostream_for_sockets_of_any_kind(side: Side, _: &glib::MainContext) {
     let type_ = side.base();
@@ -242,63 +227,6 @@ fn sc_25_an_asynchronous_close_has_closed_the_socket_when_it_returns(
     assert!(!closing.is_set());
     assert_eq!(closing.wait(context), Done);
     assert!(under.is_closed());
-}
-
-thread_local! {
-    static CLOSES: RefCell<Vec<ThreadId>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Counts on the thread that calls, and chains up.
-unsafe extern "C" fn counting_close(
-    stream: *mut gio_ffi::GIOStream,
-    cancellable: *mut gio_ffi::GCancellable,
-    failure: *mut *mut GError,
-) -> gboolean {
-    CLOSES.with_borrow_mut(|closes| closes.push(thread::current().id()));
-    // SAFETY: a live instance of a class made by `with_counting_close`, whose parent is one of
-    // connections; the caller's arguments are passed on.
-    unsafe {
-        let class = *stream.cast::<gpointer>();
-        let parent = gobject_ffi::g_type_class_peek_parent(class);
-        let close = (*parent.cast::<gio_ffi::GIOStreamClass>()).close_fn;
-        close.expect("every connection can close")(stream, cancellable, failure)
-    }
-}
-
-unsafe extern "C" fn init_with_counting_close(class: gpointer, _: gpointer) {
-    // SAFETY: GObject initialises a class once, alone; it begins with GIOStream's.
-    unsafe { (*class.cast::<gio_ffi::GIOStreamClass>()).close_fn = Some(counting_close) };
-}
-
-/// A class as C makes it, below `parent`, that overrides the blocking close alone.
-pub(crate) fn with_counting_close(parent: glib::Type) -> glib::Type {
-    let name = format!("TestParityCounting{}", parent.name());
-    if let Some(type_) = glib::Type::from_name(&name) {
-        return type_;
-    }
-    let _parents_class = glib::Class::<gio::IOStream>::from_type(parent);
-    let mut query = MaybeUninit::<gobject_ffi::GTypeQuery>::zeroed();
-    // SAFETY: a registered type, and room for the answer.
-    unsafe { gobject_ffi::g_type_query(parent.into_glib(), query.as_mut_ptr()) };
-    // SAFETY: filled in, and valid when zero.
-    let query = unsafe { query.assume_init() };
-    // SAFETY: the sizes are the parent's, which is derivable.
-    unsafe {
-        glib::Type::from_glib(gobject_ffi::g_type_register_static_simple(
-            parent.into_glib(),
-            name.to_glib_none().0,
-            query.class_size,
-            Some(init_with_counting_close),
-            query.instance_size,
-            None,
-            0,
-        ))
-    }
-}
-
-/// On which threads the overridden close ran since the last look.
-pub(crate) fn closes() -> Vec<ThreadId> {
-    CLOSES.take()
 }
 
 fn sc_25_an_overridden_close_is_called_by_either_close(side: Side, context: &glib::MainContext) {
@@ -558,4 +486,35 @@ fn sc_33_a_connection_is_made_by_what_its_socket_is_and_keeps_it(
         drop(under);
         assert!(gone.is_gone());
     }
+}
+
+/// TCP-11a, F-23.
+#[test]
+fn differs_f23_an_asynchronous_graceful_close_calls_an_overridden_close() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, context| {
+                let type_ = with_counting_close(side.tcp());
+                let make = || {
+                    let (mut peer, fd) = tcp_pair();
+                    let socket = gio::Socket::from_fd(fd).unwrap();
+                    let under = side.of_type(type_, &socket);
+                    under.set_graceful(true);
+                    let peers = thread::spawn(move || assert_eq!(read_to_end(&mut peer), b""));
+                    (under, peers)
+                };
+                let (under, peers) = make();
+                under.close(Cancellable::NONE).unwrap();
+                peers.join().unwrap();
+                let blocking = closes().len();
+                let (under, peers) = make();
+                assert_eq!(under.start_close(None).wait(context), Done);
+                peers.join().unwrap();
+                (blocking, closes().len())
+            },
+            (1, 0),
+            (1, 1),
+        );
+    });
 }

@@ -11,12 +11,7 @@ use gio::{Cancellable, IOErrorEnum, prelude::*};
 use glib::ParamFlags;
 
 use crate::{
-    by_hand::signals_of,
-    connection::{closes, slots_of, with_counting_close},
-    differs::differs,
-    support::*,
-    tools::*,
-    under::*,
+    by_hand::signals_of, classes::slots_of, differs::differs, support::*, tools::*, under::*,
 };
 
 on_both!(
@@ -273,37 +268,6 @@ fn differs_f12_an_asynchronous_graceful_close_after_a_reset_closes() {
             },
             (Fails(IOErrorEnum::NotConnected), false),
             (Fails(IOErrorEnum::NotConnected), true),
-        );
-    });
-}
-
-/// TCP-11a, F-23.
-#[test]
-fn differs_f23_an_asynchronous_graceful_close_calls_an_overridden_close() {
-    on_private_context(|context| {
-        differs(
-            context,
-            |side, context| {
-                let type_ = with_counting_close(side.tcp());
-                let make = || {
-                    let (mut peer, fd) = tcp_pair();
-                    let socket = gio::Socket::from_fd(fd).unwrap();
-                    let under = side.of_type(type_, &socket);
-                    under.set_graceful(true);
-                    let peers = thread::spawn(move || assert_eq!(read_to_end(&mut peer), b""));
-                    (under, peers)
-                };
-                let (under, peers) = make();
-                under.close(Cancellable::NONE).unwrap();
-                peers.join().unwrap();
-                let blocking = closes().len();
-                let (under, peers) = make();
-                assert_eq!(under.start_close(None).wait(context), Done);
-                peers.join().unwrap();
-                (blocking, closes().len())
-            },
-            (1, 0),
-            (1, 1),
         );
     });
 }

@@ -12,7 +12,7 @@ use gio::{Cancellable, IOErrorEnum, SocketFamily, SocketType, prelude::*};
 use gsock::{UnixConnection, prelude::*};
 
 use crate::{
-    by_hand::signals_of, connection::slots_of, differs::differs, support::*, tools::*, under::*,
+    by_hand::signals_of, classes::slots_of, differs::differs, support::*, tools::*, under::*,
     unix_tools::*,
 };
 
