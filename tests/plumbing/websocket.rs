@@ -9,6 +9,7 @@ use std::{
 };
 
 use gio::prelude::*;
+use gsock::prelude::*;
 
 use crate::{pairs::*, soup::*, support::*, tools::*, under::*};
 
@@ -113,5 +114,7 @@ fn a_client_ends_its_side_over_gios_class_and_leaves_that_to_the_server_over_our
             wrapper.upcast()
         };
         assert!(ends_before_the_server(Side::Ours, wrapped, context));
+        let shared = |under: &Under| under.ours().to_gio().upcast();
+        assert!(ends_before_the_server(Side::Ours, shared, context));
     });
 }

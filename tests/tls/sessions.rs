@@ -149,3 +149,19 @@ fn a_tcp_wrapper_around_ours_goes_on_with_a_session() {
         }
     });
 }
+
+#[test]
+fn what_to_gio_makes_of_ours_goes_on_with_a_session() {
+    to_the_end(|_| {
+        let mut under = Vec::new();
+        let kinds = two_clients_that(|socket, authority| {
+            let ours = Side::Ours.around(socket);
+            under.push(ours.ours().clone());
+            client_over(ours.ours().to_gio().upcast_ref(), authority)
+        });
+        assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed]);
+        for ours in under {
+            assert!(ours.bytes_written() > 0);
+        }
+    });
+}
