@@ -71,6 +71,14 @@ pub(crate) fn not_owned() -> glib::Error {
     )
 }
 
+/// What lies over the socket, TLS or whatever it is, would be torn.
+pub(crate) fn overlaid() -> glib::Error {
+    glib::Error::new(
+        gio::IOErrorEnum::NotSupported,
+        "The bytes of this connection's socket belong to its base stream",
+    )
+}
+
 pub(crate) fn not_connected() -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::NotConnected, "Socket is not connected")
 }

@@ -19,6 +19,7 @@ mod socket_output_stream;
 #[path = "../subclass/mod.rs"]
 pub mod subclass;
 mod tcp_connection;
+mod tcp_wrapper_connection;
 mod thread;
 mod transport;
 mod unix_connection;
@@ -28,6 +29,7 @@ pub use halves::{ReadHalf, WriteHalf};
 pub use relay::{Relayed, relay};
 pub use socket_connection::{SocketConnection, SocketConnectionExt};
 pub use tcp_connection::{KeepaliveParams, Liveness, TcpConnection, TcpConnectionExt};
+pub use tcp_wrapper_connection::{TcpWrapperConnection, TcpWrapperConnectionExt};
 pub use transport::ConnectionState;
 #[doc(hidden)]
 pub use unix_connection::UnixOperation;

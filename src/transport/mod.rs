@@ -40,7 +40,7 @@ use once_cell::sync::OnceCell;
 pub(crate) use address::{KeptAddress, NativeAddress};
 pub(crate) use connect::Connect;
 pub(crate) use descriptor::{Use, placeholder, socket_in};
-pub(crate) use drain::Drain;
+pub(crate) use drain::{DRAIN_SECONDS, Drain};
 pub(crate) use holding::Holding;
 pub(crate) use io::{Attempted, Patience};
 pub(crate) use kind::{Bare, Kind, kind_of_socket};
@@ -105,6 +105,8 @@ pub(crate) struct Transport {
     holders: AtomicU32,
     /// The connection is gone.
     orphaned: AtomicBool,
+    /// Another stream lies over the socket, and what passes through it is that stream's.
+    overlaid: AtomicBool,
 }
 
 impl Transport {
@@ -165,6 +167,7 @@ impl Transport {
             detached: AtomicBool::new(true),
             holders: AtomicU32::new(0),
             orphaned: AtomicBool::new(false),
+            overlaid: AtomicBool::new(false),
         })
     }
 
@@ -254,6 +257,16 @@ impl Transport {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.descriptor.is_closed()
+    }
+
+    /// From now on the bytes of this socket are those of a stream over it.
+    pub(crate) fn overlay(&self) {
+        self.overlaid.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn is_overlaid(&self) -> bool {
+        self.overlaid.load(Ordering::Acquire)
     }
 
     /// The number, for somebody else to use: in the mode in which a `GSocket` has its descriptor.
