@@ -217,6 +217,8 @@ impl Limit {
                 }
                 seen.has_passed.store(true, Ordering::Release);
                 seen.cancellable.cancel();
+                // In use, so that it is shut down first: who waits in a call does not see a descriptor go.
+                let _used = transport.enter();
                 let _ = transport.close();
             })
             .map_err(|failure| error::from_errno(failure.raw_os_error().unwrap_or(libc::EAGAIN)))?;

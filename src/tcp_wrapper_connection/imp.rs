@@ -109,6 +109,9 @@ impl IOStreamImpl for TcpWrapperConnection {
     /// Closes the base stream, then the socket whatever has become of that.
     fn close(&self, cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
         let closed = self.close_base(cancellable);
+        let transport = self.transport();
+        // Whoever is still at it down there may wait in a call that does not see a descriptor go.
+        let _used = (!self.base().is_closed() && !self.is_disposing()).then(|| transport.enter());
         self.obj().upcast_ref::<TcpConnection>().imp().set_drained();
         // The first error is the one to report.
         closed.and(self.parent_close(cancellable))
@@ -128,6 +131,10 @@ impl TcpWrapperConnection {
             Owned::new(stream.upcast())
         };
         self.base.get_or_init(stand_in).get()
+    }
+
+    fn is_disposing(&self) -> bool {
+        self.obj().upcast_ref::<TcpConnection>().imp().is_disposing()
     }
 
     fn transport(&self) -> Arc<Transport> {
@@ -158,7 +165,7 @@ impl TcpWrapperConnection {
     }
 
     fn close_base(&self, cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
-        if self.obj().upcast_ref::<TcpConnection>().imp().is_disposing() {
+        if self.is_disposing() {
             self.give_base_up();
             return Ok(());
         }
