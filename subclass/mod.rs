@@ -54,7 +54,8 @@ pub(crate) mod unix_connection;
 pub use socket_connection::{SocketConnectionImpl, SocketConnectionImplExt, UnitFuture};
 pub use structs::{
     SocketConnectionClass, SocketConnectionInstance, TcpConnectionClass, TcpConnectionInstance,
-    TcpWrapperConnectionClass, TcpWrapperConnectionInstance, UnixConnectionClass, UnixConnectionInstance,
+    TcpWrapperConnectionClass, TcpWrapperConnectionInstance, UnixConnectionClass,
+    UnixConnectionInstance,
 };
 pub use tcp_connection::TcpConnectionImpl;
 pub use tcp_wrapper_connection::TcpWrapperConnectionImpl;
@@ -65,7 +66,7 @@ pub mod prelude {
     pub use gio::subclass::prelude::*;
 
     pub use super::{
-        SocketConnectionImpl, SocketConnectionImplExt, TcpConnectionImpl,
-        TcpWrapperConnectionImpl, UnitFuture, UnixConnectionImpl,
+        SocketConnectionImpl, SocketConnectionImplExt, TcpConnectionImpl, TcpWrapperConnectionImpl,
+        UnitFuture, UnixConnectionImpl,
     };
 }

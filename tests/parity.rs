@@ -64,3 +64,5 @@ mod tasks;
 mod tcp;
 #[path = "parity/unix.rs"]
 mod unix;
+#[path = "parity/wrapper.rs"]
+mod wrapper;

@@ -12,4 +12,5 @@ mod export;
 mod fence;
 mod socket_connection;
 mod tcp_connection;
+mod tcp_wrapper_connection;
 mod unix_connection;

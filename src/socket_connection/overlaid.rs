@@ -175,7 +175,10 @@ impl Waiting {
                     && (!is_mine(one) || waits && one.1.context().as_ref() == Some(&context))
             });
             *all = kept;
-            (all.iter().filter(|one| is_mine(one)).cloned().collect(), ended)
+            (
+                all.iter().filter(|one| is_mine(one)).cloned().collect(),
+                ended,
+            )
         };
         for (_, source) in ended {
             source.destroy();

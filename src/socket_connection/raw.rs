@@ -261,11 +261,7 @@ unsafe fn answer(data: gpointer, moved: isize, failure: *mut glib::ffi::GError) 
     reply.answer(Err(unsafe { from_glib_full(failure) }));
 }
 
-unsafe extern "C" fn has_read(
-    stream: *mut GObject,
-    result: *mut GAsyncResult,
-    data: gpointer,
-) {
+unsafe extern "C" fn has_read(stream: *mut GObject, result: *mut GAsyncResult, data: gpointer) {
     let mut failure = ptr::null_mut();
     // SAFETY: GIO's own arguments, passed on.
     let moved =
@@ -274,11 +270,7 @@ unsafe extern "C" fn has_read(
     unsafe { answer(data, moved, failure) };
 }
 
-unsafe extern "C" fn has_written(
-    stream: *mut GObject,
-    result: *mut GAsyncResult,
-    data: gpointer,
-) {
+unsafe extern "C" fn has_written(stream: *mut GObject, result: *mut GAsyncResult, data: gpointer) {
     let mut failure = ptr::null_mut();
     // SAFETY: GIO's own arguments, passed on.
     let moved =

@@ -108,13 +108,14 @@ impl IOStreamImpl for TcpWrapperConnection {
 
     /// Closes the base stream, then the socket whatever has become of that.
     fn close(&self, cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
-        let closed = self.close_base(cancellable);
+        let base_closed = self.close_base(cancellable);
         let transport = self.transport();
         // Whoever is still at it down there may wait in a call that does not see a descriptor go.
         let _used = (!self.base().is_closed() && !self.is_disposing()).then(|| transport.enter());
         self.obj().upcast_ref::<TcpConnection>().imp().set_drained();
+        let closed = self.parent_close(cancellable);
         // The first error is the one to report.
-        closed.and(self.parent_close(cancellable))
+        base_closed.and(closed)
     }
 }
 
@@ -134,7 +135,10 @@ impl TcpWrapperConnection {
     }
 
     fn is_disposing(&self) -> bool {
-        self.obj().upcast_ref::<TcpConnection>().imp().is_disposing()
+        self.obj()
+            .upcast_ref::<TcpConnection>()
+            .imp()
+            .is_disposing()
     }
 
     fn transport(&self) -> Arc<Transport> {

@@ -28,7 +28,10 @@ fn halves_are_refused_and_move_nothing() {
                 read.peek(&mut [0; 8]).await.map(drop),
                 read.readable().await,
                 write.write(b"raw").await.map(drop),
-                write.write_vectored(&[io::IoSlice::new(b"raw")]).await.map(drop),
+                write
+                    .write_vectored(&[io::IoSlice::new(b"raw")])
+                    .await
+                    .map(drop),
                 write.write_all(b"raw").await,
                 write.writable().await,
                 write.shutdown().await,
@@ -93,7 +96,9 @@ fn the_direct_entry_goes_through_the_base_stream() {
         assert_eq!(sent.take().expect("ended").expect("room"), 6);
         block_on(
             context,
-            wrapper.output_stream().flush_future(glib::Priority::DEFAULT),
+            wrapper
+                .output_stream()
+                .flush_future(glib::Priority::DEFAULT),
         )
         .expect("room");
 
@@ -210,8 +215,14 @@ fn a_base_stream_that_cannot_be_polled_says_so() {
             let mut ours = &ours;
             (ours.read(&mut [0; 8]).await, ours.write(b"raw").await)
         });
-        assert_eq!(read.expect_err("not pollable").kind(), io::ErrorKind::Unsupported);
-        assert_eq!(write.expect_err("not pollable").kind(), io::ErrorKind::Unsupported);
+        assert_eq!(
+            read.expect_err("not pollable").kind(),
+            io::ErrorKind::Unsupported
+        );
+        assert_eq!(
+            write.expect_err("not pollable").kind(),
+            io::ErrorKind::Unsupported
+        );
         let read = wrapper.input_stream().read_bytes(64, NONE).expect("bytes");
         assert_eq!(&*read, b"there");
     });
@@ -224,7 +235,9 @@ fn a_relay_goes_through_the_base_stream() {
         let (plain, mut near) = connected();
         let far = thread::spawn(move || {
             let (far, _connection) = zipped_peer(far);
-            far.output_stream().write_all(b"answer", NONE).expect("room");
+            far.output_stream()
+                .write_all(b"answer", NONE)
+                .expect("room");
             far.output_stream().close(NONE).expect("room");
             let mut buffer = [0; 64];
             let (count, failure) = far

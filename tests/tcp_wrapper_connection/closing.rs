@@ -13,7 +13,8 @@ fn a_close_closes_the_base_stream_first_then_the_socket() {
     on_private_context(|context| {
         for form in FORMS {
             let (wrapper, base, mut peer) = wrapped_polite();
-            form.close(context, &wrapper).expect("nothing is in the way");
+            form.close(context, &wrapper)
+                .expect("nothing is in the way");
             assert_closed(&wrapper);
             assert!(base.is_closed());
             assert!(base.input_stream().is_closed());
@@ -34,7 +35,8 @@ fn a_close_sends_what_the_base_stream_has_kept_back() {
                 .output_stream()
                 .write_all(b"kept back", NONE)
                 .expect("room");
-            form.close(context, &wrapper).expect("nothing is in the way");
+            form.close(context, &wrapper)
+                .expect("nothing is in the way");
             assert_closed(&wrapper);
             let (peer, _connection) = zipped_peer(peer);
             let mut buffer = [0; 32];
@@ -69,7 +71,11 @@ fn an_asynchronous_close_is_pending_until_its_callback() {
             seen.borrow().iter().any(|name| name == "closed")
         });
         iterate_for(context, Duration::from_millis(20));
-        let told = seen.borrow().iter().filter(|name| *name == "closed").count();
+        let told = seen
+            .borrow()
+            .iter()
+            .filter(|name| *name == "closed")
+            .count();
         assert_eq!(told, 1);
         wrapper.close(NONE).expect("closed already");
         end_close(context, &begin_close(&wrapper, None)).expect("closed already");
@@ -139,7 +145,8 @@ fn a_base_stream_that_was_closed_before_is_left_alone() {
                 wrapper.input_stream().read(&mut [0], NONE),
                 gio::IOErrorEnum::Closed,
             );
-            form.close(context, &wrapper).expect("nothing is in the way");
+            form.close(context, &wrapper)
+                .expect("nothing is in the way");
             assert_closed(&wrapper);
             assert_eq!(base.closes(), 1);
             assert_eq!(read_to_end(&mut peer), b"BYE");
@@ -163,7 +170,8 @@ fn a_base_stream_may_be_a_connection_over_the_same_socket() {
                 // Both see the peer, and one descriptor does for both.
                 assert!(wrapper.is_alive() && connection.is_alive());
                 let peer = thread::spawn(move || read_to_end(&mut peer));
-                form.close(context, &wrapper).expect("nothing is in the way");
+                form.close(context, &wrapper)
+                    .expect("nothing is in the way");
                 assert_closed(&wrapper);
                 assert!(connection.is_closed());
                 assert_eq!(peer.join().expect("no panic"), b"by way of it");
@@ -217,7 +225,7 @@ fn a_cancelled_close_does_not_wait_for_a_base_stream_that_does_not_listen() {
         cancellable.cancel();
         assert_fails(end_close(context, &outcome), gio::IOErrorEnum::Cancelled);
         assert_closed(&wrapper);
-        // GIO's own read does not see that its descriptor is closed; ours has shut it down before.
+        // It was shut down, not only closed, under the read.
         iterate_until(context, || base.is_closed());
     });
 }

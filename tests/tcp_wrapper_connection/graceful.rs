@@ -48,7 +48,13 @@ fn talkative(peer: TcpStream) -> (thread::JoinHandle<Vec<u8>>, Arc<AtomicBool>) 
             .socket()
             .shutdown(false, true)
             .expect("still connected");
-        assert_eq!(connection.socket().receive(&mut [0][..], NONE).expect("an end"), 0);
+        assert_eq!(
+            connection
+                .socket()
+                .receive(&mut [0][..], NONE)
+                .expect("an end"),
+            0
+        );
         buffer
     });
     (handle, closing)

@@ -234,7 +234,7 @@ glib::wrapper! {
 fn a_derived_class_has_the_base_streams_too_and_its_close_is_called_once() {
     on_private_context(|context| {
         for form in FORMS {
-            let (connection, mut peer) = connected();
+            let (connection, mut peer) = connected_to_outlive();
             let base = polite(&connection);
             let derived: Derived = glib::Object::builder()
                 .property("base-io-stream", &base)
