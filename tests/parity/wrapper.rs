@@ -6,7 +6,9 @@ use gio::{Cancellable, IOErrorEnum, SocketFamily, SocketType, prelude::*};
 use glib::translate::{ToGlibPtr, from_glib_full};
 use gsock::{TcpConnection, TcpWrapperConnection};
 
-use crate::{by_hand::signals_of, connection::slots_of, differs::differs, support::*, under::*};
+use crate::{
+    by_hand::signals_of, connection::slots_of, differs::differs, support::*, tools::Slot, under::*,
+};
 
 on_both!(
     wrap_1_it_is_a_tcp_connection_without_signals,
@@ -247,6 +249,37 @@ fn differs_f13_a_graceful_close_reads_what_still_comes_from_the_base_stream() {
                 },
                 Done,
                 Fails(IOErrorEnum::InvalidData),
+            );
+        }
+    });
+}
+
+/// WRAP-7: bytes that a reader of the stream waits for are not taken away under it.
+#[test]
+fn differs_f13_a_graceful_close_does_not_read_beside_a_reader() {
+    on_private_context(|context| {
+        for is_async in [false, true] {
+            differs(
+                context,
+                |side, context| {
+                    let (under, base, mut peer) = wrapped(side);
+                    under.set_graceful(true);
+                    let reading = Slot::new();
+                    let put = reading.put();
+                    base.input_stream()
+                        .read_bytes_async(8, DEFAULT, NOBODY, move |read| put(read.is_ok()));
+                    iterate_for(context, Duration::from_millis(5));
+                    let peer = thread::spawn(move || read_to_end(&mut peer));
+                    let outcome = close(&under, is_async, context);
+                    assert!(under.socket().is_closed());
+                    reading.wait(context);
+                    peer.join().unwrap();
+                    // What GIO leaves to its own.
+                    let _ = base.close(NOBODY);
+                    outcome
+                },
+                Done,
+                Fails(IOErrorEnum::Pending),
             );
         }
     });

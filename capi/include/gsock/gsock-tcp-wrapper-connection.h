@@ -59,7 +59,7 @@ struct _GsockTcpWrapperConnectionClass
  *
  * Makes a connection out of @base_io_stream, which is closed with it.
  *
- * Returns: (transfer full) (type GsockTcpWrapperConnection): the connection
+ * Returns: (transfer full): the connection
  *
  * Since: 0.2
  */
