@@ -9,6 +9,7 @@ mod factory;
 mod fork;
 mod halves;
 mod home;
+mod io_stream_adapter;
 mod operation;
 pub mod prelude;
 mod reactor;
@@ -26,6 +27,7 @@ mod unix_connection;
 mod vfunc;
 
 pub use halves::{ReadHalf, WriteHalf};
+pub use io_stream_adapter::IoStreamAdapter;
 pub use relay::{Relayed, relay};
 pub use socket_connection::{SocketConnection, SocketConnectionExt};
 pub use tcp_connection::{KeepaliveParams, Liveness, TcpConnection, TcpConnectionExt};
