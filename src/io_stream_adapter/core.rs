@@ -51,7 +51,9 @@ enum Stage {
         is_missed: bool,
     },
     /// Closed, or broken by a panic.
-    Gone { has_panicked: bool },
+    Gone {
+        has_panicked: bool,
+    },
 }
 
 /// What was read before somebody asked for it.

@@ -1,6 +1,9 @@
 //! Memory that C lends for as long as an operation takes.
 
-#![allow(unsafe_code, reason = "the memory is C's: whoever calls vouches for it")]
+#![allow(
+    unsafe_code,
+    reason = "the memory is C's: whoever calls vouches for it"
+)]
 
 use std::{ptr, slice};
 

@@ -4,7 +4,7 @@ use std::{io::Write, thread, time::Duration};
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use gio::prelude::*;
-use gsock::{IoStreamAdapter, prelude::*};
+use gsock::IoStreamAdapter;
 
 use crate::{support::*, tools::*};
 
@@ -50,7 +50,10 @@ fn a_blocking_read_waits_for_a_connection_of_this_crate() {
         let read = stream.input_stream().read_bytes(16, NONE).expect("bytes");
         assert_eq!(&*read, b"at last");
         let much = vec![b'x'; 4 << 20];
-        stream.output_stream().write_all(&much, NONE).expect("it reads");
+        stream
+            .output_stream()
+            .write_all(&much, NONE)
+            .expect("it reads");
         stream.close(NONE).expect("nothing is in the way");
         // The connection was not closed, but has ended what it sends.
         assert!(!connection.is_closed());

@@ -19,7 +19,9 @@ fn a_close_ends_what_is_sent_and_drops_the_stream() {
             output.write_all(b"all", NONE).expect("room");
             match form {
                 0 => stream.close(NONE).expect("nothing is in the way"),
-                1 => block_on(context, stream.close_future(DEFAULT)).expect("nothing is in the way"),
+                1 => {
+                    block_on(context, stream.close_future(DEFAULT)).expect("nothing is in the way")
+                }
                 _ => {
                     // By hand, one after the other.
                     block_on(context, output.close_future(DEFAULT)).expect("nothing is in the way");
@@ -64,10 +66,15 @@ fn a_close_waits_for_the_stream_and_can_be_cancelled() {
     on_private_context(|context| {
         let (ours, mut theirs) = pipe(64);
         let stream = IoStreamAdapter::new(ours.lingering());
-        stream.output_stream().write_all(b"read me", NONE).expect("room");
+        stream
+            .output_stream()
+            .write_all(b"read me", NONE)
+            .expect("room");
         let closed = Slot::default();
         let put = closed.clone();
-        stream.close_async(DEFAULT, NONE, move |result| *put.borrow_mut() = Some(result));
+        stream.close_async(DEFAULT, NONE, move |result| {
+            *put.borrow_mut() = Some(result)
+        });
         iterate_for(context, Duration::from_millis(10));
         assert!(closed.borrow().is_none());
         block_on(context, async move {
@@ -79,7 +86,10 @@ fn a_close_waits_for_the_stream_and_can_be_cancelled() {
         let (ours, _theirs) = pipe(64);
         let (ours, dropped) = Noted::new(ours.lingering());
         let stream = IoStreamAdapter::new(ours);
-        stream.output_stream().write_all(b"read me", NONE).expect("room");
+        stream
+            .output_stream()
+            .write_all(b"read me", NONE)
+            .expect("room");
         let cancellable = gio::Cancellable::new();
         let closed = Slot::default();
         let put = closed.clone();

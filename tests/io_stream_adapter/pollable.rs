@@ -109,7 +109,10 @@ fn a_source_fires_at_the_end_and_once_after_a_close() {
         fires(&source, context);
         drop(theirs);
         iterate_until(context, || count.get() >= 2);
-        assert_eq!(input.read_nonblocking(&mut [0; 4], NONE).expect("the end"), 0);
+        assert_eq!(
+            input.read_nonblocking(&mut [0; 4], NONE).expect("the end"),
+            0
+        );
         source.destroy();
 
         let (source, count) = count_source(&input, None);

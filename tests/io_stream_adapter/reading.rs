@@ -17,11 +17,7 @@ fn gios_lines_are_read_over_a_pipe_of_futures() {
         let seen = Rc::new(RefCell::new(Vec::new()));
         let slot = seen.clone();
         context.spawn_local(async move {
-            while let Some(line) = lines
-                .read_line_utf8_future(DEFAULT)
-                .await
-                .expect("text")
-            {
+            while let Some(line) = lines.read_line_utf8_future(DEFAULT).await.expect("text") {
                 slot.borrow_mut().push(line.to_string());
             }
             slot.borrow_mut().push("end".to_owned());
@@ -35,7 +31,12 @@ fn gios_lines_are_read_over_a_pipe_of_futures() {
         iterate_until(context, || seen.borrow().len() == 4);
         assert_eq!(
             *seen.borrow(),
-            ["the first line", "the second, which is longer", "last", "end"]
+            [
+                "the first line",
+                "the second, which is longer",
+                "last",
+                "end"
+            ]
         );
         assert!(!has_worker_thread());
     });

@@ -26,7 +26,10 @@ fn elsewhere_a_stream_that_is_not_send_is_not_supported() {
         let (ours, dropped) = Noted::new(ours);
         let stream = IoStreamAdapter::new(ours);
         block_on(context, async move {
-            theirs.write_all(b"for the right thread").await.expect("room");
+            theirs
+                .write_all(b"for the right thread")
+                .await
+                .expect("room");
             std::mem::forget(theirs);
         });
         // Also what was read ahead.
@@ -110,7 +113,10 @@ fn a_stream_that_is_send_is_used_by_any_thread_in_turn_and_at_once() {
         let [reader, writer] = carried;
         let writing = thread::spawn(move || {
             let stream = writer.get();
-            stream.output_stream().write_all(&much, NONE).expect("it reads");
+            stream
+                .output_stream()
+                .write_all(&much, NONE)
+                .expect("it reads");
             let closed = stream.output_stream().close(NONE);
             closed.expect("nothing is in the way");
             Carried(stream)

@@ -12,7 +12,7 @@ use futures_rustls::{
     },
 };
 use gio::prelude::*;
-use gsock::{IoStreamAdapter, SocketConnection, prelude::*};
+use gsock::{IoStreamAdapter, SocketConnection};
 
 use crate::{support::*, tools::*};
 
@@ -93,7 +93,8 @@ fn gios_lines_are_read_through_rustls_over_a_connection() {
                     output.flush(NONE).expect("room");
                     lines.read_line_utf8(NONE)
                 } else {
-                    let written = output.write_bytes_future(&glib::Bytes::from(sent.as_bytes()), DEFAULT);
+                    let written =
+                        output.write_bytes_future(&glib::Bytes::from(sent.as_bytes()), DEFAULT);
                     let count = block_on(context, written).expect("room");
                     assert_eq!(count.unsigned_abs(), sent.len());
                     block_on(context, output.flush_future(DEFAULT)).expect("room");

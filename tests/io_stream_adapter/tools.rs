@@ -43,7 +43,7 @@ pub(crate) fn pipe(room: usize) -> (End, End) {
         }))
     };
     let (one, other) = (flow(), flow());
-    let end = |incoming: &Arc<_>, outgoing: &Arc<_>| End {
+    let end = |incoming: &Arc<Mutex<Flow>>, outgoing: &Arc<Mutex<Flow>>| End {
         incoming: incoming.clone(),
         outgoing: outgoing.clone(),
         lingers: false,
@@ -52,11 +52,9 @@ pub(crate) fn pipe(room: usize) -> (End, End) {
 }
 
 impl End {
-    pub(crate) fn lingering(self) -> Self {
-        Self {
-            lingers: true,
-            ..self
-        }
+    pub(crate) fn lingering(mut self) -> Self {
+        self.lingers = true;
+        self
     }
 
     /// How many wakers are remembered.
