@@ -47,6 +47,8 @@ enum Stage {
     Here(Held),
     /// Being polled, by somebody on this thread or another.
     Away {
+        /// By this thread.
+        by: usize,
         /// Somebody else has come meanwhile.
         is_missed: bool,
     },
@@ -135,8 +137,16 @@ impl Core {
     }
 
     /// Whether there is nothing to wait for any more: the next operation says so.
-    pub(super) fn is_of_no_use(&self) -> bool {
-        self.is_elsewhere() || matches!(self.state().stream, Stage::Gone { .. })
+    pub(super) fn is_of_no_use(&self, side: Side) -> bool {
+        let state = self.state();
+        self.is_elsewhere()
+            || state.closed[side as usize]
+            || matches!(state.stream, Stage::Gone { .. })
+    }
+
+    /// Whether this is the stream's own poll, which nobody can wait for inside of it.
+    pub(super) fn is_polled_here(&self) -> bool {
+        matches!(self.state().stream, Stage::Away { by, .. } if by == thread::here())
     }
 
     fn waiters(&self, side: Side) -> &Arc<Waiters> {
@@ -162,7 +172,7 @@ impl Core {
             let mut state = self.state();
             match &mut state.stream {
                 Stage::Here(_) => {}
-                Stage::Away { is_missed } => {
+                Stage::Away { is_missed, .. } => {
                     *is_missed = true;
                     return Polled::Pending;
                 }
@@ -177,7 +187,10 @@ impl Core {
                     return Polled::Refused(failure);
                 }
             }
-            let away = Stage::Away { is_missed: false };
+            let away = Stage::Away {
+                by: thread::here(),
+                is_missed: false,
+            };
             match std::mem::replace(&mut state.stream, away) {
                 Stage::Here(held) => held,
                 // Seen above, under the same lock.
@@ -208,7 +221,13 @@ impl Core {
     fn put_back(&self, held: Held, has_panicked: bool) {
         let (is_missed, ended) = {
             let mut state = self.state();
-            let is_missed = matches!(state.stream, Stage::Away { is_missed: true });
+            let is_missed = matches!(
+                state.stream,
+                Stage::Away {
+                    is_missed: true,
+                    ..
+                }
+            );
             if has_panicked || state.closed == [true; 2] {
                 state.stream = Stage::Gone { has_panicked };
                 (true, Some(held))
@@ -294,7 +313,7 @@ impl Core {
 
     /// Whether a read would not wait; reads ahead to find out.
     pub(super) fn is_readable(&self, waker: Option<&Waker>) -> bool {
-        if self.is_of_no_use() || self.state().ahead.is_something() {
+        if self.is_of_no_use(Side::Input) || self.state().ahead.is_something() {
             return true;
         }
         let context = number_of(&glib::MainContext::ref_thread_default());
@@ -367,7 +386,7 @@ impl Core {
     /// Whether a write is worth a try: there is no way to ask.
     pub(super) fn is_writable(&self, waker: Option<&Waker>) -> bool {
         let context = number_of(&glib::MainContext::ref_thread_default());
-        self.is_of_no_use() || !self.writers.is_blocked(context, waker)
+        self.is_of_no_use(Side::Output) || !self.writers.is_blocked(context, waker)
     }
 
     // --- Who waits -----------------------------------------------------------------------------

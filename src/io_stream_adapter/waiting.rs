@@ -1,6 +1,7 @@
 //! Waiting for the stream: by blocking, in a task, and in a source of somebody else's.
 
 use std::{
+    fs::File,
     future::poll_fn,
     sync::{
         Arc,
@@ -37,7 +38,10 @@ pub(super) fn block<T>(
         // Nobody is left who could wait.
         return Err(error::stream_closed());
     }
-    let context = glib::MainContext::new();
+    if core.is_polled_here() {
+        return Err(busy());
+    }
+    let context = new_context()?;
     let waker = Waker::from(Arc::new(Wakes(context.clone())));
     let mut watch = cancellable.map(CancelWatch::new);
     let waited = context.with_thread_default(|| {
@@ -59,6 +63,20 @@ pub(super) fn block<T>(
     }
     core.unblock();
     waited.unwrap_or_else(|_| Err(error::not_owned()))
+}
+
+fn busy() -> glib::Error {
+    glib::Error::new(
+        gio::IOErrorEnum::Pending,
+        "The stream is being polled, by whom it cannot wait for",
+    )
+}
+
+/// A new context ends the process where no descriptor is left for it.
+fn new_context() -> Result<glib::MainContext, glib::Error> {
+    let spare = File::open("/dev/null");
+    spare.map_err(error::from_io)?;
+    Ok(glib::MainContext::new())
 }
 
 struct Wakes(glib::MainContext);
@@ -119,7 +137,7 @@ impl Readiness {
 
 impl Handler for Readiness {
     fn prepare(&self, source: &Source) -> Due {
-        let is_due = if self.core.is_of_no_use() {
+        let is_due = if self.core.is_of_no_use(self.side) {
             !self.told.load(Ordering::Acquire)
         } else {
             self.is_ready(source)
@@ -132,7 +150,7 @@ impl Handler for Readiness {
     }
 
     fn dispatch(&self, _source: &Source) -> bool {
-        if self.core.is_of_no_use() {
+        if self.core.is_of_no_use(self.side) {
             // Once.
             self.told.store(true, Ordering::Release);
         }

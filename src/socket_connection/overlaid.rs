@@ -222,7 +222,8 @@ enum Stage {
     #[default]
     Idle,
     Running(Vec<Waker>),
-    Done(Result<(), glib::Error>),
+    /// And those who have not been told.
+    Done(Result<(), glib::Error>, Vec<Waker>),
 }
 
 impl Step {
@@ -237,30 +238,45 @@ impl Step {
         start: impl FnOnce(Box<dyn FnOnce(Result<(), glib::Error>)>),
     ) -> Poll<Result<(), glib::Error>> {
         let is_owned = Engine::current().is_owned_here();
-        {
+        let ended = {
             let mut stage = this.lock();
             match &mut *stage {
-                Stage::Idle if !is_owned => return Poll::Ready(Err(error::not_owned())),
-                Stage::Idle => *stage = Stage::Running(vec![waker.clone()]),
                 Stage::Running(wakers) => {
                     if !wakers.iter().any(|known| known.will_wake(waker)) {
                         wakers.push(waker.clone());
                     }
                     return Poll::Pending;
                 }
-                Stage::Done(_) => {
-                    if let Stage::Done(result) = mem::take(&mut *stage) {
+                Stage::Done(result, wakers) => {
+                    // What ended before somebody came is not what he waits for.
+                    if let Some(at) = wakers.iter().position(|known| known.will_wake(waker)) {
+                        let its = wakers.swap_remove(at);
+                        let result = result.clone();
+                        drop(stage);
+                        drop(its);
                         return Poll::Ready(result);
                     }
                 }
+                Stage::Idle => {}
             }
-        }
+            if !is_owned {
+                return Poll::Ready(Err(error::not_owned()));
+            }
+            mem::replace(&mut *stage, Stage::Running(vec![waker.clone()]))
+        };
+        drop(ended);
         let done = this.clone();
         start(Box::new(move |result| {
-            let before = mem::replace(&mut *done.lock(), Stage::Done(result));
-            if let Stage::Running(wakers) = before {
-                wakers.into_iter().for_each(Waker::wake);
-            }
+            let woken = {
+                let mut stage = done.lock();
+                let wakers = match mem::take(&mut *stage) {
+                    Stage::Running(wakers) => wakers,
+                    _ => Vec::new(),
+                };
+                *stage = Stage::Done(result, wakers.clone());
+                wakers
+            };
+            woken.into_iter().for_each(Waker::wake);
         }));
         Poll::Pending
     }

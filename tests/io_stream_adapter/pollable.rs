@@ -174,6 +174,25 @@ fn a_source_for_writing_fires_when_the_stream_has_woken_whom_it_refused() {
     });
 }
 
+#[test]
+fn a_source_of_a_closed_stream_fires_once_though_the_other_one_is_open() {
+    on_private_context(|context| {
+        let (ours, mut theirs) = pipe(64);
+        let stream = IoStreamAdapter::new(ours);
+        let input = pollable_input(&stream);
+        stream.input_stream().close(NONE).expect("not busy");
+        block_on(context, async move {
+            theirs.write_all(b"for nobody").await.expect("room");
+        });
+        let (source, count) = count_source(&input, None);
+        fires(&source, context);
+        iterate_until(context, || count.get() == 1);
+        iterate_for(context, Duration::from_millis(10));
+        assert_eq!(count.get(), 1);
+        source.destroy();
+    });
+}
+
 /// All are woken, and look for themselves: the stream knows of one only.
 #[test]
 fn sources_and_a_read_wait_for_one_stream() {

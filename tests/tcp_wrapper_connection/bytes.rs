@@ -205,6 +205,43 @@ fn tasks_that_poll_one_direction_are_all_woken() {
     });
 }
 
+/// A flush that nobody waits for any more has flushed nothing of what comes later.
+#[test]
+fn a_flush_is_of_what_was_written_before_it() {
+    on_private_context(|context| {
+        let (wrapper, peer) = wrapped_zipped();
+        let peer = echo(peer);
+        {
+            let mut left = Box::pin(async {
+                let mut ours = &wrapper;
+                ours.flush().await
+            });
+            let waker = std::task::Waker::from(std::sync::Arc::new(Unmoved));
+            let mut cx = std::task::Context::from_waker(&waker);
+            assert!(left.as_mut().poll(&mut cx).is_pending());
+        }
+        iterate_until(context, || !wrapper.output_stream().has_pending());
+        let ours = wrapper.clone();
+        let read = block_on(context, async move {
+            let mut ours = &ours;
+            ours.write_all(b"later").await?;
+            ours.flush().await?;
+            let mut buffer = [0; 5];
+            ours.read_exact(&mut buffer).await?;
+            Ok::<_, io::Error>(buffer)
+        });
+        assert_eq!(&read.expect("an echo"), b"later");
+        wrapper.close(NONE).expect("nothing is in the way");
+        peer.join().expect("not torn");
+    });
+}
+
+struct Unmoved;
+
+impl std::task::Wake for Unmoved {
+    fn wake(self: std::sync::Arc<Self>) {}
+}
+
 #[test]
 fn a_base_stream_that_cannot_be_polled_says_so() {
     on_private_context(|context| {
