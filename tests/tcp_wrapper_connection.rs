@@ -21,3 +21,5 @@ mod dropping;
 mod graceful;
 #[path = "tcp_wrapper_connection/the_class.rs"]
 mod the_class;
+#[path = "tcp_wrapper_connection/tls.rs"]
+mod tls;
