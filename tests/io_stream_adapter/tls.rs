@@ -155,3 +155,66 @@ fn a_connection_that_is_cut_off_is_no_end() {
         server.join().expect("no panic");
     });
 }
+
+/// GLib's own TLS shakes hands on a thread of its own: over a stream that may be used there.
+#[test]
+fn glibs_own_tls_runs_over_a_pipe_of_futures() {
+    on_private_context(|context| {
+        assert!(
+            gio::TlsBackend::default().supports_tls(),
+            "GLib has no TLS here: install glib-networking"
+        );
+        let (root, key) = certificate();
+        let pem = |what: &str, der: &[u8]| {
+            let text = glib::base64_encode(der);
+            format!("-----BEGIN {what}-----\n{text}\n-----END {what}-----\n")
+        };
+        let text = pem("CERTIFICATE", &root) + &pem("PRIVATE KEY", key.secret_der());
+        for blocking in [false, true] {
+            let (ours, theirs) = pipe(1000);
+            let text = text.clone();
+            let server = thread::spawn(move || {
+                let own = gio::TlsCertificate::from_pem(&text)?;
+                let below = IoStreamAdapter::for_any_thread(theirs);
+                let tls = gio::TlsServerConnection::new(&below, Some(&own))?;
+                tls.upcast_ref::<gio::TlsConnection>().handshake(NONE)?;
+                let lines = gio::DataInputStream::new(&tls.input_stream());
+                let line = lines.read_line_utf8(NONE)?;
+                tls.output_stream().write_all(b"yes\n", NONE)?;
+                let end = lines.read_line_utf8(NONE)?;
+                // The other side may be gone by now.
+                let _ = tls.close(NONE);
+                Ok::<_, glib::Error>((line.map(String::from), end.is_none()))
+            });
+            let below = IoStreamAdapter::for_any_thread(ours);
+            let tls = gio::TlsClientConnection::new(&below, gio::SocketConnectable::NONE)
+                .expect("a client");
+            let tls: gio::TlsConnection = tls.upcast();
+            // Nobody has signed it.
+            tls.connect_accept_certificate(|_, _, _| true);
+            let lines = gio::DataInputStream::new(&tls.input_stream());
+            let line = if blocking {
+                tls.handshake(NONE).expect("a server");
+                tls.output_stream()
+                    .write_all(b"is it?\n", NONE)
+                    .expect("room");
+                lines.read_line_utf8(NONE)
+            } else {
+                block_on(context, tls.handshake_future(DEFAULT)).expect("a server");
+                let question = glib::Bytes::from_static(b"is it?\n");
+                let written = tls.output_stream().write_bytes_future(&question, DEFAULT);
+                block_on(context, written).expect("room");
+                block_on(context, lines.read_line_utf8_future(DEFAULT))
+            };
+            assert_eq!(line.expect("not torn").expect("a line"), "yes");
+            if blocking {
+                tls.close(NONE).expect("nothing is in the way");
+            } else {
+                block_on(context, tls.close_future(DEFAULT)).expect("nothing is in the way");
+            }
+            assert!(below.is_closed());
+            let seen = server.join().expect("no panic").expect("an orderly end");
+            assert_eq!(seen, (Some("is it?".to_owned()), true));
+        }
+    });
+}
