@@ -19,6 +19,8 @@ mod closing;
 mod dropping;
 #[path = "tcp_wrapper_connection/graceful.rs"]
 mod graceful;
+#[path = "tcp_wrapper_connection/points.rs"]
+mod points;
 #[path = "tcp_wrapper_connection/the_class.rs"]
 mod the_class;
 #[path = "tcp_wrapper_connection/tls.rs"]
