@@ -11,7 +11,7 @@ use super::{
     structs::{SocketConnectionInstance, TcpWrapperConnectionClass, TcpWrapperConnectionInstance},
 };
 use crate::{
-    SocketConnection, TcpConnection, TcpWrapperConnection,
+    SocketConnection, TcpWrapperConnection,
     tcp_wrapper_connection::{closing::in_context, imp},
     vfunc::fenced,
 };
@@ -78,9 +78,6 @@ unsafe extern "C" fn close_async(
             let closing = wrapper.imp().close_base_async(priority.into(), cancellable);
             result = in_context(context, closing).await;
             wrapper.imp().set_base_seen_to();
-        }
-        if let Some(tcp) = kept.downcast_ref::<TcpConnection>() {
-            tcp.imp().set_drained();
         }
         // Nothing keeps the socket open, and the first error is the one to report.
         let closed = if kept.imp().is_ended() {

@@ -1,8 +1,14 @@
 //! Blocking, on the thread that made it.
 
-use std::{io::Write, thread, time::Duration};
+use std::{
+    io::{self, Write},
+    pin::Pin,
+    task::{Context, Poll},
+    thread,
+    time::Duration,
+};
 
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use gio::prelude::*;
 use gsock::IoStreamAdapter;
 
@@ -118,5 +124,90 @@ fn what_waits_in_the_loop_is_woken_after_a_blocking_operation() {
         iterate_for(context, Duration::from_millis(5));
         peer.write_all(b"2").expect("room");
         iterate_until(context, || fired.get());
+    });
+}
+
+/// A stream that waits in the main context of its last poll only, and cannot write without an answer.
+struct Halves(gsock::ReadHalf, gsock::WriteHalf);
+
+impl AsyncRead for Halves {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Halves {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.1).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, &mut [0]).map_ok(drop)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.1).poll_close(cx)
+    }
+}
+
+fn over_halves() -> (IoStreamAdapter, std::net::TcpStream) {
+    let (connection, peer) = connected();
+    let (read, write) = gsock::SocketConnectionExt::halves(&connection);
+    (IoStreamAdapter::new(Halves(read, write)), peer)
+}
+
+#[test]
+fn a_read_in_the_loop_survives_a_blocking_operation_that_reads_too() {
+    on_private_context(|context| {
+        let (stream, mut peer) = over_halves();
+        let read = start_read(&stream.input_stream(), 8, None);
+        iterate_for(context, Duration::from_millis(5));
+        let other = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(10));
+            peer.write_all(b"!").expect("room");
+            peer
+        });
+        stream.output_stream().flush(NONE).expect("an answer");
+        let mut peer = other.join().expect("no panic");
+        iterate_for(context, Duration::from_millis(5));
+        peer.write_all(b"read").expect("room");
+        iterate_until(context, || read.borrow().is_some());
+        assert_eq!(read.take().expect("ended").expect("bytes"), b"read");
+    });
+}
+
+#[test]
+fn a_source_asks_in_its_own_context_whatever_was_found_in_another() {
+    on_private_context(|_| {
+        let (stream, mut peer) = over_halves();
+        let input = pollable_input(&stream);
+        // Waits, if anywhere, in the context of this thread, which nobody iterates.
+        assert_fails(
+            input.read_nonblocking(&mut [0], NONE),
+            gio::IOErrorEnum::WouldBlock,
+        );
+        let another = glib::MainContext::new();
+        let fired = std::rc::Rc::new(std::cell::Cell::new(false));
+        let flag = fired.clone();
+        let source = input.create_source(NONE, None, DEFAULT, move |_| {
+            flag.set(true);
+            glib::ControlFlow::Break
+        });
+        source.attach(Some(&another));
+        let look = || iterate_for(&another, Duration::from_millis(5));
+        another
+            .with_thread_default(look)
+            .expect("nobody else has it");
+        assert!(!fired.get());
+        peer.write_all(b"!").expect("room");
+        iterate_until(&another, || fired.get());
     });
 }

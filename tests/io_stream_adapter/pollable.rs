@@ -46,12 +46,11 @@ fn what_is_not_there_would_block() {
         );
         assert!(!output.is_writable());
 
-        let read = block_on(context, async move {
+        let (read, _theirs) = block_on(context, async move {
             theirs.write_all(b"abc").await.expect("room");
             let mut buffer = [0; 8];
             let count = theirs.read(&mut buffer).await.expect("bytes");
-            std::mem::forget(theirs);
-            buffer[..count].to_vec()
+            (buffer[..count].to_vec(), theirs)
         });
         assert_eq!(read, b"1234");
         assert!(output.is_writable());
@@ -84,9 +83,9 @@ fn a_source_fires_for_as_long_as_there_is_something_to_read() {
         fires(&source, context);
         iterate_for(context, Duration::from_millis(10));
         assert_eq!(count.get(), 0);
-        block_on(context, async move {
+        let _theirs = block_on(context, async move {
             theirs.write_all(b"two").await.expect("room");
-            std::mem::forget(theirs);
+            theirs
         });
         iterate_until(context, || count.get() >= 2);
         let mut buffer = [0; 8];
@@ -165,9 +164,9 @@ fn a_source_for_writing_fires_when_the_stream_has_woken_whom_it_refused() {
         fires(&source, context);
         iterate_for(context, Duration::from_millis(10));
         assert_eq!(count.get(), 0);
-        block_on(context, async move {
+        let _theirs = block_on(context, async move {
             theirs.read_exact(&mut [0; 1]).await.expect("a byte");
-            std::mem::forget(theirs);
+            theirs
         });
         iterate_until(context, || count.get() == 1);
         assert_eq!(output.write_nonblocking(b"c", NONE).expect("room"), 1);
@@ -206,9 +205,9 @@ fn sources_and_a_read_wait_for_one_stream() {
         fires(&one, context);
         fires(&other, context);
         iterate_for(context, Duration::from_millis(5));
-        block_on(context, async move {
+        let _theirs = block_on(context, async move {
             theirs.write_all(b"abc").await.expect("room");
-            std::mem::forget(theirs);
+            theirs
         });
         iterate_until(context, || {
             read.borrow().is_some() && ones.get() > 0 && others.get() > 0

@@ -56,10 +56,9 @@ fn a_read_that_waits_is_woken_by_the_stream_and_answers_later() {
         iterate_until(context, || again.borrow().is_some());
         assert_fails(again.take().expect("ended"), gio::IOErrorEnum::Pending);
 
-        block_on(context, async move {
+        let _theirs = block_on(context, async move {
             theirs.write_all(b"here").await.expect("room");
-            // Kept open until it was read.
-            std::mem::forget(theirs);
+            theirs
         });
         iterate_until(context, || read.borrow().is_some());
         assert_eq!(read.take().expect("ended").expect("bytes"), b"here");

@@ -25,12 +25,12 @@ fn elsewhere_a_stream_that_is_not_send_is_not_supported() {
         let (ours, mut theirs) = pipe(64);
         let (ours, dropped) = Noted::new(ours);
         let stream = IoStreamAdapter::new(ours);
-        block_on(context, async move {
+        let _theirs = block_on(context, async move {
             theirs
                 .write_all(b"for the right thread")
                 .await
                 .expect("room");
-            std::mem::forget(theirs);
+            theirs
         });
         // Also what was read ahead.
         assert!(pollable_input(&stream).is_readable());

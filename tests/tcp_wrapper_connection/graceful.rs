@@ -116,6 +116,27 @@ fn the_sockets_timeout_ends_it() {
     });
 }
 
+/// Whoever has waited for as long as he may does not wait once more.
+#[test]
+fn after_the_timeout_the_base_stream_is_closed_without_a_wait() {
+    on_private_context(|context| {
+        for form in FORMS {
+            let (wrapper, base, _peer) = wrapped_polite();
+            base.be_patient();
+            wrapper.set_graceful_disconnect(true);
+            wrapper.socket().set_timeout(1);
+            // None of its own, that would end it.
+            let own = base.downgrade();
+            assert_fails(form.close(context, &wrapper), gio::IOErrorEnum::TimedOut);
+            assert_closed(&wrapper);
+            iterate_until(context, || {
+                own.upgrade().is_some_and(|base| base.is_closed())
+            });
+            iterate_until(context, || !base.input_stream().has_pending());
+        }
+    });
+}
+
 /// TCP-10.
 #[test]
 fn a_cancellation_ends_it() {

@@ -123,6 +123,11 @@ impl Polite {
         input.imp().is_deaf.store(true, Ordering::SeqCst);
     }
 
+    /// A close waits for what the peer sends, unless it is cancelled.
+    pub(crate) fn be_patient(&self) {
+        self.imp().is_patient.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn closes(&self) -> usize {
         self.imp().closes.load(Ordering::SeqCst)
     }
@@ -154,6 +159,7 @@ mod imp {
         pub(super) streams: OnceLock<Streams>,
         pub(super) fails: AtomicBool,
         pub(super) is_deaf: AtomicBool,
+        pub(super) is_patient: AtomicBool,
         pub(super) closes: AtomicUsize,
     }
 
@@ -178,6 +184,9 @@ mod imp {
             self.closes.fetch_add(1, Ordering::SeqCst);
             if self.is_deaf.load(Ordering::SeqCst) {
                 let _ = self.input_stream().read(&mut [0], NONE);
+            }
+            if self.is_patient.load(Ordering::SeqCst) {
+                self.input_stream().read(&mut [0], cancellable)?;
             }
             self.parent_close(cancellable)?;
             if self.fails.load(Ordering::SeqCst) {
