@@ -125,7 +125,6 @@ fn after_the_timeout_the_base_stream_is_closed_without_a_wait() {
             base.be_patient();
             wrapper.set_graceful_disconnect(true);
             wrapper.socket().set_timeout(1);
-            // None of its own, that would end it.
             let own = base.downgrade();
             assert_fails(form.close(context, &wrapper), gio::IOErrorEnum::TimedOut);
             assert_closed(&wrapper);
