@@ -103,8 +103,14 @@ pub(super) async fn close(
     } else {
         cancellable
     };
+    let output_was_closed = closing.base.output_stream().is_closed();
     // Dropped by a cancellation, which the base stream is told of: one that does not listen is not waited for.
     let closed = first_then_cancelled(closing.base.close_future(priority), patience).await;
+    let closed = match closed {
+        // Of a closed output stream GIO's own asynchronous close says so, and has closed the rest (F-7).
+        Err(failure) if output_was_closed && failure.matches(gio::IOErrorEnum::Closed) => Ok(()),
+        closed => closed,
+    };
     drained.and(closed)
 }
 

@@ -154,6 +154,23 @@ fn a_base_stream_that_was_closed_before_is_left_alone() {
     });
 }
 
+/// F-7.
+#[test]
+fn an_output_that_was_closed_before_is_in_nobodys_way() {
+    on_private_context(|context| {
+        for form in FORMS {
+            let (wrapper, base, mut peer) = wrapped();
+            wrapper.output_stream().close(NONE).expect("not busy");
+            form.close(context, &wrapper)
+                .expect("nothing is in the way");
+            assert_closed(&wrapper);
+            assert!(base.is_closed());
+            assert!(base.input_stream().is_closed());
+            assert!(read_to_end(&mut peer).is_empty());
+        }
+    });
+}
+
 #[test]
 fn a_base_stream_may_be_a_connection_over_the_same_socket() {
     on_private_context(|context| {

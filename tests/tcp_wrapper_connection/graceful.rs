@@ -82,6 +82,31 @@ fn what_the_peer_still_sends_is_read_by_the_base_stream_and_thrown_away() {
     });
 }
 
+/// F-7: GIO's close of a stream of two streams complains of an output that is closed already.
+#[test]
+fn a_base_stream_of_two_streams_is_drained_and_closed() {
+    on_private_context(|context| {
+        for form in FORMS {
+            let (wrapper, base, mut peer) = wrapped();
+            wrapper.set_graceful_disconnect(true);
+            let peer = thread::spawn(move || {
+                let read = read_to_end(&mut peer);
+                peer.write_all(b"and more").expect("somebody takes it");
+                read
+            });
+            wrapper
+                .output_stream()
+                .write_all(b"all of it", NONE)
+                .expect("room");
+            form.close(context, &wrapper).expect("the peer ends");
+            assert_closed(&wrapper);
+            assert!(base.is_closed());
+            assert!(base.input_stream().is_closed());
+            assert_eq!(peer.join().expect("no panic"), b"all of it");
+        }
+    });
+}
+
 /// TCP-6: of the whole, though the peer sends on and on, and whether or not the base stream can be stopped.
 #[test]
 fn the_sockets_timeout_ends_it() {
