@@ -10,18 +10,26 @@ mod output;
 mod waiters;
 mod waiting;
 
-use std::sync::Arc;
+use std::{ptr, sync::Arc};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use gio::{ffi as gio_ffi, prelude::*, subclass::prelude::*};
-use glib::translate::ToGlibPtr;
+use glib::{
+    ffi::{gboolean, gpointer},
+    translate::{ToGlibPtr, from_glib_full},
+};
 use once_cell::sync::OnceCell;
 
 use self::core::Core;
-use crate::vfunc::Owned;
+use crate::{
+    operation::{Answers, Tag, Task, finish},
+    vfunc::{Owned, boolean, fenced},
+};
 use held::Held;
 use input::AdapterInputStream;
 use output::AdapterOutputStream;
+
+static CLOSE: Tag = Tag::new();
 
 mod imp {
     use super::*;
@@ -159,7 +167,8 @@ fn fill_class(class: &mut glib::Class<gio::IOStream>) {
     let class = class.as_mut();
     class.get_input_stream = Some(get_input_stream);
     class.get_output_stream = Some(get_output_stream);
-    // GIOStream's own: the two streams, one after the other or at once. gio-rs' trampoline does the same.
+    class.close_async = Some(close_async);
+    class.close_finish = Some(close_finish);
 }
 
 /// # Safety
@@ -183,4 +192,92 @@ unsafe extern "C" fn get_output_stream(
 ) -> *mut gio_ffi::GOutputStream {
     // SAFETY: called on instances of the class. Borrowed from the object, which keeps it for its whole life.
     unsafe { imp_of(stream) }.output().to_glib_none().0
+}
+
+/// The output, then the input, as the blocking close does. GIO's own fails where the output is closed already (F-7).
+unsafe extern "C" fn close_async(
+    stream: *mut gio_ffi::GIOStream,
+    priority: i32,
+    cancellable: *mut gio_ffi::GCancellable,
+    callback: gio_ffi::GAsyncReadyCallback,
+    data: gpointer,
+) {
+    // SAFETY: GIO's own arguments, passed on.
+    let task = unsafe {
+        Task::new(
+            stream.cast(),
+            cancellable,
+            callback,
+            data,
+            &CLOSE,
+            Answers::Nothing,
+            priority,
+        )
+    };
+    // SAFETY: called on instances of the class.
+    let imp = unsafe { imp_of(stream) };
+    let (input, output) = (Owned::new(imp.input().clone()), imp.output());
+    let close = Close { task, input };
+    if output.is_closed() {
+        return close.end(Ok(()));
+    }
+    // SAFETY: live arguments; `output_closed` agrees with the type of its data.
+    unsafe {
+        gio_ffi::g_output_stream_close_async(
+            output.as_ptr(),
+            priority,
+            cancellable,
+            Some(output_closed),
+            Box::into_raw(Box::new(close)).cast(),
+        );
+    }
+}
+
+/// An asynchronous close whose output is closed first, on whatever thread that ends.
+struct Close {
+    task: Task,
+    input: Owned<gio::InputStream>,
+}
+
+impl Close {
+    fn end(self, closed: Result<(), glib::Error>) {
+        let rest = self.input.get().close(gio::Cancellable::NONE);
+        self.task.answer(closed.and(rest));
+    }
+}
+
+unsafe extern "C" fn output_closed(
+    output: *mut glib::gobject_ffi::GObject,
+    result: *mut gio_ffi::GAsyncResult,
+    data: gpointer,
+) {
+    // SAFETY: the box of `close_async`, called back once.
+    let close = unsafe { Box::from_raw(data.cast::<Close>()) };
+    let mut failure = ptr::null_mut();
+    // SAFETY: GIO's own arguments, passed on.
+    unsafe {
+        gio_ffi::g_output_stream_close_finish(output.cast(), result, &raw mut failure);
+    }
+    let closed = if failure.is_null() {
+        Ok(())
+    } else {
+        // SAFETY: a set error is ours to free.
+        Err(unsafe { from_glib_full(failure) })
+    };
+    // A task that is dropped by a panic answers by itself.
+    let _ = fenced(|| {
+        close.end(closed);
+        Ok(())
+    });
+}
+
+unsafe extern "C" fn close_finish(
+    stream: *mut gio_ffi::GIOStream,
+    result: *mut gio_ffi::GAsyncResult,
+    out: *mut *mut glib::ffi::GError,
+) -> gboolean {
+    // SAFETY: GIO's own arguments, passed on.
+    let result = unsafe { finish(stream.cast(), result, &CLOSE) };
+    // SAFETY: the caller's place for an error.
+    unsafe { boolean(result, out) }
 }

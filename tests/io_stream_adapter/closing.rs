@@ -43,6 +43,52 @@ fn a_close_ends_what_is_sent_and_drops_the_stream() {
     });
 }
 
+/// F-7: GIO's own asynchronous close complains of that.
+#[test]
+fn after_the_output_was_closed_so_can_the_whole_be() {
+    on_private_context(|context| {
+        let (ours, _theirs) = pipe(64);
+        let (ours, dropped) = Noted::new(ours);
+        let stream = IoStreamAdapter::new(ours);
+        stream
+            .output_stream()
+            .close(NONE)
+            .expect("nothing is in the way");
+        assert!(!dropped.get());
+        let outcome = Slot::default();
+        let put = outcome.clone();
+        stream.close_async(DEFAULT, NONE, move |result| {
+            *put.borrow_mut() = Some(result)
+        });
+        assert!(outcome.borrow().is_none());
+        assert!(stream.has_pending());
+        iterate_until(context, || outcome.borrow().is_some());
+        outcome
+            .take()
+            .expect("ended")
+            .expect("nothing is in the way");
+        assert!(stream.is_closed() && stream.input_stream().is_closed());
+        assert!(dropped.get());
+        block_on(context, stream.close_future(DEFAULT)).expect("closed already");
+    });
+}
+
+#[test]
+fn a_close_under_a_read_says_pending_and_the_read_goes_on() {
+    on_private_context(|context| {
+        let (ours, theirs) = pipe(64);
+        let stream = IoStreamAdapter::new(ours);
+        let read = start_read(&stream.input_stream(), 8, None);
+        let closed = block_on(context, stream.close_future(DEFAULT));
+        // As of any stream of two streams, one of which is busy.
+        assert_fails(closed, gio::IOErrorEnum::Pending);
+        assert!(stream.is_closed());
+        drop(theirs);
+        iterate_until(context, || read.borrow().is_some());
+        assert!(read.take().expect("ended").expect("the end").is_empty());
+    });
+}
+
 #[test]
 fn after_the_output_was_closed_there_is_still_something_to_read() {
     on_private_context(|context| {
