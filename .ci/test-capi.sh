@@ -86,7 +86,7 @@ same_symbols capi/symbols.txt || fail "the exported symbols are not those of cap
 declared=$(sed 's|/\*.*||; /^ \*/d' capi/include/gsock/*.h | grep -oE '\bgsock_[a-z0-9_]+ *\(void\)|\bgsock_[a-z0-9_]+ +\(' |
     sed 's/ *(.*//' | sort -u)
 # Those of the types are declared by G_DECLARE_DERIVABLE_TYPE.
-declared=$(printf '%s\n' "$declared" gsock_{socket,tcp,unix}_connection_get_type | sort -u)
+declared=$(printf '%s\n' "$declared" gsock_{socket,tcp,tcp_wrapper,unix}_connection_get_type | sort -u)
 diff <(printf '%s\n' "$declared") capi/symbols.txt || fail "the headers and capi/symbols.txt do not agree"
 while IFS= read -r symbol; do
     case $symbol in *_get_type) continue ;; esac
@@ -183,9 +183,9 @@ done
 say "C: $plain tests; $memcheck under valgrind, $asan under ASan and UBSan"
 
 # One program for GIO, as it is and renamed: it must do the same.
-sed -E -e 's/\bg_(socket|tcp|unix)_connection_/gsock_\1_connection_/g' \
-    -e 's/\bG(Socket|Tcp|Unix)Connection/Gsock\1Connection/g' \
-    -e 's/\bG_((TYPE_|IS_)?(SOCKET|TCP|UNIX)_CONNECTION)\b/GSOCK_\1/g' \
+sed -E -e 's/\bg_(socket|tcp|tcp_wrapper|unix)_connection_/gsock_\1_connection_/g' \
+    -e 's/\bG(Socket|Tcp|TcpWrapper|Unix)Connection/Gsock\1Connection/g' \
+    -e 's/\bG_((TYPE_|IS_)?(SOCKET|TCP|TCP_WRAPPER|UNIX)_CONNECTION)\b/GSOCK_\1/g' \
     -e 's|<gio/gio.h>|<gsock/gsock.h>|' capi/tests/renamed.c >"$scratch/renamed.c"
 for side in gio gsock; do
     source=capi/tests/renamed.c options=$(pkg-config --cflags --libs gio-2.0)

@@ -71,6 +71,14 @@ pub(crate) fn not_owned() -> glib::Error {
     )
 }
 
+/// What lies over the socket, TLS or whatever it is, would be torn.
+pub(crate) fn overlaid() -> glib::Error {
+    glib::Error::new(
+        gio::IOErrorEnum::NotSupported,
+        "The bytes of this connection's socket belong to its base stream",
+    )
+}
+
 pub(crate) fn not_connected() -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::NotConnected, "Socket is not connected")
 }
@@ -101,6 +109,51 @@ pub(crate) fn into_io(failure: glib::Error) -> io::Error {
         _ => io::ErrorKind::Other,
     };
     io::Error::new(kind, failure)
+}
+
+/// The other way round, for what the traits of `futures::io` answer.
+pub(crate) fn from_io(failure: io::Error) -> glib::Error {
+    use gio::IOErrorEnum as E;
+    if let Some(errno) = failure.raw_os_error() {
+        return from_errno(errno);
+    }
+    let (kind, message) = (failure.kind(), failure.to_string());
+    let inner = failure
+        .into_inner()
+        .map(|inner| inner.downcast::<glib::Error>());
+    if let Some(Ok(known)) = inner {
+        return *known;
+    }
+    let code = match kind {
+        io::ErrorKind::TimedOut => E::TimedOut,
+        io::ErrorKind::WouldBlock => E::WouldBlock,
+        io::ErrorKind::NotConnected => E::NotConnected,
+        io::ErrorKind::ConnectionRefused => E::ConnectionRefused,
+        io::ErrorKind::Unsupported => E::NotSupported,
+        io::ErrorKind::InvalidInput => E::InvalidArgument,
+        io::ErrorKind::InvalidData => E::InvalidData,
+        io::ErrorKind::NotFound => E::NotFound,
+        io::ErrorKind::PermissionDenied => E::PermissionDenied,
+        io::ErrorKind::HostUnreachable => E::HostUnreachable,
+        io::ErrorKind::NetworkUnreachable => E::NetworkUnreachable,
+        io::ErrorKind::StorageFull => E::NoSpace,
+        // An end where there should be none is how TLS without its last words ends.
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::WriteZero
+        | io::ErrorKind::UnexpectedEof => CONNECTION_CLOSED,
+        _ => E::Failed,
+    };
+    glib::Error::new(code, &message)
+}
+
+/// What belongs to one thread, on another one.
+pub(crate) fn elsewhere() -> glib::Error {
+    glib::Error::new(
+        gio::IOErrorEnum::NotSupported,
+        "The stream can be used on the thread that made it only",
+    )
 }
 
 fn text(errno: i32) -> String {

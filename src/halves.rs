@@ -15,6 +15,7 @@ use glib::subclass::prelude::*;
 use crate::{
     SocketConnection, error,
     reactor::{Interest, Registration},
+    socket_connection::overlaid::OwnStreams,
     transport::{Attempted, Direction, Holding, Transport},
 };
 
@@ -33,7 +34,8 @@ use crate::{
 ///
 /// Those of the system call, as of any other read; `TimedOut` after the socket's timeout, counted from the
 /// moment at which the operation had to wait; `NotSupported` where the thread does not own its main
-/// context.
+/// context, and for the halves of a [`TcpWrapperConnection`](crate::TcpWrapperConnection), whose streams may not leave
+/// their thread.
 #[derive(Debug)]
 #[doc(alias = "GsockSocketConnection")]
 pub struct ReadHalf {
@@ -168,7 +170,15 @@ impl WriteHalf {
 
     /// Says that no more will come: the peer reads its end of file after what was written.
     pub async fn shutdown(&mut self) -> Result<(), glib::Error> {
-        self.held.get().shutdown_write()
+        self.end()
+    }
+
+    fn end(&self) -> Result<(), glib::Error> {
+        let transport = self.held.get();
+        if transport.is_overlaid() {
+            return Err(error::overlaid());
+        }
+        transport.shutdown_write()
     }
 }
 
@@ -238,7 +248,7 @@ impl AsyncWrite for WriteHalf {
 
     /// Shuts the sending side down; the connection stays open.
     fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.held.get().shutdown_write().map_err(error::into_io))
+        Poll::Ready(self.end().map_err(error::into_io))
     }
 }
 
@@ -256,9 +266,7 @@ macro_rules! futures_io {
                 buffer: &mut [u8],
             ) -> std::task::Poll<std::io::Result<usize>> {
                 let connection: &$class = &self;
-                $crate::halves::poll_read(connection, cx, |transport, known| {
-                    transport.read_now(buffer, known)
-                })
+                $crate::halves::poll_read(connection, cx, buffer)
             }
 
             fn poll_read_vectored(
@@ -267,9 +275,7 @@ macro_rules! futures_io {
                 buffers: &mut [std::io::IoSliceMut<'_>],
             ) -> std::task::Poll<std::io::Result<usize>> {
                 let connection: &$class = &self;
-                $crate::halves::poll_read(connection, cx, |transport, known| {
-                    transport.read_vectored_now(buffers, known)
-                })
+                $crate::halves::poll_read_vectored(connection, cx, buffers)
             }
         }
 
@@ -281,9 +287,7 @@ macro_rules! futures_io {
                 bytes: &[u8],
             ) -> std::task::Poll<std::io::Result<usize>> {
                 let connection: &$class = &self;
-                $crate::halves::poll_write(connection, cx, |transport, known| {
-                    transport.try_write(bytes, known)
-                })
+                $crate::halves::poll_write(connection, cx, bytes)
             }
 
             fn poll_write_vectored(
@@ -292,58 +296,119 @@ macro_rules! futures_io {
                 buffers: &[std::io::IoSlice<'_>],
             ) -> std::task::Poll<std::io::Result<usize>> {
                 let connection: &$class = &self;
-                $crate::halves::poll_write(connection, cx, |transport, known| {
-                    transport.write_vectored_now(buffers, known)
-                })
+                $crate::halves::poll_write_vectored(connection, cx, buffers)
             }
 
             fn poll_flush(
                 self: std::pin::Pin<&mut Self>,
-                _cx: &mut std::task::Context<'_>,
+                cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                // Nothing is kept back.
-                std::task::Poll::Ready(Ok(()))
+                let connection: &$class = &self;
+                $crate::halves::poll_flush(connection, cx)
             }
 
             /// Shuts the sending side down; the connection stays open.
             fn poll_close(
                 self: std::pin::Pin<&mut Self>,
-                _cx: &mut std::task::Context<'_>,
+                cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
                 let connection: &$class = &self;
-                std::task::Poll::Ready($crate::halves::shutdown(connection))
+                $crate::halves::poll_close(connection, cx)
             }
         }
     };
 }
 pub(crate) use futures_io;
 
-fn transport_of(connection: &impl IsA<SocketConnection>) -> Arc<Transport> {
-    connection.upcast_ref().imp().transport()
+/// How a connection is polled: through its socket, or through the streams over that.
+fn way_of(connection: &impl IsA<SocketConnection>) -> Result<Arc<Transport>, OwnStreams<'_>> {
+    let connection = connection.upcast_ref();
+    connection
+        .imp()
+        .own_streams()
+        .map_or_else(|| Ok(connection.imp().transport()), Err)
 }
 
 pub(crate) fn poll_read(
     connection: &impl IsA<SocketConnection>,
     cx: &Context<'_>,
-    call: impl FnMut(&Transport, Option<&Registration>) -> Attempted<usize>,
+    buffer: &mut [u8],
 ) -> Poll<io::Result<usize>> {
-    transport_of(connection)
-        .poll_shared(Interest::Read, cx, call)
-        .map_err(error::into_io)
+    match way_of(connection) {
+        Ok(transport) => transport.poll_shared(Interest::Read, cx, |transport, known| {
+            transport.read_now(buffer, known)
+        }),
+        Err(streams) => streams.poll_read(cx, buffer),
+    }
+    .map_err(error::into_io)
+}
+
+pub(crate) fn poll_read_vectored(
+    connection: &impl IsA<SocketConnection>,
+    cx: &Context<'_>,
+    buffers: &mut [IoSliceMut<'_>],
+) -> Poll<io::Result<usize>> {
+    match way_of(connection) {
+        Ok(transport) => transport.poll_shared(Interest::Read, cx, |transport, known| {
+            transport.read_vectored_now(buffers, known)
+        }),
+        Err(streams) => {
+            let first = buffers.iter_mut().find(|buffer| !buffer.is_empty());
+            streams.poll_read(cx, first.map_or(&mut [], |buffer| &mut **buffer))
+        }
+    }
+    .map_err(error::into_io)
 }
 
 pub(crate) fn poll_write(
     connection: &impl IsA<SocketConnection>,
     cx: &Context<'_>,
-    call: impl FnMut(&Transport, Option<&Registration>) -> Attempted<usize>,
+    bytes: &[u8],
 ) -> Poll<io::Result<usize>> {
-    transport_of(connection)
-        .poll_shared(Interest::Write, cx, call)
-        .map_err(error::into_io)
+    match way_of(connection) {
+        Ok(transport) => transport.poll_shared(Interest::Write, cx, |transport, known| {
+            transport.try_write(bytes, known)
+        }),
+        Err(streams) => streams.poll_write(cx, bytes),
+    }
+    .map_err(error::into_io)
 }
 
-pub(crate) fn shutdown(connection: &impl IsA<SocketConnection>) -> io::Result<()> {
-    transport_of(connection)
-        .shutdown_write()
-        .map_err(error::into_io)
+pub(crate) fn poll_write_vectored(
+    connection: &impl IsA<SocketConnection>,
+    cx: &Context<'_>,
+    buffers: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    match way_of(connection) {
+        Ok(transport) => transport.poll_shared(Interest::Write, cx, |transport, known| {
+            transport.write_vectored_now(buffers, known)
+        }),
+        Err(streams) => {
+            let first = buffers.iter().find(|buffer| !buffer.is_empty());
+            streams.poll_write(cx, first.map_or(&[], |buffer| &**buffer))
+        }
+    }
+    .map_err(error::into_io)
+}
+
+pub(crate) fn poll_flush(
+    connection: &impl IsA<SocketConnection>,
+    cx: &Context<'_>,
+) -> Poll<io::Result<()>> {
+    match way_of(connection) {
+        // Nothing is kept back.
+        Ok(_) => Poll::Ready(Ok(())),
+        Err(streams) => streams.poll_flush(cx).map_err(error::into_io),
+    }
+}
+
+pub(crate) fn poll_close(
+    connection: &impl IsA<SocketConnection>,
+    cx: &Context<'_>,
+) -> Poll<io::Result<()>> {
+    match way_of(connection) {
+        Ok(transport) => Poll::Ready(transport.shutdown_write()),
+        Err(streams) => streams.poll_close(cx),
+    }
+    .map_err(error::into_io)
 }

@@ -10,6 +10,7 @@ mod fork;
 mod halves;
 mod home;
 mod interop;
+mod io_stream_adapter;
 mod operation;
 pub mod prelude;
 mod reactor;
@@ -20,6 +21,7 @@ mod socket_output_stream;
 #[path = "../subclass/mod.rs"]
 pub mod subclass;
 mod tcp_connection;
+mod tcp_wrapper_connection;
 mod thread;
 mod transport;
 mod unix_connection;
@@ -27,9 +29,11 @@ mod vfunc;
 
 pub use halves::{ReadHalf, WriteHalf};
 pub use interop::adopt_gio;
+pub use io_stream_adapter::IoStreamAdapter;
 pub use relay::{Relayed, relay};
 pub use socket_connection::{SocketConnection, SocketConnectionExt};
 pub use tcp_connection::{KeepaliveParams, Liveness, TcpConnection, TcpConnectionExt};
+pub use tcp_wrapper_connection::{TcpWrapperConnection, TcpWrapperConnectionExt};
 pub use transport::ConnectionState;
 #[doc(hidden)]
 pub use unix_connection::UnixOperation;

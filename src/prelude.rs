@@ -6,4 +6,7 @@
 //! use gsock::prelude::*;
 //! ```
 
-pub use crate::{SocketConnectionExt as _, TcpConnectionExt as _, UnixConnectionExt as _};
+pub use crate::{
+    SocketConnectionExt as _, TcpConnectionExt as _, TcpWrapperConnectionExt as _,
+    UnixConnectionExt as _,
+};

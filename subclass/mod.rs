@@ -48,14 +48,17 @@
 pub(crate) mod socket_connection;
 pub(crate) mod structs;
 pub(crate) mod tcp_connection;
+pub(crate) mod tcp_wrapper_connection;
 pub(crate) mod unix_connection;
 
 pub use socket_connection::{SocketConnectionImpl, SocketConnectionImplExt, UnitFuture};
 pub use structs::{
     SocketConnectionClass, SocketConnectionInstance, TcpConnectionClass, TcpConnectionInstance,
-    UnixConnectionClass, UnixConnectionInstance,
+    TcpWrapperConnectionClass, TcpWrapperConnectionInstance, UnixConnectionClass,
+    UnixConnectionInstance,
 };
 pub use tcp_connection::TcpConnectionImpl;
+pub use tcp_wrapper_connection::TcpWrapperConnectionImpl;
 pub use unix_connection::UnixConnectionImpl;
 
 /// What one needs to derive: our traits, gio's and glib's.
@@ -63,7 +66,7 @@ pub mod prelude {
     pub use gio::subclass::prelude::*;
 
     pub use super::{
-        SocketConnectionImpl, SocketConnectionImplExt, TcpConnectionImpl, UnitFuture,
-        UnixConnectionImpl,
+        SocketConnectionImpl, SocketConnectionImplExt, TcpConnectionImpl, TcpWrapperConnectionImpl,
+        UnitFuture, UnixConnectionImpl,
     };
 }

@@ -76,6 +76,25 @@ pub struct TcpConnectionClass {
     pub padding: [gpointer; 10],
 }
 
+/// `struct _GsockTcpWrapperConnection`.
+#[derive(Debug)]
+#[repr(C)]
+#[doc(alias = "GsockTcpWrapperConnection")]
+pub struct TcpWrapperConnectionInstance {
+    pub(crate) parent_instance: TcpConnectionInstance,
+}
+
+/// `struct _GsockTcpWrapperConnectionClass`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+#[doc(alias = "GsockTcpWrapperConnectionClass")]
+pub struct TcpWrapperConnectionClass {
+    /// The slots of `GsockTcpConnection`.
+    pub parent_class: TcpConnectionClass,
+    /// Room for more.
+    pub padding: [gpointer; 10],
+}
+
 /// `struct _GsockUnixConnection`.
 #[derive(Debug)]
 #[repr(C)]

@@ -13,10 +13,12 @@ use glib::{
     translate::{FromGlib, IntoGlib},
 };
 use gsock::{
-    ConnectionState, Liveness, SocketConnection, TcpConnection, UnixConnection,
+    ConnectionState, Liveness, SocketConnection, TcpConnection, TcpWrapperConnection,
+    UnixConnection,
     subclass::{
         SocketConnectionClass, SocketConnectionInstance, TcpConnectionClass, TcpConnectionInstance,
-        UnixConnectionClass, UnixConnectionInstance,
+        TcpWrapperConnectionClass, TcpWrapperConnectionInstance, UnixConnectionClass,
+        UnixConnectionInstance,
     },
 };
 use support::*;
@@ -46,6 +48,11 @@ fn the_sizes_that_the_type_system_knows_are_those_of_the_structs() {
                 TcpConnection::static_type(),
                 size_of::<TcpConnectionClass>(),
                 size_of::<TcpConnectionInstance>(),
+            ),
+            (
+                TcpWrapperConnection::static_type(),
+                size_of::<TcpWrapperConnectionClass>(),
+                size_of::<TcpWrapperConnectionInstance>(),
             ),
             (
                 UnixConnection::static_type(),
@@ -89,6 +96,15 @@ fn the_class_structs_are_laid_out_as_documented() {
     assert_eq!(size_of::<TcpConnectionClass>(), room + 10 * POINTER);
     assert_eq!(align_of::<TcpConnectionClass>(), align_of::<Parent>());
 
+    assert_eq!(offset_of!(TcpWrapperConnectionClass, parent_class), 0);
+    let more = size_of::<TcpConnectionClass>();
+    assert_eq!(offset_of!(TcpWrapperConnectionClass, padding), more);
+    assert_eq!(size_of::<TcpWrapperConnectionClass>(), more + 10 * POINTER);
+    assert_eq!(
+        align_of::<TcpWrapperConnectionClass>(),
+        align_of::<Parent>()
+    );
+
     assert_eq!(offset_of!(UnixConnectionClass, parent_class), 0);
     assert_eq!(offset_of!(UnixConnectionClass, padding), room);
     assert_eq!(size_of::<UnixConnectionClass>(), room + 10 * POINTER);
@@ -103,6 +119,14 @@ fn the_instance_structs_are_their_parents() {
     assert_eq!(align_of::<SocketConnectionInstance>(), align_of::<Parent>());
     assert_eq!(size_of::<TcpConnectionInstance>(), size_of::<Parent>());
     assert_eq!(align_of::<TcpConnectionInstance>(), align_of::<Parent>());
+    assert_eq!(
+        size_of::<TcpWrapperConnectionInstance>(),
+        size_of::<Parent>()
+    );
+    assert_eq!(
+        align_of::<TcpWrapperConnectionInstance>(),
+        align_of::<Parent>()
+    );
     assert_eq!(size_of::<UnixConnectionInstance>(), size_of::<Parent>());
     assert_eq!(align_of::<UnixConnectionInstance>(), align_of::<Parent>());
 }
@@ -113,6 +137,7 @@ fn the_slots_are_filled_and_the_room_is_empty() {
         for type_ in [
             SocketConnection::static_type(),
             TcpConnection::static_type(),
+            TcpWrapperConnection::static_type(),
             UnixConnection::static_type(),
         ] {
             let class = glib::Class::<SocketConnection>::from_type(type_).expect("its own class");
@@ -162,6 +187,11 @@ fn the_types_are_named_derived_and_derivable() {
                 SocketConnection::static_type(),
             ),
             (
+                TcpWrapperConnection::static_type(),
+                "GsockTcpWrapperConnection",
+                TcpConnection::static_type(),
+            ),
+            (
                 UnixConnection::static_type(),
                 "GsockUnixConnection",
                 SocketConnection::static_type(),
@@ -195,6 +225,10 @@ fn gios_own_classes_are_other_types() {
                 TcpConnection::static_type(),
             ),
             (
+                gio::TcpWrapperConnection::static_type(),
+                TcpWrapperConnection::static_type(),
+            ),
+            (
                 gio::UnixConnection::static_type(),
                 UnixConnection::static_type(),
             ),
@@ -214,6 +248,7 @@ fn no_class_has_signals_of_its_own() {
         for type_ in [
             SocketConnection::static_type(),
             TcpConnection::static_type(),
+            TcpWrapperConnection::static_type(),
             UnixConnection::static_type(),
         ] {
             let _class = glib::Class::<SocketConnection>::from_type(type_);

@@ -23,7 +23,9 @@ use glib::{
     ParamFlags, ffi::gpointer, gobject_ffi, object::ObjectExt, translate::IntoGlib,
     types::StaticType,
 };
-use gsock::{ConnectionState, SocketConnection, TcpConnection, UnixConnection};
+use gsock::{
+    ConnectionState, SocketConnection, TcpConnection, TcpWrapperConnection, UnixConnection,
+};
 
 use crate::support::*;
 
@@ -35,15 +37,16 @@ type Listed = (&'static str, &'static str, &'static str, &'static str);
 
 const SOCKET: &str = "GSocketConnection";
 const TCP: &str = "GTcpConnection";
+const WRAPPER: &str = "GTcpWrapperConnection";
 const UNIX: &str = "GUnixConnection";
 const INPUT: &str = "GSocketInputStream";
 const OUTPUT: &str = "GSocketOutputStream";
-const CONNECTIONS: &str = "GSocketConnection GTcpConnection GUnixConnection";
+const CONNECTIONS: &str = "GSocketConnection GTcpConnection GTcpWrapperConnection GUnixConnection";
 const ALL: &str = concat!(
-    "GSocketConnection GTcpConnection GUnixConnection ",
+    "GSocketConnection GTcpConnection GTcpWrapperConnection GUnixConnection ",
     "GSocketInputStream GSocketOutputStream",
 );
-const DERIVED: &str = "GTcpConnection GUnixConnection";
+const DERIVED: &str = "GTcpConnection GTcpWrapperConnection GUnixConnection";
 const NONE: &str = "-";
 
 /// The enumeration's value is named for the library.
@@ -101,13 +104,14 @@ const LISTED: &[Listed] = &[
     ),
     // Set to what it is, it tells nobody.
     (
-        TCP,
+        "GTcpConnection GTcpWrapperConnection",
         "property graceful-disconnect",
         "GTcpConnection gboolean read|write = FALSE",
         "GTcpConnection gboolean read|write|explicit-notify = FALSE",
     ),
-    // To come.
-    (TCP, "child GTcpWrapperConnection", "yes", NONE),
+    // The base stream is closed first: F-13.
+    (WRAPPER, "GIOStreamClass.close_fn", "inherited", "own"),
+    (WRAPPER, "GIOStreamClass.close_async", "inherited", "own"),
     // Three slots for connecting, and ten of room; private data lies before the instance.
     (
         SOCKET,
@@ -510,6 +514,7 @@ fn load_all() {
         gio::TcpConnection::static_type(),
         gio::UnixConnection::static_type(),
         TcpConnection::static_type(),
+        TcpWrapperConnection::static_type(),
         UnixConnection::static_type(),
         ConnectionState::static_type(),
     ] {
@@ -542,6 +547,19 @@ fn a_tcp_connection_is_as_gios_but_for_what_is_listed() {
             TCP,
             gio::TcpConnection::static_type(),
             TcpConnection::static_type(),
+        );
+    });
+}
+
+/// WRAP-1, WRAP-2.
+#[test]
+fn a_wrapper_connection_is_as_gios_but_for_what_is_listed() {
+    on_private_context(|_| {
+        load_all();
+        assert_as_listed(
+            WRAPPER,
+            gio::TcpWrapperConnection::static_type(),
+            TcpWrapperConnection::static_type(),
         );
     });
 }

@@ -66,3 +66,5 @@ mod tasks;
 mod tcp;
 #[path = "parity/unix.rs"]
 mod unix;
+#[path = "parity/wrapper.rs"]
+mod wrapper;

@@ -14,7 +14,10 @@ macro_rules! use_both {
 
             use std::os::fd::AsFd;
 
-            use gsock::{ConnectionState, SocketConnection, TcpConnection, UnixConnection};
+            use gsock::{
+                ConnectionState, SocketConnection, TcpConnection, TcpWrapperConnection,
+                UnixConnection,
+            };
 
             use super::support::*;
 
@@ -60,6 +63,30 @@ macro_rules! use_both {
                     connection.connect_alive_notify(|_| ());
                     connection.connect_graceful_disconnect_notify(|_| ());
                     block_on(context, connection.connect_future(&address)).expect_err("twice");
+                });
+            }
+
+            /// The base stream's getter has the name of gio's.
+            #[test]
+            fn methods_of_both_wrappers_are_found() {
+                on_private_context(|context| {
+                    let (listener, address) = listener();
+                    let address = gio_address(address);
+                    let inner = unconnected();
+                    let ours = TcpWrapperConnection::new(&inner, &inner.socket()).expect("TCP");
+                    ours.connect(&address, gio::Cancellable::NONE)
+                        .expect("it listens");
+                    let _peer = listener.accept().expect("somebody connected");
+                    block_on(context, ours.connect_future(&address)).expect_err("twice");
+                    assert_eq!(
+                        ours.base_io_stream(),
+                        inner.clone().upcast::<gio::IOStream>()
+                    );
+                    assert!(ours.is_alive());
+                    assert!(!ours.is_graceful_disconnect());
+                    let theirs = gio::TcpWrapperConnection::new(&inner, &inner.socket());
+                    let theirs: gio::TcpWrapperConnection = theirs.downcast().expect("its own");
+                    assert_eq!(theirs.base_io_stream(), inner.upcast::<gio::IOStream>());
                 });
             }
 

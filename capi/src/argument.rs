@@ -10,7 +10,7 @@ use glib::{
     prelude::*,
     translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, from_glib},
 };
-use gsock::{Liveness, SocketConnection, TcpConnection, UnixConnection};
+use gsock::{Liveness, SocketConnection, TcpConnection, TcpWrapperConnection, UnixConnection};
 
 use crate::fence::Refusal;
 
@@ -63,7 +63,9 @@ macro_rules! objects {
 objects! {
     SocketConnection: gsock::subclass::SocketConnectionInstance, "GSOCK_IS_SOCKET_CONNECTION";
     TcpConnection: gsock::subclass::TcpConnectionInstance, "GSOCK_IS_TCP_CONNECTION";
+    TcpWrapperConnection: gsock::subclass::TcpWrapperConnectionInstance, "GSOCK_IS_TCP_WRAPPER_CONNECTION";
     UnixConnection: gsock::subclass::UnixConnectionInstance, "GSOCK_IS_UNIX_CONNECTION";
+    gio::IOStream: gio::ffi::GIOStream, "G_IS_IO_STREAM";
     gio::Socket: gio::ffi::GSocket, "G_IS_SOCKET";
     gio::SocketAddress: gio::ffi::GSocketAddress, "G_IS_SOCKET_ADDRESS";
     gio::SocketConnection: gio::ffi::GSocketConnection, "G_IS_SOCKET_CONNECTION";

@@ -13,4 +13,5 @@ mod fence;
 mod interop;
 mod socket_connection;
 mod tcp_connection;
+mod tcp_wrapper_connection;
 mod unix_connection;

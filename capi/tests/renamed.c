@@ -185,6 +185,27 @@ pass_things (void)
   close (pipes[1]);
 }
 
+/* A connection around another stream. */
+static void
+wrap (GSocketConnection *connection)
+{
+  GError *error = NULL;
+  GSocket *socket = g_socket_connection_get_socket (connection);
+  GSocketConnection *wrapper = g_tcp_wrapper_connection_new (G_IO_STREAM (connection), socket);
+  GIOStream *base = g_tcp_wrapper_connection_get_base_io_stream (G_TCP_WRAPPER_CONNECTION (wrapper));
+
+  tell ("is a wrapper", G_IS_TCP_WRAPPER_CONNECTION (wrapper), &error);
+  tell ("exactly", G_OBJECT_TYPE (wrapper) == G_TYPE_TCP_WRAPPER_CONNECTION, &error);
+  tell ("its base", base == G_IO_STREAM (connection), &error);
+  tell ("its socket", g_socket_connection_get_socket (wrapper) == socket, &error);
+  tell ("its input", g_io_stream_get_input_stream (G_IO_STREAM (wrapper)) == g_io_stream_get_input_stream (base), &error);
+  tell ("its output", g_io_stream_get_output_stream (G_IO_STREAM (wrapper)) == g_io_stream_get_output_stream (base),
+        &error);
+  tell ("connected", g_socket_connection_is_connected (wrapper), &error);
+  g_object_unref (wrapper);
+  tell ("and without it", !g_io_stream_is_closed (G_IO_STREAM (connection)), &error);
+}
+
 int
 main (void)
 {
@@ -219,6 +240,7 @@ main (void)
   tell ("connect", done, &error);
   tell ("connected", g_socket_connection_is_connected (connection), &error);
   peer = g_socket_accept (listener, NULL, NULL);
+  wrap (connection);
   read_and_write (connection, peer);
   g_socket_close (peer, NULL);
   g_tcp_connection_set_graceful_disconnect (G_TCP_CONNECTION (connection), TRUE);

@@ -214,6 +214,32 @@ test_wrong_kind (void)
   g_object_unref (datagrams);
 }
 
+static void
+test_tcp_wrapper_connection (void)
+{
+  typedef GsockTcpWrapperConnection C;
+  GIOStream *base = G_IO_STREAM (right);
+  GSocket *packets = g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_DATAGRAM, G_SOCKET_PROTOCOL_DEFAULT, NULL);
+  GSocket *local = g_socket_new (G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, NULL);
+
+  REFUSED (gsock_tcp_wrapper_connection_new, "base_io_stream", gsock_tcp_wrapper_connection_new (NULL, wrong), == NULL);
+  REFUSED (gsock_tcp_wrapper_connection_new, "base_io_stream",
+           gsock_tcp_wrapper_connection_new ((GIOStream *) (gpointer) wrong, wrong), == NULL);
+  REFUSED (gsock_tcp_wrapper_connection_new, "socket", gsock_tcp_wrapper_connection_new (base, NULL), == NULL);
+  REFUSED (gsock_tcp_wrapper_connection_new, "socket",
+           gsock_tcp_wrapper_connection_new (base, (GSocket *) (gpointer) right), == NULL);
+  /* WRAP-3. */
+  REFUSED (gsock_tcp_wrapper_connection_new, "socket", gsock_tcp_wrapper_connection_new (base, packets), == NULL);
+  REFUSED (gsock_tcp_wrapper_connection_new, "socket", gsock_tcp_wrapper_connection_new (base, local), == NULL);
+  REFUSED (gsock_tcp_wrapper_connection_get_base_io_stream, "conn",
+           gsock_tcp_wrapper_connection_get_base_io_stream (NULL), == NULL);
+  REFUSED (gsock_tcp_wrapper_connection_get_base_io_stream, "conn",
+           gsock_tcp_wrapper_connection_get_base_io_stream ((C *) (gpointer) right), == NULL);
+  g_assert_false (g_io_stream_is_closed (base));
+  g_object_unref (packets);
+  g_object_unref (local);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -230,6 +256,7 @@ main (int    argc,
   g_test_add_func ("/arguments/sockets", test_sockets);
   g_test_add_func ("/arguments/register_type", test_register_type);
   g_test_add_func ("/arguments/tcp-connection", test_tcp_connection);
+  g_test_add_func ("/arguments/tcp-wrapper-connection", test_tcp_wrapper_connection);
   g_test_add_func ("/arguments/engine", test_engine);
   g_test_add_func ("/arguments/wrong-kind", test_wrong_kind);
   code = g_test_run ();

@@ -861,6 +861,106 @@ test_without_a_socket (void)
   drop_last (connection);
 }
 
+static void
+wrapper_closed (GObject      *source,
+                GAsyncResult *result,
+                gpointer      user_data)
+{
+  GError *error = NULL;
+
+  g_io_stream_close_finish (G_IO_STREAM (source), result, &error);
+  g_assert_no_error (error);
+  *(gboolean *) user_data = TRUE;
+}
+
+static void
+wrapper_received (GObject      *source,
+                  GAsyncResult *result,
+                  gpointer      user_data)
+{
+  GError *error = NULL;
+
+  *(gssize *) user_data = gsock_socket_connection_receive_finish (GSOCK_SOCKET_CONNECTION (source), result, &error);
+  g_assert_no_error (error);
+}
+
+static void
+wrapper_sent (GObject      *source,
+              GAsyncResult *result,
+              gpointer      user_data)
+{
+  GError *error = NULL;
+
+  *(gssize *) user_data = gsock_socket_connection_send_finish (GSOCK_SOCKET_CONNECTION (source), result, &error);
+  g_assert_no_error (error);
+}
+
+static void
+test_tcp_wrapper (void)
+{
+  GError *error = NULL;
+  GIOStream *property;
+  GSocket *peer;
+  GsockSocketConnection *inner = connected (&peer);
+  GSocket *socket = gsock_socket_connection_get_socket (inner);
+  GInputStream *buffered = g_buffered_input_stream_new (g_io_stream_get_input_stream (G_IO_STREAM (inner)));
+  GOutputStream *kept = g_buffered_output_stream_new (g_io_stream_get_output_stream (G_IO_STREAM (inner)));
+  GIOStream *base = g_simple_io_stream_new (buffered, kept);
+  GsockSocketConnection *connection = gsock_tcp_wrapper_connection_new (base, socket);
+  char buffer[16] = "";
+  gssize count = -1;
+  gboolean closed = FALSE;
+
+  g_assert_true (GSOCK_IS_TCP_WRAPPER_CONNECTION (connection));
+  g_assert_true (gsock_tcp_wrapper_connection_get_base_io_stream (GSOCK_TCP_WRAPPER_CONNECTION (connection)) == base);
+  g_object_get (connection, "base-io-stream", &property, NULL);
+  g_assert_true (property == base);
+  g_object_unref (property);
+  g_assert_true (g_io_stream_get_input_stream (G_IO_STREAM (connection)) == buffered);
+  g_assert_true (g_io_stream_get_output_stream (G_IO_STREAM (connection)) == kept);
+  g_assert_true (gsock_socket_connection_get_socket (connection) == socket);
+  g_assert_true (gsock_socket_connection_is_alive (connection));
+  g_assert_false (gsock_socket_connection_set_socket (connection, peer, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+
+  /* The direct entry takes what the buffer has. */
+  g_assert_cmpint (g_socket_send (peer, "abcdef", 6, NULL, NULL), ==, 6);
+  g_assert_cmpint (g_input_stream_read (buffered, buffer, 2, NULL, NULL), ==, 2);
+  gsock_socket_connection_receive_async (connection, buffer, 4, G_PRIORITY_DEFAULT, NULL, wrapper_received, &count);
+  g_assert_cmpint (count, ==, -1);
+  while (count < 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpmem (buffer, count, "cdef", 4);
+  count = -1;
+  gsock_socket_connection_receive_async (connection, NULL, 0, G_PRIORITY_DEFAULT, NULL, wrapper_received, &count);
+  while (count < 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpint (count, ==, 0);
+  count = -1;
+  gsock_socket_connection_send_async (connection, "kept back", 9, G_PRIORITY_DEFAULT, NULL, wrapper_sent, &count);
+  while (count < 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpint (count, ==, 9);
+  g_assert_cmpint (g_socket_condition_check (peer, G_IO_IN), ==, 0);
+
+  /* F-13: what was kept back goes out. */
+  g_io_stream_close_async (G_IO_STREAM (connection), G_PRIORITY_DEFAULT, NULL, wrapper_closed, &closed);
+  while (!closed)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_true (g_io_stream_is_closed (base));
+  g_assert_true (g_socket_is_closed (socket));
+  g_assert_cmpint (g_socket_receive (peer, buffer, sizeof buffer, NULL, NULL), ==, 9);
+  g_assert_cmpmem (buffer, 9, "kept back", 9);
+  g_assert_cmpint (g_socket_receive (peer, buffer, sizeof buffer, NULL, NULL), ==, 0);
+  g_object_unref (connection);
+  g_object_unref (base);
+  g_object_unref (buffered);
+  g_object_unref (kept);
+  g_object_unref (inner);
+  g_object_unref (peer);
+}
+
 /* GIO's own classes live in the same process, and know nothing of ours. */
 static void
 test_beside_gio (void)
@@ -899,6 +999,7 @@ main (int    argc,
   g_test_add_func ("/functions/poll_function", test_poll_function);
   g_test_add_func ("/functions/graceful_disconnect", test_graceful_disconnect);
   g_test_add_func ("/functions/tcp-options", test_tcp_options);
+  g_test_add_func ("/functions/tcp-wrapper", test_tcp_wrapper);
   g_test_add_func ("/functions/without-a-socket", test_without_a_socket);
   g_test_add_func ("/functions/beside-gio", test_beside_gio);
   return g_test_run ();

@@ -177,10 +177,13 @@ test_sizes (void)
 {
   assert_sizes (GSOCK_TYPE_SOCKET_CONNECTION, sizeof (GsockSocketConnectionClass), sizeof (GsockSocketConnection));
   assert_sizes (GSOCK_TYPE_TCP_CONNECTION, sizeof (GsockTcpConnectionClass), sizeof (GsockTcpConnection));
+  assert_sizes (GSOCK_TYPE_TCP_WRAPPER_CONNECTION, sizeof (GsockTcpWrapperConnectionClass),
+                sizeof (GsockTcpWrapperConnection));
   assert_sizes (GSOCK_TYPE_UNIX_CONNECTION, sizeof (GsockUnixConnectionClass), sizeof (GsockUnixConnection));
   /* The instances are their parents', as GIO's are but for a pointer to what is private. */
   g_assert_cmpuint (sizeof (GsockSocketConnection), ==, sizeof (GIOStream));
   g_assert_cmpuint (sizeof (GsockTcpConnection), ==, sizeof (GIOStream));
+  g_assert_cmpuint (sizeof (GsockTcpWrapperConnection), ==, sizeof (GIOStream));
   g_assert_cmpuint (sizeof (GsockUnixConnection), ==, sizeof (GIOStream));
   g_assert_cmpuint (sizeof (GsockSocketConnectionClass), ==, sizeof (GIOStreamClass) + 13 * sizeof (gpointer));
   g_assert_cmpuint (sizeof (GsockTcpConnectionClass), ==,
@@ -206,6 +209,7 @@ test_slots (void)
 {
   assert_slots (GSOCK_TYPE_SOCKET_CONNECTION);
   assert_slots (GSOCK_TYPE_TCP_CONNECTION);
+  assert_slots (GSOCK_TYPE_TCP_WRAPPER_CONNECTION);
   assert_slots (GSOCK_TYPE_UNIX_CONNECTION);
 }
 
@@ -217,6 +221,8 @@ test_types (void)
   g_assert_cmpstr (g_type_name (GSOCK_TYPE_UNIX_CONNECTION), ==, "GsockUnixConnection");
   g_assert_true (g_type_parent (GSOCK_TYPE_SOCKET_CONNECTION) == G_TYPE_IO_STREAM);
   g_assert_true (g_type_parent (GSOCK_TYPE_TCP_CONNECTION) == GSOCK_TYPE_SOCKET_CONNECTION);
+  g_assert_cmpstr (g_type_name (GSOCK_TYPE_TCP_WRAPPER_CONNECTION), ==, "GsockTcpWrapperConnection");
+  g_assert_true (g_type_parent (GSOCK_TYPE_TCP_WRAPPER_CONNECTION) == GSOCK_TYPE_TCP_CONNECTION);
   g_assert_true (g_type_parent (GSOCK_TYPE_UNIX_CONNECTION) == GSOCK_TYPE_SOCKET_CONNECTION);
   g_assert_cmpstr (g_type_name (GSOCK_TYPE_CONNECTION_STATE), ==, "GsockConnectionState");
   g_assert_cmpstr (g_type_name (GSOCK_TYPE_LIVENESS), ==, "GsockLiveness");

@@ -66,6 +66,7 @@ ADDED = {
         "set_no_delay",
         "set_user_timeout",
     },
+    "TcpWrapperConnection": set(),
     "UnixConnection": {
         "get_peer_credentials",
         "get_peer_pidfd",
@@ -85,6 +86,7 @@ ADDED = {
 FOR_C = {
     "SocketConnection": {"receive_async", "receive_finish", "send_async", "send_finish"},
     "TcpConnection": set(),
+    "TcpWrapperConnection": set(),
     "UnixConnection": set(),
 }
 # What is different on purpose: (class, member): {what: (GIO's, ours)}.
@@ -199,6 +201,9 @@ class Comparison(unittest.TestCase):
                 hidden = {of.get("name") for of in class_of(namespace, name) if is_for_c(of)}
                 self.assertEqual(hidden, expected)
 
+    def test_tcp_wrapper_connection(self):
+        self.compare("TcpWrapperConnection")
+
     def test_unix_connection(self):
         self.compare("UnixConnection")
 
@@ -220,6 +225,7 @@ class Comparison(unittest.TestCase):
             (gio, "IOStream"),
             (gsock, "SocketConnection"),
             (gsock, "TcpConnection"),
+            (gsock, "TcpWrapperConnection"),
             (gsock, "UnixConnection"),
         ):
             wanted |= {of for of in members(namespace, name) if " " not in of}

@@ -35,6 +35,7 @@ class Face:
         self.create = create
         self.SocketConnection = module.SocketConnection
         self.TcpConnection = module.TcpConnection
+        self.TcpWrapperConnection = module.TcpWrapperConnection
         self.UnixConnection = module.UnixConnection
         self.__dict__.update(differences)
 
@@ -50,6 +51,8 @@ GIO = Face(
     socket_is_writable=False,
     # F-10.
     notifies_closed=False,
+    # F-13.
+    closes_the_base=False,
 )
 GSOCK = Face(
     Gsock,
@@ -58,6 +61,7 @@ GSOCK = Face(
     keeps_addresses=True,
     socket_is_writable=True,
     notifies_closed=True,
+    closes_the_base=True,
 )
 
 
@@ -296,6 +300,25 @@ class Scenario(Tools):
         self.assertIs(holder.socket, sock)
         self.assertIs(binding.props.source, connection)
         binding.unbind()
+
+    # ---- A connection around another stream
+
+    def test_a_wrapper(self):
+        inner, peer = self.connected()
+        base = Gio.SimpleIOStream.new(inner.get_input_stream(), inner.get_output_stream())
+        wrapper = self.face.TcpWrapperConnection.new(base, inner.get_socket())
+        self.assertIs(type(wrapper), self.face.TcpWrapperConnection)
+        self.assertTrue(issubclass(self.face.TcpWrapperConnection, self.face.TcpConnection))
+        self.assertIs(wrapper.get_base_io_stream(), base)
+        self.assertIs(wrapper.props.base_io_stream, base)
+        self.assertIs(wrapper.get_input_stream(), base.get_input_stream())
+        self.assertIs(wrapper.get_output_stream(), base.get_output_stream())
+        peer.sendall(b"through it")
+        self.assertEqual(wrapper.get_input_stream().read_bytes(16, None).get_data(), b"through it")
+        self.assertIs(wrapper.close(None), True)
+        # F-13.
+        self.assertIs(base.is_closed(), self.face.closes_the_base)
+        self.assertEqual(peer.recv(1), b"")
 
     # ---- send_fd, receive_fd, send_credentials, receive_credentials
 

@@ -22,7 +22,8 @@ impl SocketConnection {
     /// or 0 at the end of what the peer sends.
     ///
     /// The same as `gio::InputStream::read_async` on the connection's input stream, for less. It does not make
-    /// that stream pending: of several reads that wait, each gets what it finds.
+    /// that stream pending: of several reads that wait, each gets what it finds. Of a
+    /// [`TcpWrapperConnection`](crate::TcpWrapperConnection) it is that call, on the base stream.
     ///
     /// # Errors
     ///
@@ -47,6 +48,14 @@ impl SocketConnection {
         cancellable: Option<&impl IsA<gio::Cancellable>>,
         callback: impl FnOnce(&Self, Vec<u8>, Result<usize, glib::Error>) + 'static,
     ) {
+        if self.imp().own_streams().is_some() {
+            let this = self.clone();
+            let input = self.input_stream();
+            return input.read_async(buffer, priority, cancellable, move |result| match result {
+                Ok((buffer, count)) => callback(&this, buffer, Ok(count)),
+                Err((buffer, failure)) => callback(&this, buffer, Err(failure)),
+            });
+        }
         let call = |buffer: &mut Vec<u8>, transport: &Transport, known: Option<&Registration>| {
             transport.read_now(buffer, known)
         };
@@ -64,7 +73,8 @@ impl SocketConnection {
     /// are none.
     ///
     /// The same as `gio::OutputStream::write_bytes_async` on the connection's output stream, for less. It does not
-    /// make that stream pending.
+    /// make that stream pending. Of a [`TcpWrapperConnection`](crate::TcpWrapperConnection) it is that call, on the base
+    /// stream.
     ///
     /// # Errors
     ///
@@ -89,6 +99,14 @@ impl SocketConnection {
         cancellable: Option<&impl IsA<gio::Cancellable>>,
         callback: impl FnOnce(&Self, Result<usize, glib::Error>) + 'static,
     ) {
+        if self.imp().own_streams().is_some() {
+            let this = self.clone();
+            let output = self.output_stream();
+            return output.write_bytes_async(&bytes, priority, cancellable, move |result| {
+                // Not negative without an error.
+                callback(&this, result.map(isize::unsigned_abs));
+            });
+        }
         let call =
             |bytes: &mut glib::Bytes, transport: &Transport, known: Option<&Registration>| {
                 transport.try_write(bytes, known)

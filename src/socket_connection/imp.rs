@@ -9,7 +9,10 @@ use gio::{prelude::*, subclass::prelude::*};
 use glib::{ParamFlags, ParamSpec, Value, subclass::InitializingType};
 use once_cell::sync::{Lazy, OnceCell};
 
-use super::streams::Streams;
+use super::{
+    overlaid::{Overlay, OwnStreams, dead_input, dead_output},
+    streams::Streams,
+};
 use crate::{
     error,
     home::{Notifier, change},
@@ -49,6 +52,8 @@ pub struct SocketConnection {
     handed: Mutex<Option<Cargo>>,
     /// The sockets that the instance's own class can carry; unset is all.
     carries: OnceCell<Restriction>,
+    /// Set by a class whose streams are another object's.
+    overlay: OnceCell<Box<Overlay>>,
     streams: Streams,
     /// The object is going away: its socket is let go of, not closed.
     disposing: AtomicBool,
@@ -100,6 +105,7 @@ impl ObjectSubclass for SocketConnection {
             loans: Loans::new(notifier.clone()),
             handed: Mutex::new(handed),
             carries: OnceCell::new(),
+            overlay: OnceCell::new(),
             streams: Streams::default(),
             disposing: AtomicBool::new(false),
             departure: AtomicU8::new(0),
@@ -208,14 +214,7 @@ impl ObjectImpl for SocketConnection {
             }
             transport.unclaim();
         }
-        glib::g_critical!(
-            "Gsock",
-            "a {} was built without a socket",
-            self.obj().type_().name()
-        );
-        self.install(Transport::of_socket(&placeholder(), &self.notifier));
-        // Born closed: every operation says so, and nothing is NULL.
-        let _ = self.obj().close(gio::Cancellable::NONE);
+        self.be_born_closed("a socket");
     }
 }
 
@@ -274,18 +273,54 @@ impl SocketConnection {
         let _ = self.carries.set(Restriction { class, carries });
     }
 
+    /// Likewise, by a class of ours that derives from such a one and whose streams are another object's: the
+    /// bytes of the socket are not the connection's.
+    pub(crate) fn overlay(&self, class: glib::Type) {
+        let _ = self.overlay.set(Box::new(Overlay::new(class)));
+    }
+
+    fn is_overlaid(&self) -> bool {
+        self.overlay.get().is_some()
+    }
+
+    /// What takes the place of the socket for who would move bytes through it.
+    pub(crate) fn own_streams(&self) -> Option<OwnStreams<'_>> {
+        let overlay = self.overlay.get()?;
+        Some(OwnStreams::new(self, overlay))
+    }
+
     /// Whether the object's own class is one of ours: it does nothing of its own when a property changes.
     fn is_of_ours(&self) -> bool {
-        let class = self
-            .carries
-            .get()
-            .map_or_else(Self::type_, |known| known.class);
+        let class = match (self.overlay.get(), self.carries.get()) {
+            (Some(overlay), _) => overlay.class(),
+            (None, Some(known)) => known.class,
+            (None, None) => Self::type_(),
+        };
         self.obj().type_() == class
     }
 
     fn install(&self, transport: Arc<Transport>) {
+        if self.is_overlaid() {
+            transport.overlay();
+        }
         self.wire.set(transport.clone());
         transport.attach();
+    }
+
+    /// For an object that was built without what it needs: every operation says so, and nothing is NULL. A
+    /// socket that it was given stays as it is.
+    pub(crate) fn be_born_closed(&self, without: &str) {
+        glib::g_critical!(
+            "Gsock",
+            "a {} was built without {without}",
+            self.obj().type_().name()
+        );
+        let before = self.wire.get();
+        self.install(Transport::of_socket(&placeholder(), &self.notifier));
+        if let Some(before) = before {
+            before.detach();
+        }
+        let _ = self.obj().close(gio::Cancellable::NONE);
     }
 
     fn check(&self, transport: &Transport) -> Result<(), glib::Error> {
@@ -316,6 +351,11 @@ impl SocketConnection {
         let before = self.transport();
         if before.is_around(socket) {
             return Ok(());
+        }
+        if self.is_overlaid() {
+            return Err(error::invalid(
+                "The base stream of a wrapper goes with its socket",
+            ));
         }
         if object.is_closed() {
             return Err(closed());
@@ -350,10 +390,16 @@ impl SocketConnection {
     // --- The streams ---------------------------------------------------------------------------
 
     pub(crate) fn make_input_stream(&self) -> gio::InputStream {
+        if self.is_overlaid() {
+            return dead_input();
+        }
         SocketInputStream::new(&self.wire).upcast()
     }
 
     pub(crate) fn make_output_stream(&self) -> gio::OutputStream {
+        if self.is_overlaid() {
+            return dead_output();
+        }
         SocketOutputStream::new(&self.wire).upcast()
     }
 

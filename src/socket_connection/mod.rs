@@ -2,6 +2,7 @@
 
 mod direct;
 pub(crate) mod imp;
+pub(crate) mod overlaid;
 mod raw;
 mod streams;
 
@@ -296,7 +297,8 @@ pub trait SocketConnectionExt: IsA<SocketConnection> + 'static {
     ///
     /// And then nothing has changed: `Pending` while the connection or one of its streams is busy,
     /// `Closed` after a close, `InvalidArgument` for a socket that the connection's class cannot
-    /// carry, such as a Unix socket in a [`TcpConnection`](crate::TcpConnection).
+    /// carry, such as a Unix socket in a [`TcpConnection`](crate::TcpConnection), and for any other one in a
+    /// [`TcpWrapperConnection`](crate::TcpWrapperConnection).
     #[doc(alias = "socket")]
     fn set_socket(&self, socket: &gio::Socket) -> Result<(), glib::Error> {
         self.upcast_ref().imp().replace_socket(Some(socket))

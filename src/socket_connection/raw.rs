@@ -8,11 +8,20 @@
 use std::{
     future::Future,
     pin::Pin,
+    ptr,
     task::{Context, Poll, Waker},
 };
 
-use gio::ffi::{GAsyncReadyCallback, GAsyncResult};
-use glib::{ffi::gpointer, prelude::*, subclass::prelude::*, translate::IntoGlib};
+use gio::{
+    ffi::{GAsyncReadyCallback, GAsyncResult},
+    prelude::*,
+};
+use glib::{
+    ffi::gpointer,
+    gobject_ffi::GObject,
+    subclass::prelude::*,
+    translate::{IntoGlib, ToGlibPtr, from_glib_full},
+};
 
 use super::SocketConnection;
 use crate::{
@@ -163,6 +172,12 @@ impl SocketConnection {
             let failure = error::invalid("There is no memory of that size");
             return reply.answer_later(Err(failure));
         }
+        if self.imp().own_streams().is_some() {
+            // SAFETY: as the caller says.
+            return unsafe {
+                self.through_streams(operation.interest, (start, count), cancellable, reply)
+            };
+        }
         let transport = self.imp().transport();
         // A closed connection says so to a cancelled caller too, as GIO's streams do.
         let cancellable = cancellable.filter(|_| !transport.is_closed());
@@ -178,6 +193,90 @@ impl SocketConnection {
         };
         engine.start(priority, raw, true);
     }
+}
+
+/// By the streams that lie over the socket.
+impl SocketConnection {
+    /// # Safety
+    ///
+    /// The memory is lent until `reply` has answered.
+    unsafe fn through_streams(
+        &self,
+        interest: Interest,
+        (start, count): (*mut u8, usize),
+        cancellable: Option<&gio::Cancellable>,
+        reply: Reply,
+    ) {
+        if count == 0 {
+            return reply.answer_later(Ok(0));
+        }
+        let (priority, cancellable) = (reply.priority().into_glib(), cancellable.to_glib_none());
+        let data: gpointer = Box::into_raw(Box::new(reply)).cast();
+        match interest {
+            Interest::Read => {
+                let input = self.input_stream();
+                // SAFETY: as the caller says; `has_read` agrees with the type of the data.
+                unsafe {
+                    gio::ffi::g_input_stream_read_async(
+                        input.as_ptr(),
+                        start.cast(),
+                        count,
+                        priority,
+                        cancellable.0,
+                        Some(has_read),
+                        data,
+                    );
+                }
+            }
+            Interest::Write => {
+                let output = self.output_stream();
+                // SAFETY: as the caller says; `has_written` agrees with the type of the data.
+                unsafe {
+                    gio::ffi::g_output_stream_write_async(
+                        output.as_ptr(),
+                        start.cast(),
+                        count,
+                        priority,
+                        cancellable.0,
+                        Some(has_written),
+                        data,
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// `data` is the box of `through_streams`, used once.
+unsafe fn answer(data: gpointer, moved: isize, failure: *mut glib::ffi::GError) {
+    // SAFETY: as the caller says.
+    let reply = unsafe { Box::from_raw(data.cast::<Reply>()) };
+    if failure.is_null() {
+        // Not negative without an error.
+        return reply.answer(Ok(moved.unsigned_abs()));
+    }
+    // SAFETY: a set error is ours to free.
+    reply.answer(Err(unsafe { from_glib_full(failure) }));
+}
+
+unsafe extern "C" fn has_read(stream: *mut GObject, result: *mut GAsyncResult, data: gpointer) {
+    let mut failure = ptr::null_mut();
+    // SAFETY: GIO's own arguments, passed on.
+    let moved =
+        unsafe { gio::ffi::g_input_stream_read_finish(stream.cast(), result, &raw mut failure) };
+    // SAFETY: GIO calls back once.
+    unsafe { answer(data, moved, failure) };
+}
+
+unsafe extern "C" fn has_written(stream: *mut GObject, result: *mut GAsyncResult, data: gpointer) {
+    let mut failure = ptr::null_mut();
+    // SAFETY: GIO's own arguments, passed on.
+    let moved =
+        unsafe { gio::ffi::g_output_stream_write_finish(stream.cast(), result, &raw mut failure) };
+    // SAFETY: GIO calls back once.
+    unsafe { answer(data, moved, failure) };
 }
 
 /// A try to move bytes from or to memory that is lent.

@@ -83,11 +83,8 @@ impl ObjectImpl for TcpConnection {
 
 impl IOStreamImpl for TcpConnection {
     fn close(&self, cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
-        let cancelled = cancellable.is_some_and(CancellableExt::is_cancelled);
-        let waits = self.is_graceful()
-            && !cancelled
-            && !self.disposing.load(Ordering::Acquire)
-            && !self.drained.swap(false, Ordering::AcqRel);
+        let waits = self.is_to_wait(cancellable);
+        self.drained.store(false, Ordering::Release);
         if !waits {
             return self.parent_close(cancellable);
         }
@@ -117,6 +114,19 @@ impl TcpConnection {
             let base = object.upcast_ref::<SocketConnection>().imp();
             base.notifier().tell(change::GRACEFUL_DISCONNECT);
         }
+    }
+
+    /// Whether a close of now waits for the peer.
+    pub(crate) fn is_to_wait(&self, cancellable: Option<&gio::Cancellable>) -> bool {
+        let cancelled = cancellable.is_some_and(CancellableExt::is_cancelled);
+        self.is_graceful()
+            && !cancelled
+            && !self.is_disposing()
+            && !self.drained.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_disposing(&self) -> bool {
+        self.disposing.load(Ordering::Acquire)
     }
 
     /// The close that follows does not wait again.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// For a socket without a timeout.
-const DEFAULT_SECONDS: u32 = 30;
+pub(crate) const DRAIN_SECONDS: u32 = 30;
 const PIECE: usize = 64 * 1024;
 /// How much one attempt throws away before others get a turn.
 const PIECES: usize = 16;
@@ -25,7 +25,7 @@ pub(crate) struct Drain {
 
 impl Drain {
     pub(crate) fn new(transport: Arc<Transport>) -> Self {
-        let deadline = transport.deadline_or(Some(DEFAULT_SECONDS));
+        let deadline = transport.deadline_or(Some(DRAIN_SECONDS));
         Self {
             transport,
             deadline,

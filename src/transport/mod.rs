@@ -41,7 +41,7 @@ use once_cell::sync::OnceCell;
 pub(crate) use address::{KeptAddress, NativeAddress};
 pub(crate) use connect::Connect;
 pub(crate) use descriptor::{Use, placeholder, socket_in};
-pub(crate) use drain::Drain;
+pub(crate) use drain::{DRAIN_SECONDS, Drain};
 pub(crate) use holding::Holding;
 pub(crate) use io::{Attempted, Patience};
 pub(crate) use kind::{Bare, Kind, kind_of_socket};
@@ -110,6 +110,8 @@ pub(crate) struct Transport {
     orphaned: AtomicBool,
     /// A connection of ours has it.
     claimed: AtomicBool,
+    /// Another stream lies over the socket, and what passes through it is that stream's.
+    overlaid: AtomicBool,
 }
 
 impl Transport {
@@ -171,6 +173,7 @@ impl Transport {
             holders: AtomicU32::new(0),
             orphaned: AtomicBool::new(false),
             claimed: AtomicBool::new(true),
+            overlaid: AtomicBool::new(false),
         })
     }
 
@@ -260,6 +263,16 @@ impl Transport {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.descriptor.is_closed()
+    }
+
+    /// From now on the bytes of this socket are those of a stream over it.
+    pub(crate) fn overlay(&self) {
+        self.overlaid.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn is_overlaid(&self) -> bool {
+        self.overlaid.load(Ordering::Acquire)
     }
 
     /// The number, for somebody else to use: in the mode in which a `GSocket` has its descriptor.

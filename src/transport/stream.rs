@@ -79,13 +79,17 @@ impl Direction {
     /// # Errors
     ///
     /// Those of the transfer; `TimedOut` when it has waited for longer than the socket's timeout;
-    /// `NotSupported` on a thread that does not own its thread-default context.
+    /// `NotSupported` on a thread that does not own its thread-default context, and where another stream lies over
+    /// the socket.
     pub(crate) fn poll<T>(
         &mut self,
         transport: &Arc<Transport>,
         cx: &Context<'_>,
         mut call: impl FnMut(&Transport, Option<&Registration>) -> Attempted<T>,
     ) -> Poll<Result<T, glib::Error>> {
+        if transport.is_overlaid() {
+            return Poll::Ready(Err(error::overlaid()));
+        }
         loop {
             // What another engine knows serves as well, until there is something to wait for.
             let registration = self.waiting.as_ref().map(|known| &*known.registration);
@@ -216,6 +220,9 @@ impl Transport {
         cx: &Context<'_>,
         mut call: impl FnMut(&Self, Option<&Registration>) -> Attempted<T>,
     ) -> Poll<Result<T, glib::Error>> {
+        if self.is_overlaid() {
+            return Poll::Ready(Err(error::overlaid()));
+        }
         let engine = Engine::current();
         loop {
             let registered = self.known_registration(&engine);

@@ -83,10 +83,24 @@ pub(super) unsafe fn create_source(
     interest: Interest,
     cancellable: *mut gio::ffi::GCancellable,
 ) -> *mut glib::ffi::GSource {
+    let child = readiness_source(transport, interest);
+    // SAFETY: as the caller says.
+    unsafe { source_around(stream, &child, cancellable) }
+}
+
+/// A pollable stream's source that fires when `child` does, which is not attached yet, or is cancelled.
+///
+/// # Safety
+///
+/// As of [`create_source`].
+pub(crate) unsafe fn source_around(
+    stream: *mut glib::gobject_ffi::GObject,
+    child: &Source,
+    cancellable: *mut gio::ffi::GCancellable,
+) -> *mut glib::ffi::GSource {
     // SAFETY: as the caller says; a NULL child means none yet.
     let parent =
         unsafe { gio::ffi::g_pollable_source_new_full(stream, std::ptr::null_mut(), cancellable) };
-    let child = readiness_source(transport, interest);
     // SAFETY: neither is attached yet; GLib takes a reference of its own.
     unsafe { glib::ffi::g_source_add_child_source(parent, child.as_ptr()) };
     parent
@@ -217,7 +231,7 @@ impl Handler for ReadinessSource {
 
 /// Makes a context look at its sources, for as long as the source that took the waker is alive. It
 /// does not keep the context: that would keep the source, and so the waker.
-struct ContextWaker(Mutex<*mut glib::ffi::GMainContext>);
+pub(crate) struct ContextWaker(Mutex<*mut glib::ffi::GMainContext>);
 
 // SAFETY: the pointer is used under the lock, and cleared before its context goes: a context
 // finalizes its sources first.
@@ -226,7 +240,12 @@ unsafe impl Send for ContextWaker {}
 unsafe impl Sync for ContextWaker {}
 
 impl ContextWaker {
-    fn clear(&self) {
+    pub(crate) fn new(context: &glib::MainContext) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(context.to_glib_none().0)))
+    }
+
+    /// The source is going.
+    pub(crate) fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = std::ptr::null_mut();
     }
 }
@@ -249,7 +268,7 @@ struct Place {
 
 impl Place {
     fn take(transport: &Arc<Transport>, context: &glib::MainContext) -> Self {
-        let waker = Arc::new(ContextWaker(Mutex::new(context.to_glib_none().0)));
+        let waker = ContextWaker::new(context);
         let waiter = transport.wake_on_close(&Waker::from(waker.clone()));
         Self {
             waker,
@@ -287,7 +306,7 @@ pub(super) fn add_file_descriptor_based<T: TransportStream>(type_: glib::Type) {
 /// # Safety
 ///
 /// `init` must fill the table of `interface`, for instances of `type_`, which is being registered.
-pub(super) unsafe fn add_interface(
+pub(crate) unsafe fn add_interface(
     type_: glib::Type,
     interface: glib::ffi::GType,
     init: unsafe extern "C" fn(gpointer, gpointer),

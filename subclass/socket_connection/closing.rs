@@ -176,7 +176,7 @@ pub(crate) fn run_close(
 }
 
 /// A close begins even when it is cancelled from the start.
-pub(super) async fn first_then_cancelled(
+pub(crate) async fn first_then_cancelled(
     future: impl Future<Output = Result<(), glib::Error>>,
     cancellable: Option<gio::Cancellable>,
 ) -> Result<(), glib::Error> {

@@ -44,14 +44,20 @@ pub(crate) fn fill_class(class: &mut SocketConnectionClass) {
 /// Gives a class of this crate its parent's slots back, in place of the trampolines of a third
 /// party's: there is no override to call.
 pub(crate) fn inherit_slots(class: &mut SocketConnectionClass) {
+    inherit_connect(class);
     let parent = parent_of(class);
-    class.connect = parent.connect;
-    class.connect_async = parent.connect_async;
-    class.connect_finish = parent.connect_finish;
     class.parent_class.get_input_stream = parent.parent_class.get_input_stream;
     class.parent_class.get_output_stream = parent.parent_class.get_output_stream;
     class.parent_class.close_async = parent.parent_class.close_async;
     class.parent_class.close_finish = parent.parent_class.close_finish;
+}
+
+/// Those of connecting alone, for a class that has streams and a close of its own.
+pub(crate) fn inherit_connect(class: &mut SocketConnectionClass) {
+    let parent = parent_of(class);
+    class.connect = parent.connect;
+    class.connect_async = parent.connect_async;
+    class.connect_finish = parent.connect_finish;
 }
 
 /// Likewise for the blocking close, of a class that closes as its parent does.

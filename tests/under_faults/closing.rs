@@ -7,7 +7,7 @@ use std::{
 };
 
 use gio::prelude::*;
-use gsock::{ConnectionState, SocketConnection, TcpConnection, prelude::*};
+use gsock::{ConnectionState, SocketConnection, TcpConnection, TcpWrapperConnection, prelude::*};
 
 use crate::{
     ends::{Kind, connected, each_kind, streams},
@@ -127,6 +127,47 @@ fn closes_gracefully(bare: bool, form: Form) {
     });
 }
 
+/// F-13: the stream over the socket first, and the socket whatever has become of that.
+fn closes_a_wrapper(graceful: bool, form: Form) {
+    let own = Own {
+        calls: if graceful {
+            &["shutdown", "recv", "close"]
+        } else {
+            &["close"]
+        },
+        again: &[],
+        by_gio: true,
+    };
+    drive(own, move |scene| {
+        let kind = Kind {
+            unix: false,
+            bare: false,
+        };
+        let (inner, mut peer) = connected(scene, kind);
+        let (input, output) = streams(scene, &inner);
+        let base = gio::SimpleIOStream::new(&input, &output);
+        scene.note("base", &base);
+        let wrapper = TcpWrapperConnection::new(&base, &inner.socket()).expect("TCP");
+        scene.note("wrapper", &wrapper);
+        wrapper.set_graceful_disconnect(graceful);
+        let peer = thread::spawn(move || {
+            play_the_peer();
+            let mut rest = Vec::new();
+            let _ = peer.read_to_end(&mut rest);
+            for _ in 0..3 {
+                pause();
+                let _ = peer.write_all(b"more");
+            }
+            rest
+        });
+        let outcome = scene.under_faults(|| form(scene, wrapper.upcast_ref()));
+        assert_closed(wrapper.upcast_ref());
+        assert!(base.is_closed());
+        assert!(peer.join().expect("no panic").is_empty());
+        outcome
+    });
+}
+
 /// SC-27: the last reference closes; there is nobody to tell.
 fn drops(kind: Kind, with_streams: bool) {
     drive(own(kind), move |scene| {
@@ -178,5 +219,34 @@ mod close_gracefully {
     #[test]
     fn future_tcp() {
         closes_gracefully(false, future);
+    }
+}
+
+mod close_a_wrapper {
+    use super::*;
+
+    #[test]
+    fn blocking_tcp() {
+        closes_a_wrapper(false, blocking);
+    }
+
+    #[test]
+    fn async_tcp() {
+        closes_a_wrapper(false, asynchronous);
+    }
+
+    #[test]
+    fn future_tcp() {
+        closes_a_wrapper(false, future);
+    }
+
+    #[test]
+    fn gracefully_blocking_tcp() {
+        closes_a_wrapper(true, blocking);
+    }
+
+    #[test]
+    fn gracefully_async_tcp() {
+        closes_a_wrapper(true, asynchronous);
     }
 }

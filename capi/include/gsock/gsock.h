@@ -10,6 +10,7 @@
 #include <gsock/gsock-version.h>
 #include <gsock/gsock-socket-connection.h>
 #include <gsock/gsock-tcp-connection.h>
+#include <gsock/gsock-tcp-wrapper-connection.h>
 #include <gsock/gsock-unix-connection.h>
 #include <gsock/gsock-engine.h>
 #include <gsock/gsock-gio.h>
