@@ -13,3 +13,5 @@ mod dbus_talk;
 mod from_gio;
 #[path = "interop/to_gio.rs"]
 mod to_gio;
+#[path = "interop/wrappers.rs"]
+mod wrappers;

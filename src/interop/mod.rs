@@ -12,7 +12,8 @@ use gio::prelude::*;
 use glib::subclass::prelude::*;
 
 use crate::{
-    SocketConnection, TcpConnection, TcpConnectionExt as _,
+    SocketConnection, TcpConnection, TcpConnectionExt as _, TcpWrapperConnection,
+    TcpWrapperConnectionExt as _,
     transport::{
         Transport,
         hand_over::{self, Cargo},
@@ -78,6 +79,27 @@ pub(crate) fn to_gio(connection: &SocketConnection) -> gio::SocketConnection {
     {
         return known;
     }
+    let object = match connection.downcast_ref::<TcpWrapperConnection>() {
+        // Its streams are the base's.
+        Some(wrapper) => {
+            gio::TcpWrapperConnection::new(&wrapper.base_io_stream(), &transport.socket()).upcast()
+        }
+        None => new_twin(transport),
+    };
+    if let Some(owner) = connection.downcast_ref::<TcpConnection>()
+        && let Some(tcp) = object.downcast_ref::<gio::TcpConnection>()
+    {
+        TcpConnectionExt::set_graceful_disconnect(tcp, owner.is_graceful_disconnect());
+    }
+    if transport.is_closed() {
+        let _ = object.close(gio::Cancellable::NONE);
+    }
+    transport.set_twin(object.upcast_ref());
+    object
+}
+
+/// Of the type for the kind of socket, on the transport.
+fn new_twin(transport: &Arc<Transport>) -> gio::SocketConnection {
     let kind = transport.kind();
     let type_ = if kind.is_inet() && kind.is_stream() {
         GioTcpConnection::static_type()
@@ -94,15 +116,6 @@ pub(crate) fn to_gio(connection: &SocketConnection) -> gio::SocketConnection {
     if let Some(twin) = twin_of(&object) {
         twin.share(transport);
     }
-    if let Some(owner) = connection.downcast_ref::<TcpConnection>()
-        && let Some(tcp) = object.downcast_ref::<gio::TcpConnection>()
-    {
-        TcpConnectionExt::set_graceful_disconnect(tcp, owner.is_graceful_disconnect());
-    }
-    if transport.is_closed() {
-        let _ = object.close(gio::Cancellable::NONE);
-    }
-    transport.set_twin(object.upcast_ref());
     object
 }
 
@@ -134,15 +147,16 @@ impl SocketConnection {
     /// has read the other does not see; state and counters are of what this object does and sees itself. Not so where a class above
     /// GIO's has streams of its own: what passes through them is not for the bare socket.
     ///
-    /// Around a `GTcpWrapperConnection`, whose socket carries what its base stream makes of the bytes, there is none: a critical
+    /// Of a `GTcpWrapperConnection` it is a new [`TcpWrapperConnection`](crate::TcpWrapperConnection) each time, on the same base
+    /// stream and socket. Of one without a base stream, or around a socket that is no internet stream, there is none: a critical
     /// message and a connection that is closed.
     ///
     /// Either way closing one closes the socket of both, and what is merely dropped leaves it to the other.
     #[doc(alias = "gsock_socket_connection_new_from_gio")]
     pub fn from_gio(connection: &impl IsA<gio::SocketConnection>) -> Self {
         let connection = connection.upcast_ref();
-        if connection.is::<gio::TcpWrapperConnection>() {
-            return Self::of_a_wrapper();
+        if let Some(wrapper) = connection.downcast_ref::<gio::TcpWrapperConnection>() {
+            return Self::of_wrapper(wrapper);
         }
         let Some(transport) = twin_of(connection).map(|twin| twin.transport(connection)) else {
             return Self::factory_create_connection(&connection.socket());
@@ -157,11 +171,18 @@ impl SocketConnection {
         Self::sharing(transport, connection)
     }
 
-    /// On the bare socket it would put plain text into the middle of what the base stream sends.
-    fn of_a_wrapper() -> Self {
+    /// On the same base stream: a connection on the bare socket would put plain text into the middle of what that sends.
+    fn of_wrapper(wrapper: &gio::TcpWrapperConnection) -> Self {
+        // GIO accepts a wrapper around nothing (F-13).
+        let base: Option<gio::IOStream> = wrapper.property("base-io-stream");
+        if let Some(Ok(own)) = base.map(|base| TcpWrapperConnection::new(&base, &wrapper.socket()))
+        {
+            own.set_graceful_disconnect(TcpConnectionExt::is_graceful_disconnect(wrapper));
+            return own.upcast();
+        }
         glib::g_critical!(
             "Gsock",
-            "a GTcpWrapperConnection has a socket that is not for plain bytes"
+            "a GTcpWrapperConnection without a base stream, or around another kind of socket"
         );
         let connection = Self::new(&placeholder());
         let _ = connection.close(gio::Cancellable::NONE);

@@ -379,7 +379,7 @@ pub trait SocketConnectionExt: IsA<SocketConnection> + 'static {
     /// mere [`gio::IOStream`] has less.
     ///
     /// A `GTcpConnection` for an internet stream, a `GUnixConnection` for a Unix socket, else a
-    /// `GSocketConnection`. It is the same object each time, for as long as somebody holds it and the connection has the same socket;
+    /// `GSocketConnection`; of a `TcpWrapperConnection` GIO's own `GTcpWrapperConnection` on the same base stream. It is the same object each time, for as long as somebody holds it and the connection has the same socket;
     /// that of [`from_gio`](SocketConnection::from_gio) gives back what it was made from.
     ///
     /// There is one state and one owner of the bytes. Both may read and write, and what one has read the other does not see. Closing

@@ -67,20 +67,6 @@ fn closing_either_closes_the_socket_and_dropping_one_does_not() {
     });
 }
 
-/// Its socket carries what the base stream makes of the bytes.
-#[test]
-fn around_a_wrapper_there_is_none() {
-    on_private_context(|_| {
-        let (base, mut peer) = gios();
-        let wrapper = gio::TcpWrapperConnection::new(&base, &base.socket());
-        let ours = with_one_critical(|| SocketConnection::from_gio(&wrapper));
-        assert!(ours.is_closed());
-        assert!(!base.socket().is_closed());
-        drop((ours, wrapper, base));
-        assert_eq!(read_to_end(&mut peer), b"");
-    });
-}
-
 #[test]
 fn what_is_not_connected_may_be_connected_by_either() {
     on_private_context(|context| {
