@@ -18,9 +18,10 @@ use glib::{
 };
 use gsock::SocketConnection;
 
+pub(crate) use crate::classes::slots_of;
 use crate::{
     by_hand::signals_of,
-    classes::{closes, slots_of, with_counting_close},
+    classes::{closes, with_counting_close},
     connecting::{keep, kept},
     differs::differs,
     support::*,
