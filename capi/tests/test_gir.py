@@ -38,6 +38,8 @@ ADDED = {
         "get_last_error",
         "get_state",
         "is_alive",
+        "relay_async",
+        "relay_finish",
         "set_home",
         "set_socket",
         # Virtual methods, of the same name as the methods.
