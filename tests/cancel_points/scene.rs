@@ -320,6 +320,10 @@ impl<'w> Scene<'w> {
                     target.make_room();
                 }
             }
+            // One side is at its end, and nobody reads there any more.
+            (Op::Relay, Answer::Never) => {
+                let _ = self.peers[0].shutdown(Shutdown::Write);
+            }
             (_, Answer::Never) => {}
             (_, Answer::Reset) => reset(self.peers.remove(0)),
             (Op::Relay, answer) => {
