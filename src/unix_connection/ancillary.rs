@@ -26,7 +26,7 @@ const SCM_PIDFD: i32 = 4;
 
 /// Room for credentials and, to the byte, for nothing else.
 const FOR_CREDENTIALS: usize = words(size_of::<libc::ucred>());
-/// Room for as many descriptors as there can be, beside credentials and a security label.
+/// Room for as many descriptors as there can be, beside credentials, a security label and times.
 const FOR_ALL: usize = 512;
 
 const fn space(payload: usize) -> usize {
@@ -199,8 +199,8 @@ pub(super) fn receive_descriptors(
     }
     *next = seen.without_cargo(fd, is_stream);
     // There was something to cut off: descriptors, unless the socket adds to whatever it receives.
-    if seen.is_cut && (is_set(fd, libc::SO_PASSCRED) || adds_more(fd)) {
-        seen = Message::look(fd);
+    if seen.is_cut && (is_set(fd, libc::SO_PASSCRED) || adds_more(fd, is_stream)) {
+        seen = Message::look(fd, is_stream);
         if seen.moved < 0 {
             return seen.moved;
         }
@@ -261,7 +261,7 @@ pub(super) fn receive_credentials(fd: RawFd, is_stream: bool, next: &mut Next<Se
     let Some(_told) = Told::ask(fd) else {
         return -1;
     };
-    let seen = Message::look(fd);
+    let seen = Message::look(fd, is_stream);
     if seen.moved < 0 || seen.known_sender().is_none() {
         return seen.moved.min(0);
     }
@@ -333,9 +333,9 @@ impl Message {
     }
 
     /// Looks at two bytes and what would come along, and takes nothing.
-    fn look(fd: RawFd) -> Self {
+    fn look(fd: RawFd, is_stream: bool) -> Self {
         let flags = libc::MSG_PEEK;
-        if !adds_more(fd) {
+        if !adds_more(fd, is_stream) {
             return Self::receive_seen(fd, flags, 2, &mut [0; FOR_CREDENTIALS]);
         }
         // Something beside credentials and descriptors, which must not be taken for descriptors.
@@ -435,9 +435,23 @@ fn set_passcred(fd: RawFd, on: bool) -> Result<(), glib::Error> {
     set(fd, libc::SOL_SOCKET, libc::SO_PASSCRED, i32::from(on))
 }
 
+/// What has the kernel add more than credentials to whatever is received.
+const MORE: [i32; 2] = [libc::SO_PASSSEC, libc::SO_PASSPIDFD];
+/// Likewise to packets only: when they came, in one of several forms.
+const TIMES: [i32; 6] = [
+    libc::SO_TIMESTAMP,
+    libc::SO_TIMESTAMPNS,
+    libc::SO_TIMESTAMPING,
+    libc::SO_TIMESTAMP_NEW,
+    libc::SO_TIMESTAMPNS_NEW,
+    libc::SO_TIMESTAMPING_NEW,
+];
+
 /// Whether more than credentials comes along with whatever is received.
-fn adds_more(fd: RawFd) -> bool {
-    is_set(fd, libc::SO_PASSSEC) || is_set(fd, libc::SO_PASSPIDFD)
+fn adds_more(fd: RawFd, is_stream: bool) -> bool {
+    let times: &[i32] = if is_stream { &[] } else { &TIMES };
+    let mut options = MORE.iter().chain(times);
+    options.any(|option| is_set(fd, *option))
 }
 
 /// Not where the kernel has no such option.
