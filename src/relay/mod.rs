@@ -185,7 +185,7 @@ impl Relay {
         }
         let ends = [End::new(a)?, End::new(b)?];
         let [a, b] = &ends;
-        if a.transport().fd_number() == b.transport().fd_number() {
+        if a.transport().shares_socket_with(b.transport()) {
             return Err(same());
         }
         let activity = Rc::new(Cell::new(0));

@@ -35,7 +35,7 @@ impl SocketConnection {
     #[doc(hidden)]
     pub unsafe fn relay_raw_async(
         &self,
-        b: &SocketConnection,
+        b: &Self,
         cancellable: Option<&gio::Cancellable>,
         callback: GAsyncReadyCallback,
         data: gpointer,
