@@ -251,14 +251,18 @@ impl<'a> Turn<'a> {
             self.tell_departures(departed);
             // The tasks of one batch run before the next is taken, while what belongs to them is at hand. Others'
             // tasks and sources have no turn of ours: with many of them an iteration is dear.
-            if count < BATCH || self.has_tasks() {
+            if count < BATCH || self.has_the_most_urgent() {
                 return any;
             }
         }
     }
 
-    fn has_tasks(&self) -> bool {
-        self.with(|state| state.lanes.iter().any(|lane| !lane.queue.is_empty()))
+    /// Whether there are tasks that nothing which is still to be found can go before.
+    fn has_the_most_urgent(&self) -> bool {
+        self.with(|state| {
+            let most_urgent = state.lanes.iter().min_by_key(|lane| lane.priority);
+            most_urgent.is_some_and(|lane| !lane.queue.is_empty())
+        })
     }
 
     /// Wakes those who were found, one by one: whoever is woken may have a turn of his own meanwhile.
