@@ -22,7 +22,6 @@ use super::{
     engine::Engine,
     events::Events,
     lane::{Lane, Queue},
-    poller::BATCH,
     queue::ReadyQueue,
     registration::Registration,
     source::Source,
@@ -240,18 +239,18 @@ impl<'a> Turn<'a> {
         self.engine.look_at_birthplace();
         let mut any = false;
         loop {
-            let (count, departed) = {
+            let ((found_any, has_more), departed) = {
                 let mut found = self.engine.local.found.borrow_mut();
-                let count = self.engine.core.look(&mut found);
-                (count, mem::take(&mut found.departed))
+                let looked = self.engine.core.look(&mut found);
+                (looked, mem::take(&mut found.departed))
             };
-            any |= count > 0;
-            self.with(|state| state.has_more = count >= BATCH);
+            any |= found_any;
+            self.with(|state| state.has_more = has_more);
             self.call();
             self.tell_departures(departed);
             // The tasks of one batch run before the next is taken, while what belongs to them is at hand. Others'
             // tasks and sources have no turn of ours: with many of them an iteration is dear.
-            if count < BATCH || self.has_the_most_urgent() {
+            if !has_more || self.has_the_most_urgent() {
                 return any;
             }
         }
