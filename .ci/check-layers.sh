@@ -38,7 +38,7 @@ unsafe_allowed=(
     'src/socket_connection/raw.rs' # memory and callbacks that C vouches for
     'src/relay/task.rs'            # GTask as C sees it
     'src/unix_connection/ancillary.rs' # control messages
-    'src/unix_connection/sender.rs' # the kernel's structure, for GIO
+    'src/unix_connection/sender.rs' # the kernel's structure, for GIO; a descriptor for a process
     'src/unix_connection/tasks.rs' # GTask as C sees it
     'subclass/*'                   # class structs and the functions in their slots
     'capi/src/*'                   # functions that C calls

@@ -12,12 +12,10 @@ use std::{
     ptr,
 };
 
-pub(super) use super::sender::Sender;
+pub(super) use super::sender::{Sender, peer_credentials, peer_pidfd};
 
-use crate::{
-    error,
-    transport::options::{get, get_int, set},
-};
+use super::told::{Told, adds_more, is_set};
+use crate::error;
 
 /// SCM_MAX_FD of Linux.
 const MOST_DESCRIPTORS: usize = 253;
@@ -403,62 +401,6 @@ fn owned(payload: &[u8]) -> impl Iterator<Item = OwnedFd> {
     })
 }
 
-// --- What the socket is told, and tells --------------------------------------------------------
-
-/// The socket tells who has sent what it receives, for as long as this lives.
-struct Told {
-    fd: RawFd,
-    was: bool,
-}
-
-impl Told {
-    /// `None` with `errno` set.
-    fn ask(fd: RawFd) -> Option<Self> {
-        let was = get_int(fd, libc::SOL_SOCKET, libc::SO_PASSCRED).ok()? != 0;
-        if !was {
-            set_passcred(fd, true).ok()?;
-        }
-        Some(Self { fd, was })
-    }
-}
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        if !self.was {
-            // What was received is worth more than this, and nothing of ours minds.
-            let _ = set_passcred(self.fd, false);
-        }
-    }
-}
-
-fn set_passcred(fd: RawFd, on: bool) -> Result<(), glib::Error> {
-    set(fd, libc::SOL_SOCKET, libc::SO_PASSCRED, i32::from(on))
-}
-
-/// What has the kernel add more than credentials to whatever is received.
-const MORE: [i32; 2] = [libc::SO_PASSSEC, libc::SO_PASSPIDFD];
-/// Likewise to packets only: when they came, in one of several forms.
-const TIMES: [i32; 6] = [
-    libc::SO_TIMESTAMP,
-    libc::SO_TIMESTAMPNS,
-    libc::SO_TIMESTAMPING,
-    libc::SO_TIMESTAMP_NEW,
-    libc::SO_TIMESTAMPNS_NEW,
-    libc::SO_TIMESTAMPING_NEW,
-];
-
-/// Whether more than credentials comes along with whatever is received.
-fn adds_more(fd: RawFd, is_stream: bool) -> bool {
-    let times: &[i32] = if is_stream { &[] } else { &TIMES };
-    let mut options = MORE.iter().chain(times);
-    options.any(|option| is_set(fd, *option))
-}
-
-/// Not where the kernel has no such option.
-fn is_set(fd: RawFd, option: i32) -> bool {
-    get_int(fd, libc::SOL_SOCKET, option).is_ok_and(|value| value != 0)
-}
-
 fn is_hung_up(fd: RawFd) -> bool {
     let mut polled = libc::pollfd {
         fd,
@@ -468,45 +410,4 @@ fn is_hung_up(fd: RawFd) -> bool {
     // SAFETY: one element, as said.
     let count = unsafe { libc::poll(&raw mut polled, 1, 0) };
     count == 1 && polled.revents & (libc::POLLRDHUP | libc::POLLHUP) != 0
-}
-
-/// Who was at the other end when the connection was made.
-///
-/// # Errors
-///
-/// `NotConnected` where nobody was.
-pub(super) fn peer_credentials(fd: RawFd) -> Result<Sender, glib::Error> {
-    let peer = get::<libc::ucred>(fd, libc::SOL_SOCKET, libc::SO_PEERCRED)
-        .map_err(|errno| error::prefixed("Unable to read the peer's credentials", errno))?;
-    let peer = Sender {
-        pid: peer.pid,
-        uid: peer.uid,
-        gid: peer.gid,
-    };
-    if peer.is_known() {
-        Ok(peer)
-    } else {
-        Err(error::not_connected())
-    }
-}
-
-/// Likewise, as a descriptor that stands for the process.
-///
-/// # Errors
-///
-/// `NotSupported` where the kernel has none, `NotConnected`, and the system's own.
-pub(super) fn peer_pidfd(fd: RawFd) -> Result<OwnedFd, glib::Error> {
-    match get_int(fd, libc::SOL_SOCKET, libc::SO_PEERPIDFD) {
-        // SAFETY: the kernel has made it for us.
-        Ok(pidfd) if pidfd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(pidfd) }),
-        Ok(_) | Err(libc::ENODATA) => Err(error::not_connected()),
-        Err(libc::ENOPROTOOPT) => Err(error::prefixed(
-            "Unable to get a descriptor of the peer's process",
-            libc::EOPNOTSUPP,
-        )),
-        Err(errno) => Err(error::prefixed(
-            "Unable to get a descriptor of the peer's process",
-            errno,
-        )),
-    }
 }
