@@ -36,8 +36,9 @@ unsafe_allowed=(
     'src/home*'                    # hands what is not Send to the thread it belongs to
     'src/socket_connection/mod.rs' # declares set_home, which is unsafe to call
     'src/socket_connection/raw.rs' # memory and callbacks that C vouches for
+    'src/relay/task.rs'            # GTask as C sees it
     'src/unix_connection/ancillary.rs' # control messages
-    'src/unix_connection/sender.rs' # the kernel's structure, for GIO
+    'src/unix_connection/sender.rs' # the kernel's structure, for GIO; a descriptor for a process
     'src/unix_connection/tasks.rs' # GTask as C sees it
     'src/interop*'                 # derives from GIO's classes, and changes a slot of theirs
     'src/io_stream_adapter/*'      # class slots, memory that C lends, what is not Send in a place that must be

@@ -15,7 +15,7 @@ limit=300
 # Rounds of the thread test where each costs more.
 rounds_asan=200
 rounds_valgrind=40
-tests=(functions types arguments threads unix-functions unix-arguments gio)
+tests=(functions types arguments threads relay unix-functions unix-arguments gio)
 
 failures=0
 fail() {
@@ -95,10 +95,11 @@ while IFS= read -r symbol; do
             # Takes no pointer.
             arguments-*_factory_lookup_type) continue ;;
         esac
-        case $symbol in
-            gsock_unix_*) file=test-unix-$test.c ;;
+        case $test-$symbol in
+            *-gsock_unix_*) file=test-unix-$test.c ;;
             # Adopting is for a whole process.
             *_gio) file=test-gio.c ;;
+            functions-*_relay_*) file=test-relay.c ;;
             *) file=test-$test.c ;;
         esac
         grep -q "$symbol\b" "capi/tests/$file" || fail "$file does not call $symbol"

@@ -15,7 +15,10 @@ use gsock::{
     subclass::{SocketConnectionClass, SocketConnectionInstance},
 };
 
-use crate::{argument::memory, export::exported};
+use crate::{
+    argument::{Out, memory},
+    export::exported,
+};
 
 /// The slot of the object's class that `which` picks, or of the base class where that one's is empty.
 ///
@@ -148,6 +151,33 @@ exported! {
     ) -> isize, else -1 => {
         // SAFETY: live, or NULL.
         unsafe { connection.send_raw_finish(result) }.map(usize::cast_signed)
+    }
+
+    /// Starts to give each of two connections what the peer of the other one sends.
+    fn gsock_socket_connection_relay_async(
+        a: SocketConnection,
+        b: SocketConnection,
+        cancellable: Option<gio::Cancellable>,
+        callback: GAsyncReadyCallback,
+        user_data: gpointer,
+    ) -> (), else () => {
+        // SAFETY: what the header demands of C.
+        unsafe { a.relay_raw_async(&b, (*cancellable).as_ref(), callback, user_data) };
+    }
+
+    /// How many bytes went each way.
+    try fn gsock_socket_connection_relay_finish(
+        a: SocketConnection,
+        result: *mut GAsyncResult,
+        a_to_b: Out<u64>,
+        b_to_a: Out<u64>,
+    ) -> gboolean, else GFALSE => {
+        // SAFETY: live, or NULL.
+        let outcome = unsafe { a.relay_raw_finish(result) };
+        let relayed = outcome.as_ref().copied().unwrap_or_default();
+        a_to_b.set(relayed.a_to_b);
+        b_to_a.set(relayed.b_to_a);
+        outcome.map(|_| GTRUE)
     }
 
     /// `g_socket_connection_get_socket`.

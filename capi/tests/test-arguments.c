@@ -106,6 +106,34 @@ test_receive_and_send (void)
     ;
 }
 
+/* Likewise. */
+static void
+test_relay (void)
+{
+  typedef GsockSocketConnection C;
+  gpointer not_one = wrong;
+  guint64 a_to_b = 7, b_to_a = 7;
+  GError *error = NULL;
+
+  REFUSED_VOID (gsock_socket_connection_relay_async, "a",
+                gsock_socket_connection_relay_async (NULL, right, NULL, never_called, NULL));
+  REFUSED_VOID (gsock_socket_connection_relay_async, "a",
+                gsock_socket_connection_relay_async ((C *) not_one, right, NULL, never_called, NULL));
+  REFUSED_VOID (gsock_socket_connection_relay_async, "b",
+                gsock_socket_connection_relay_async (right, NULL, NULL, never_called, NULL));
+  REFUSED_VOID (gsock_socket_connection_relay_async, "b",
+                gsock_socket_connection_relay_async (right, (C *) not_one, NULL, never_called, NULL));
+  REFUSED_VOID (gsock_socket_connection_relay_async, "cancellable",
+                gsock_socket_connection_relay_async (right, right, (GCancellable *) not_one, never_called, NULL));
+  REFUSED (gsock_socket_connection_relay_finish, "a",
+           gsock_socket_connection_relay_finish (NULL, NULL, &a_to_b, &b_to_a, &error), == FALSE);
+  REFUSED (gsock_socket_connection_relay_finish, "a",
+           gsock_socket_connection_relay_finish ((C *) not_one, NULL, &a_to_b, &b_to_a, &error), == FALSE);
+  g_assert_no_error (error);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
 static void
 test_sockets (void)
 {
@@ -253,6 +281,7 @@ main (int    argc,
   g_test_add_func ("/arguments/socket-connection", test_socket_connection);
   g_test_add_func ("/arguments/connect", test_connect);
   g_test_add_func ("/arguments/receive_and_send", test_receive_and_send);
+  g_test_add_func ("/arguments/relay", test_relay);
   g_test_add_func ("/arguments/sockets", test_sockets);
   g_test_add_func ("/arguments/register_type", test_register_type);
   g_test_add_func ("/arguments/tcp-connection", test_tcp_connection);

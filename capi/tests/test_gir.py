@@ -39,6 +39,8 @@ ADDED = {
         "get_state",
         "is_alive",
         "new_from_gio",
+        "relay_async",
+        "relay_finish",
         "set_home",
         "set_socket",
         "to_gio",

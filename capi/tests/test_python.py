@@ -771,6 +771,35 @@ class Additions(Tools, unittest.TestCase):
             Gio.IOErrorEnum.INVALID_ARGUMENT, connection.set_keepalive_params, 0, 7, 3
         )
 
+    def test_relay(self):
+        a, client = self.connected()
+        b, server = self.connected()
+        client.sendall(b"question")
+        client.shutdown(socket.SHUT_WR)
+        server.sendall(b"an answer")
+        server.shutdown(socket.SHUT_WR)
+        source, result = call(a.relay_async, b, None)
+        self.assertIs(source, a)
+        self.assertEqual(tuple(a.relay_finish(result)), (True, 8, 9))
+        self.assertEqual(server.recv(100, socket.MSG_WAITALL), b"question")
+        self.assertEqual(client.recv(100, socket.MSG_WAITALL), b"an answer")
+        self.assert_fails(Gio.IOErrorEnum.INVALID_ARGUMENT, a.relay_finish, result)
+
+    def test_relay_cancelled(self):
+        (a, client), (b, server) = self.connected(), self.connected()
+        cancellable = Gio.Cancellable()
+        answers = []
+        a.relay_async(b, cancellable, lambda *answer: answers.append(answer))
+        client.sendall(b"left")
+        iterate_until(lambda: b.get_bytes_written() == 4)
+        self.assertEqual(answers, [])
+        cancellable.cancel()
+        iterate_until(lambda: answers)
+        self.assert_fails(Gio.IOErrorEnum.CANCELLED, a.relay_finish, answers[0][1])
+        self.assertEqual(server.recv(4, socket.MSG_WAITALL), b"left")
+        _, result = call(a.relay_async, a, None)
+        self.assert_fails(Gio.IOErrorEnum.INVALID_ARGUMENT, a.relay_finish, result)
+
     def test_descriptors(self):
         for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
             one, other = (

@@ -97,12 +97,12 @@ impl<P: Poller> Core<P> {
         (all, called)
     }
 
-    /// Takes in what the poller has to say; answers how much that was.
-    pub(super) fn look(&self, found: &mut Found) -> usize {
+    /// Takes in what the poller has to say; answers whether it had anything, and whether it may have more.
+    pub(super) fn look(&self, found: &mut Found) -> (bool, bool) {
         found.reports.clear();
-        self.poller.reports(&mut found.reports);
-        let count = found.reports.len();
-        if count > 0 {
+        let has_more = self.poller.reports(&mut found.reports);
+        let any = !found.reports.is_empty();
+        if any {
             let registrations = self.registrations();
             for (key, events) in found.reports.drain(..) {
                 if let Some(registration) = registrations.get(key) {
@@ -115,7 +115,7 @@ impl<P: Poller> Core<P> {
                 }
             }
         }
-        count
+        (any, has_more)
     }
 
     // --- Moments -------------------------------------------------------------------------------

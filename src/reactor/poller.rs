@@ -21,8 +21,8 @@ pub(super) trait Poller {
     /// While `fd` still is the one that was added.
     fn remove(&self, fd: RawFd);
 
-    /// Appends what has changed, without waiting. There may be more if it has filled a batch.
-    fn reports(&self, reports: &mut Vec<Report>);
+    /// Appends what has changed, without waiting. Answers whether there may be more: it has filled a batch.
+    fn reports(&self, reports: &mut Vec<Report>) -> bool;
 }
 
 /// How many reports are taken at once.
@@ -79,7 +79,9 @@ impl Poller for NoPoller {
 
     fn remove(&self, _fd: RawFd) {}
 
-    fn reports(&self, _reports: &mut Vec<Report>) {}
+    fn reports(&self, _reports: &mut Vec<Report>) -> bool {
+        false
+    }
 }
 
 #[cfg(epoll)]
@@ -112,10 +114,17 @@ mod epoll {
         number: AtomicI32,
         /// The descriptor that wakes the context, if it is watched as well; otherwise -1.
         wake_up: AtomicI32,
-        /// What a wait has found, for the next look.
-        kept: Mutex<Vec<Report>>,
+        /// What waits have found, for the next look.
+        kept: Mutex<Kept>,
         /// Whether there is some, readable without the lock.
         has_kept: AtomicBool,
+    }
+
+    #[derive(Debug, Default)]
+    struct Kept {
+        reports: Vec<Report>,
+        /// There may be more to find.
+        has_more: bool,
     }
 
     impl Epoll {
@@ -137,7 +146,7 @@ mod epoll {
         pub(crate) fn close(&self) {
             self.number.store(-1, Ordering::Release);
             self.wake_up.store(-1, Ordering::Release);
-            self.take_kept().clear();
+            *self.take_kept() = Kept::default();
             let instance = self
                 .instance
                 .write()
@@ -227,11 +236,11 @@ mod epoll {
             self.has_kept.load(Ordering::Acquire)
         }
 
-        fn kept(&self) -> MutexGuard<'_, Vec<Report>> {
+        fn kept(&self) -> MutexGuard<'_, Kept> {
             self.kept.lock().unwrap_or_else(PoisonError::into_inner)
         }
 
-        fn take_kept(&self) -> MutexGuard<'_, Vec<Report>> {
+        fn take_kept(&self) -> MutexGuard<'_, Kept> {
             let kept = self.kept();
             self.has_kept.store(false, Ordering::Release);
             kept
@@ -250,14 +259,16 @@ mod epoll {
             let taken = batch.take(self.number(), milliseconds)?;
             let mut wake_up = Events::NONE;
             let mut kept = self.kept();
+            kept.has_more = taken.len() == BATCH;
             for (key, events) in taken {
                 if key == Key::NOTHING {
                     wake_up = events;
                 } else {
-                    kept.push((key, events));
+                    kept.reports.push((key, events));
                 }
             }
-            self.has_kept.store(!kept.is_empty(), Ordering::Release);
+            self.has_kept
+                .store(!kept.reports.is_empty(), Ordering::Release);
             Ok(wake_up)
         }
     }
@@ -275,7 +286,7 @@ mod epoll {
             &mut self,
             number: RawFd,
             milliseconds: c_int,
-        ) -> Result<impl Iterator<Item = Report> + '_, i32> {
+        ) -> Result<impl ExactSizeIterator<Item = Report> + '_, i32> {
             // SAFETY: there is room for as many as said.
             let count = unsafe {
                 libc::epoll_wait(
@@ -310,21 +321,25 @@ mod epoll {
             let _ = self.control(libc::EPOLL_CTL_DEL, fd, Events::NONE, Key::NOTHING);
         }
 
-        fn reports(&self, reports: &mut Vec<Report>) {
+        fn reports(&self, reports: &mut Vec<Report>) -> bool {
             if self.has_kept() {
-                reports.append(&mut self.take_kept());
-                return;
+                let mut kept = self.take_kept();
+                reports.append(&mut kept.reports);
+                return kept.has_more;
             }
             let number = self.number();
             if number < 0 {
-                return;
+                return false;
             }
             let mut batch = Batch::new();
             // Interrupted, or failed: then there is nothing, and the context will ask again. The instance is
             // closed by nobody else while this thread owns the context.
-            if let Ok(taken) = batch.take(number, 0) {
-                reports.extend(taken.filter(|(key, _)| *key != Key::NOTHING));
-            }
+            let Ok(taken) = batch.take(number, 0) else {
+                return false;
+            };
+            let has_more = taken.len() == BATCH;
+            reports.extend(taken.filter(|(key, _)| *key != Key::NOTHING));
+            has_more
         }
     }
 }
@@ -374,5 +389,31 @@ mod tests {
         assert_eq!(poller.wait(0), Ok(Events::NONE));
         poller.close();
         assert!(poller.wait(0).is_err());
+    }
+
+    #[test]
+    fn a_batch_is_full_with_what_wakes_the_context_in_it() {
+        let pairs: Vec<_> = (0..BATCH).map(|_| UnixStream::pair().unwrap()).collect();
+        let (mut waker, woken) = UnixStream::pair().unwrap();
+        let mut slab = Slab::new();
+        for by_wait in [false, true] {
+            let poller = Epoll::new();
+            waker.write_all(b"x").unwrap();
+            // All of them can be written to; the last one is told of by itself.
+            poller.make().unwrap();
+            assert!(poller.watch_wake_up(woken.as_raw_fd()));
+            for (socket, _) in &pairs {
+                let key = slab.insert_with(|_| ());
+                poller.add(socket.as_raw_fd(), key).unwrap();
+            }
+            if by_wait {
+                assert_eq!(poller.wait(-1), Ok(Events::IN));
+            }
+            let mut reports = Vec::new();
+            assert!(poller.reports(&mut reports));
+            assert_eq!(reports.len(), BATCH - 1);
+            assert!(!poller.reports(&mut reports));
+            assert_eq!(reports.len(), BATCH);
+        }
     }
 }

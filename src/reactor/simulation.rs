@@ -210,12 +210,12 @@ impl Simulation {
         });
     }
 
-    /// What a turn of the engine begins with. Answers how much there was.
-    fn look(&self) -> usize {
+    /// What a turn of the engine begins with. Answers whether there was anything.
+    fn look(&self) -> bool {
         self.print(|| "look".into());
         let mut found = self.found.take();
         self.taking_in.set(true);
-        let count = self.core.look(&mut found);
+        let (any, _) = self.core.look(&mut found);
         self.taking_in.set(false);
         found.called.drain(..).for_each(Waker::wake);
         for (registration, events) in found.departed.drain(..) {
@@ -223,7 +223,7 @@ impl Simulation {
             self.told(registration.fd as usize);
         }
         self.found.replace(found);
-        count
+        any
     }
 
     fn told(&self, socket: usize) {
@@ -380,9 +380,9 @@ impl Simulation {
                 self.step_task(index);
                 continue;
             }
-            let count = self.look();
+            let any = self.look();
             self.fire();
-            if !self.start_a_task() && count == 0 {
+            if !self.start_a_task() && !any {
                 break;
             }
         }

@@ -22,7 +22,6 @@ use super::{
     engine::Engine,
     events::Events,
     lane::{Lane, Queue},
-    poller::BATCH,
     queue::ReadyQueue,
     registration::Registration,
     source::Source,
@@ -240,25 +239,29 @@ impl<'a> Turn<'a> {
         self.engine.look_at_birthplace();
         let mut any = false;
         loop {
-            let (count, departed) = {
+            let ((found_any, has_more), departed) = {
                 let mut found = self.engine.local.found.borrow_mut();
-                let count = self.engine.core.look(&mut found);
-                (count, mem::take(&mut found.departed))
+                let looked = self.engine.core.look(&mut found);
+                (looked, mem::take(&mut found.departed))
             };
-            any |= count > 0;
-            self.with(|state| state.has_more = count >= BATCH);
+            any |= found_any;
+            self.with(|state| state.has_more = has_more);
             self.call();
             self.tell_departures(departed);
             // The tasks of one batch run before the next is taken, while what belongs to them is at hand. Others'
             // tasks and sources have no turn of ours: with many of them an iteration is dear.
-            if count < BATCH || self.has_tasks() {
+            if !has_more || self.has_the_most_urgent() {
                 return any;
             }
         }
     }
 
-    fn has_tasks(&self) -> bool {
-        self.with(|state| state.lanes.iter().any(|lane| !lane.queue.is_empty()))
+    /// Whether there are tasks that nothing which is still to be found can go before.
+    fn has_the_most_urgent(&self) -> bool {
+        self.with(|state| {
+            let most_urgent = state.lanes.iter().min_by_key(|lane| lane.priority);
+            most_urgent.is_some_and(|lane| !lane.queue.is_empty())
+        })
     }
 
     /// Wakes those who were found, one by one: whoever is woken may have a turn of his own meanwhile.

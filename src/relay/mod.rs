@@ -2,6 +2,7 @@
 
 mod end;
 mod streams;
+mod task;
 
 use std::{
     cell::Cell,
@@ -104,17 +105,10 @@ pub struct Relayed {
 /// # }
 /// ```
 #[doc(alias = "gsock_socket_connection_relay_async")]
+#[doc(alias = "gsock_socket_connection_relay_finish")]
 #[doc(alias = "g_io_stream_splice_async")]
 pub async fn relay(a: &SocketConnection, b: &SocketConnection) -> Result<Relayed, glib::Error> {
-    relay_owned(a.clone(), b.clone()).await
-}
-
-/// The same, for who cannot borrow.
-pub(crate) async fn relay_owned(
-    a: SocketConnection,
-    b: SocketConnection,
-) -> Result<Relayed, glib::Error> {
-    let mut relay = Relay::new(a, b)?;
+    let mut relay = Relay::new(a.clone(), b.clone())?;
     poll_fn(move |cx| relay.poll(cx)).await
 }
 
@@ -191,7 +185,7 @@ impl Relay {
         }
         let ends = [End::new(a)?, End::new(b)?];
         let [a, b] = &ends;
-        if a.transport().fd_number() == b.transport().fd_number() {
+        if a.transport().shares_socket_with(b.transport()) {
             return Err(same());
         }
         let activity = Rc::new(Cell::new(0));

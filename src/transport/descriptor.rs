@@ -231,6 +231,16 @@ impl Descriptor {
         if self.is_closed() { -1 } else { self.fd }
     }
 
+    /// Whether both are open and stand for one socket, whatever the numbers. To ask changes nothing.
+    pub(super) fn is_of_the_socket_of(&self, other: &Self) -> bool {
+        let (Some(one), Some(other)) = (self.enter(), other.enter()) else {
+            return false;
+        };
+        // Some systems give sockets no inode.
+        let file = file_of(one.fd()).filter(|(_, inode)| *inode != 0);
+        one.fd() == other.fd() || (file.is_some() && file == file_of(other.fd()))
+    }
+
     /// Closes once. Whoever is using it wakes up and closes it when leaving.
     pub(crate) fn close(&self) -> Result<(), glib::Error> {
         if self.is_inherited() {

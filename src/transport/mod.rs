@@ -318,6 +318,11 @@ impl Transport {
             .unwrap_or(false)
     }
 
+    /// Whether both use one socket, which is open.
+    pub(crate) fn shares_socket_with(&self, other: &Self) -> bool {
+        self.descriptor.is_of_the_socket_of(&other.descriptor)
+    }
+
     pub(crate) fn is_connected(&self) -> bool {
         // A GSocket whose close(2) failed goes on saying that it is connected.
         if self.is_closed() {

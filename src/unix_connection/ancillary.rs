@@ -12,12 +12,10 @@ use std::{
     ptr,
 };
 
-pub(super) use super::sender::Sender;
+pub(super) use super::sender::{Sender, peer_credentials, peer_pidfd};
 
-use crate::{
-    error,
-    transport::options::{get, get_int, set},
-};
+use super::told::{Told, adds_more, is_set};
+use crate::error;
 
 /// SCM_MAX_FD of Linux.
 const MOST_DESCRIPTORS: usize = 253;
@@ -26,7 +24,7 @@ const SCM_PIDFD: i32 = 4;
 
 /// Room for credentials and, to the byte, for nothing else.
 const FOR_CREDENTIALS: usize = words(size_of::<libc::ucred>());
-/// Room for as many descriptors as there can be, beside credentials and a security label.
+/// Room for as many descriptors as there can be, beside credentials, a security label and times.
 const FOR_ALL: usize = 512;
 
 const fn space(payload: usize) -> usize {
@@ -199,8 +197,8 @@ pub(super) fn receive_descriptors(
     }
     *next = seen.without_cargo(fd, is_stream);
     // There was something to cut off: descriptors, unless the socket adds to whatever it receives.
-    if seen.is_cut && (is_set(fd, libc::SO_PASSCRED) || adds_more(fd)) {
-        seen = Message::look(fd);
+    if seen.is_cut && (is_set(fd, libc::SO_PASSCRED) || adds_more(fd, is_stream)) {
+        seen = Message::look(fd, is_stream);
         if seen.moved < 0 {
             return seen.moved;
         }
@@ -261,7 +259,7 @@ pub(super) fn receive_credentials(fd: RawFd, is_stream: bool, next: &mut Next<Se
     let Some(_told) = Told::ask(fd) else {
         return -1;
     };
-    let seen = Message::look(fd);
+    let seen = Message::look(fd, is_stream);
     if seen.moved < 0 || seen.known_sender().is_none() {
         return seen.moved.min(0);
     }
@@ -333,9 +331,9 @@ impl Message {
     }
 
     /// Looks at two bytes and what would come along, and takes nothing.
-    fn look(fd: RawFd) -> Self {
+    fn look(fd: RawFd, is_stream: bool) -> Self {
         let flags = libc::MSG_PEEK;
-        if !adds_more(fd) {
+        if !adds_more(fd, is_stream) {
             return Self::receive_seen(fd, flags, 2, &mut [0; FOR_CREDENTIALS]);
         }
         // Something beside credentials and descriptors, which must not be taken for descriptors.
@@ -403,48 +401,6 @@ fn owned(payload: &[u8]) -> impl Iterator<Item = OwnedFd> {
     })
 }
 
-// --- What the socket is told, and tells --------------------------------------------------------
-
-/// The socket tells who has sent what it receives, for as long as this lives.
-struct Told {
-    fd: RawFd,
-    was: bool,
-}
-
-impl Told {
-    /// `None` with `errno` set.
-    fn ask(fd: RawFd) -> Option<Self> {
-        let was = get_int(fd, libc::SOL_SOCKET, libc::SO_PASSCRED).ok()? != 0;
-        if !was {
-            set_passcred(fd, true).ok()?;
-        }
-        Some(Self { fd, was })
-    }
-}
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        if !self.was {
-            // What was received is worth more than this, and nothing of ours minds.
-            let _ = set_passcred(self.fd, false);
-        }
-    }
-}
-
-fn set_passcred(fd: RawFd, on: bool) -> Result<(), glib::Error> {
-    set(fd, libc::SOL_SOCKET, libc::SO_PASSCRED, i32::from(on))
-}
-
-/// Whether more than credentials comes along with whatever is received.
-fn adds_more(fd: RawFd) -> bool {
-    is_set(fd, libc::SO_PASSSEC) || is_set(fd, libc::SO_PASSPIDFD)
-}
-
-/// Not where the kernel has no such option.
-fn is_set(fd: RawFd, option: i32) -> bool {
-    get_int(fd, libc::SOL_SOCKET, option).is_ok_and(|value| value != 0)
-}
-
 fn is_hung_up(fd: RawFd) -> bool {
     let mut polled = libc::pollfd {
         fd,
@@ -454,45 +410,4 @@ fn is_hung_up(fd: RawFd) -> bool {
     // SAFETY: one element, as said.
     let count = unsafe { libc::poll(&raw mut polled, 1, 0) };
     count == 1 && polled.revents & (libc::POLLRDHUP | libc::POLLHUP) != 0
-}
-
-/// Who was at the other end when the connection was made.
-///
-/// # Errors
-///
-/// `NotConnected` where nobody was.
-pub(super) fn peer_credentials(fd: RawFd) -> Result<Sender, glib::Error> {
-    let peer = get::<libc::ucred>(fd, libc::SOL_SOCKET, libc::SO_PEERCRED)
-        .map_err(|errno| error::prefixed("Unable to read the peer's credentials", errno))?;
-    let peer = Sender {
-        pid: peer.pid,
-        uid: peer.uid,
-        gid: peer.gid,
-    };
-    if peer.is_known() {
-        Ok(peer)
-    } else {
-        Err(error::not_connected())
-    }
-}
-
-/// Likewise, as a descriptor that stands for the process.
-///
-/// # Errors
-///
-/// `NotSupported` where the kernel has none, `NotConnected`, and the system's own.
-pub(super) fn peer_pidfd(fd: RawFd) -> Result<OwnedFd, glib::Error> {
-    match get_int(fd, libc::SOL_SOCKET, libc::SO_PEERPIDFD) {
-        // SAFETY: the kernel has made it for us.
-        Ok(pidfd) if pidfd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(pidfd) }),
-        Ok(_) | Err(libc::ENODATA) => Err(error::not_connected()),
-        Err(libc::ENOPROTOOPT) => Err(error::prefixed(
-            "Unable to get a descriptor of the peer's process",
-            libc::EOPNOTSUPP,
-        )),
-        Err(errno) => Err(error::prefixed(
-            "Unable to get a descriptor of the peer's process",
-            errno,
-        )),
-    }
 }

@@ -9,6 +9,8 @@ mod operations;
 #[cfg(ancillary)]
 mod sender;
 mod tasks;
+#[cfg(ancillary)]
+mod told;
 
 use std::{
     future::Future,

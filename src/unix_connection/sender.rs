@@ -2,6 +2,13 @@
 
 #![allow(unsafe_code, reason = "GIO takes the kernel's structure")]
 
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use crate::{
+    error,
+    transport::options::{get, get_int},
+};
+
 /// A process, and the user and group that it ran as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sender {
@@ -54,5 +61,46 @@ impl Sender {
         // SAFETY: the structure that the type names; it is copied.
         unsafe { credentials.set_native(gio::CredentialsType::LinuxUcred, native) };
         credentials
+    }
+}
+
+/// Who was at the other end when the connection was made.
+///
+/// # Errors
+///
+/// `NotConnected` where nobody was.
+pub(super) fn peer_credentials(fd: RawFd) -> Result<Sender, glib::Error> {
+    let peer = get::<libc::ucred>(fd, libc::SOL_SOCKET, libc::SO_PEERCRED)
+        .map_err(|errno| error::prefixed("Unable to read the peer's credentials", errno))?;
+    let peer = Sender {
+        pid: peer.pid,
+        uid: peer.uid,
+        gid: peer.gid,
+    };
+    if peer.is_known() {
+        Ok(peer)
+    } else {
+        Err(error::not_connected())
+    }
+}
+
+/// Likewise, as a descriptor that stands for the process.
+///
+/// # Errors
+///
+/// `NotSupported` where the kernel has none, `NotConnected`, and the system's own.
+pub(super) fn peer_pidfd(fd: RawFd) -> Result<OwnedFd, glib::Error> {
+    match get_int(fd, libc::SOL_SOCKET, libc::SO_PEERPIDFD) {
+        // SAFETY: the kernel has made it for us.
+        Ok(pidfd) if pidfd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(pidfd) }),
+        Ok(_) | Err(libc::ENODATA) => Err(error::not_connected()),
+        Err(libc::ENOPROTOOPT) => Err(error::prefixed(
+            "Unable to get a descriptor of the peer's process",
+            libc::EOPNOTSUPP,
+        )),
+        Err(errno) => Err(error::prefixed(
+            "Unable to get a descriptor of the peer's process",
+            errno,
+        )),
     }
 }

@@ -12,9 +12,11 @@ fn answers(op: Op, line: Line) -> Vec<Answer> {
     match op {
         // A TCP listener answers at once, or after a second: there is no Later.
         Op::Connect if line.is_tcp() => vec![Answer::AtOnce, Answer::Never, Answer::Reset],
-        Op::Read | Op::ReceiveFd | Op::ReceiveCredentials => {
-            ALL.into_iter().chain([Answer::End]).collect()
+        Op::Relay if !line.is_tcp() => {
+            vec![Answer::AtOnce, Answer::Later, Answer::Never, Answer::End]
         }
+        Op::Read | Op::Relay => ALL.into_iter().chain([Answer::End]).collect(),
+        op if op.receives() => ALL.into_iter().chain([Answer::End]).collect(),
         Op::Flush | Op::CloseInput | Op::CloseOutput => vec![Answer::AtOnce],
         Op::Close => vec![Answer::AtOnce, Answer::Reset],
         _ => ALL.into(),
@@ -103,9 +105,12 @@ on_both! {
     close: Op::Close,
     graceful_close: Op::GracefulClose,
     splice: Op::Splice,
+    relay: Op::Relay,
     send_fd: Op::SendFd,
+    send_fds: Op::SendFds,
     send_credentials: Op::SendCredentials,
     receive_fd: Op::ReceiveFd,
+    receive_fds: Op::ReceiveFds,
     receive_credentials: Op::ReceiveCredentials,
 }
 

@@ -37,9 +37,8 @@ const ROUNDS: u32 = 5;
 
 fn answers(op: Op) -> &'static [Answer] {
     match op {
-        Op::Read | Op::GracefulClose | Op::ReceiveFd | Op::ReceiveCredentials => {
-            &[Answer::AtOnce, Answer::Later, Answer::Never]
-        }
+        Op::Read | Op::GracefulClose => &[Answer::AtOnce, Answer::Later, Answer::Never],
+        _ if op.receives() => &[Answer::AtOnce, Answer::Later, Answer::Never],
         _ => &[Answer::AtOnce, Answer::Never],
     }
 }
@@ -75,10 +74,11 @@ fn run(scene: &Scene<'_>, cancellable: &gio::Cancellable) -> End {
                 .map(|count| usize::try_from(count).expect("not negative"))
                 .map_err(failed)
         }
-        Op::SendFd | Op::SendCredentials => {
-            let unix = unix_of(connection);
+        Op::SendFd | Op::SendFds | Op::SendCredentials => {
+            let (unix, stdin) = (unix_of(connection), std::io::stdin());
             let sent = match scene.case.op {
-                Op::SendFd => unix.send_fd(std::io::stdin().as_fd(), Some(cancellable)),
+                Op::SendFd => unix.send_fd(stdin.as_fd(), Some(cancellable)),
+                Op::SendFds => unix.send_fds(&[stdin.as_fd(); 2], Some(cancellable)),
                 _ => unix.send_credentials(Some(cancellable)),
             };
             sent.map(|()| 1).map_err(failed)
@@ -86,6 +86,10 @@ fn run(scene: &Scene<'_>, cancellable: &gio::Cancellable) -> End {
         Op::ReceiveFd => {
             let received = unix_of(connection).receive_fd(Some(cancellable));
             received.map(|_| 1).map_err(failed)
+        }
+        Op::ReceiveFds => {
+            let received = unix_of(connection).receive_fds(2, Some(cancellable));
+            received.map(|fds| fds.len() / 2).map_err(failed)
         }
         Op::ReceiveCredentials => {
             let received = unix_of(connection).receive_credentials(Some(cancellable));
@@ -219,6 +223,21 @@ fn a_blocking_send_of_a_descriptor_is_right_whenever_it_is_cancelled() {
 #[test]
 fn a_blocking_receive_of_a_descriptor_is_right_whenever_it_is_cancelled() {
     every_moment(Op::ReceiveFd);
+}
+
+#[test]
+fn a_blocking_send_of_descriptors_is_right_whenever_it_is_cancelled() {
+    every_moment(Op::SendFds);
+}
+
+#[test]
+fn a_blocking_receive_of_descriptors_is_right_whenever_it_is_cancelled() {
+    every_moment(Op::ReceiveFds);
+}
+
+#[test]
+fn a_blocking_send_of_credentials_is_right_whenever_it_is_cancelled() {
+    every_moment(Op::SendCredentials);
 }
 
 #[test]

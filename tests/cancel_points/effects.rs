@@ -23,8 +23,9 @@ pub(crate) fn check(scene: &mut Scene<'_>, end: Option<End>, ended: bool) {
         Op::CloseInput | Op::CloseOutput => check_stream(scene),
         Op::Close | Op::GracefulClose => check_close(scene, end),
         Op::Splice => check_splice(scene),
-        Op::SendFd | Op::SendCredentials => check_send(scene, end),
-        Op::ReceiveFd | Op::ReceiveCredentials => check_receive(scene, end),
+        Op::Relay => check_relay(scene, end),
+        op if op.sends() => check_send(scene, end),
+        _ => check_receive(scene, end),
     }
 }
 
@@ -173,6 +174,7 @@ fn check_receive(scene: &mut Scene<'_>, end: Option<End>) {
         let unix = unix_of(&connection);
         match scene.case.op {
             Op::ReceiveFd => unix.receive_fd(gio::Cancellable::NONE).map(drop),
+            Op::ReceiveFds => unix.receive_fds(2, gio::Cancellable::NONE).map(drop),
             _ => unix.receive_credentials(gio::Cancellable::NONE).map(drop),
         }
         .expect("it is still there");
@@ -245,5 +247,35 @@ fn check_splice(scene: &mut Scene<'_>) {
         assert_idle(&context);
         let last = scene.peers.last_mut().expect("the other one's");
         assert_eq!(read_to_end(last).len() as u64, written);
+    }
+}
+
+/// What was taken from the first has arrived, since there is room; and what was not taken is there.
+fn check_relay(scene: &mut Scene<'_>, end: Option<End>) {
+    let case = scene.case;
+    let sent = match case.answer {
+        Answer::AtOnce | Answer::Later => PING.len(),
+        _ => 0,
+    };
+    let mut arrives = matches!(end, Some(Ok(_))).then_some(sent);
+    if let (Some(first), Some(second)) = (scene.connection.take(), scene.other.take()) {
+        let taken = usize::try_from(first.bytes_read()).expect("not many");
+        assert_eq!(second.bytes_written(), first.bytes_read());
+        if case.strike != Strike::Close {
+            assert!(!first.is_closed() && !second.is_closed());
+        }
+        if !first.is_closed() && taken < sent {
+            scene.act();
+            assert_eq!(rest(&first), sent - taken, "bytes are gone");
+        }
+        assert!(arrives.is_none_or(|arrives| arrives == taken));
+        arrives = Some(taken);
+        let _ = first.close(gio::Cancellable::NONE);
+        let _ = second.close(gio::Cancellable::NONE);
+    }
+    assert_idle(&scene.world.context);
+    if let Some(arrives) = arrives {
+        let last = scene.peers.last_mut().expect("the other one's");
+        assert_eq!(read_to_end(last).len(), arrives);
     }
 }

@@ -90,6 +90,7 @@ impl Case {
             (Op::Write | Op::Writev, Answer::AtOnce | Answer::Later) => Ok(4),
             (op, Answer::AtOnce | Answer::Later) if op.receives() || op.sends() => Ok(1),
             (op, Answer::End) if op.receives() => Err(CONNECTION_CLOSED),
+            (Op::Relay, Answer::AtOnce | Answer::Later) => Ok(4),
             (Op::GracefulClose | Op::Splice, Answer::Reset) if !tcp => Ok(0),
             (_, Answer::Reset) => Err(CONNECTION_CLOSED),
             // Of the others.
@@ -143,6 +144,11 @@ impl Case {
                     }
                 }
                 Op::Connect if self.strike == Strike::Close && !done => vec![Err(E::Closed)],
+                Op::Relay if self.strike == Strike::Close && self.natural().is_none() => {
+                    vec![Err(E::Closed)]
+                }
+                // All of it may be done by then, or some.
+                Op::Relay if self.strike == Strike::Close => vec![natural, Err(E::Closed)],
                 // Some of it may be done by then.
                 Op::Splice if self.strike == Strike::Close => vec![natural, Err(E::Closed)],
                 _ => vec![natural],

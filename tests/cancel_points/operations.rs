@@ -7,7 +7,7 @@ use glib::{
     ffi::{GFALSE, gpointer},
     translate::{ToGlibPtr, from_glib_none},
 };
-use gsock::{SocketConnection, UnixConnection, UnixOperation, prelude::*};
+use gsock::{SocketConnection, UnixConnection, UnixOperation, prelude::*, relay};
 
 use crate::lines::Line;
 use crate::support::code;
@@ -26,9 +26,12 @@ pub(crate) enum Op {
     Close,
     GracefulClose,
     Splice,
+    Relay,
     SendFd,
+    SendFds,
     SendCredentials,
     ReceiveFd,
+    ReceiveFds,
     ReceiveCredentials,
 }
 
@@ -42,11 +45,18 @@ impl Op {
     }
 
     pub(crate) fn receives(self) -> bool {
-        matches!(self, Self::ReceiveFd | Self::ReceiveCredentials)
+        matches!(
+            self,
+            Self::ReceiveFd | Self::ReceiveFds | Self::ReceiveCredentials
+        )
     }
 
     pub(crate) fn sends(self) -> bool {
-        matches!(self, Self::SendFd | Self::SendCredentials)
+        matches!(self, Self::SendFd | Self::SendFds | Self::SendCredentials)
+    }
+
+    pub(crate) fn is_of_two(self) -> bool {
+        matches!(self, Self::Splice | Self::Relay)
     }
 
     /// Whether `line` can do it.
@@ -96,9 +106,8 @@ impl Op {
             Self::CloseOutput => finish_close_output,
             Self::Close | Self::GracefulClose => finish_close,
             Self::Splice => finish_splice,
-            Self::SendFd | Self::SendCredentials | Self::ReceiveFd | Self::ReceiveCredentials => {
-                finish_unix
-            }
+            Self::Relay => finish_relay,
+            _ => finish_unix,
         }
     }
 
@@ -186,10 +195,13 @@ pub(crate) fn start(op: Op, with: &Arguments<'_>) -> Lent {
         && (op.receives() || op.sends())
     {
         let stdin = std::io::stdin();
+        let two = [stdin.as_fd(), stdin.as_fd()];
         let operation = match op {
             Op::SendFd => UnixOperation::SendFd(stdin.as_fd()),
+            Op::SendFds => UnixOperation::SendFds(&two),
             Op::SendCredentials => UnixOperation::SendCredentials,
             Op::ReceiveFd => UnixOperation::ReceiveFd,
+            Op::ReceiveFds => UnixOperation::ReceiveFds(2),
             _ => UnixOperation::ReceiveCredentials,
         };
         // SAFETY: live arguments; the data lives as long as the thread.
@@ -266,8 +278,14 @@ pub(crate) fn start(op: Op, with: &Arguments<'_>) -> Lent {
                 callback,
                 data,
             ),
+            Op::Relay => connection.relay_raw_async(
+                with.other.expect("two of them"),
+                Some(with.cancellable),
+                callback,
+                data,
+            ),
             // Started above.
-            Op::SendFd | Op::SendCredentials | Op::ReceiveFd | Op::ReceiveCredentials => {}
+            _ => {}
         }
     }
     Lent {
@@ -281,6 +299,7 @@ pub(crate) type Running = Pin<Box<dyn Future<Output = End>>>;
 pub(crate) fn future(
     op: Op,
     connection: &SocketConnection,
+    other: Option<&SocketConnection>,
     address: Option<&gio::SocketAddress>,
 ) -> Running {
     let priority = glib::Priority::DEFAULT;
@@ -322,10 +341,19 @@ pub(crate) fn future(
             let closing = connection.close_future(priority);
             Box::pin(async move { closing.await.map(|()| 0).map_err(failed) })
         }
-        Op::SendFd | Op::SendCredentials => {
-            let unix = unix_of(connection);
+        Op::Relay => {
+            let (a, b) = (connection.clone(), other.expect("two of them").clone());
+            Box::pin(async move {
+                let relayed = relay(&a, &b).await.map_err(failed)?;
+                assert_eq!(relayed.b_to_a, 0);
+                Ok(usize::try_from(relayed.a_to_b).expect("not many"))
+            })
+        }
+        Op::SendFd | Op::SendFds | Op::SendCredentials => {
+            let (unix, stdin) = (unix_of(connection), std::io::stdin());
             let sending = match op {
-                Op::SendFd => unix.send_fd_future(std::io::stdin().as_fd()),
+                Op::SendFd => unix.send_fd_future(stdin.as_fd()),
+                Op::SendFds => unix.send_fds_future(&[stdin.as_fd(), stdin.as_fd()]),
                 _ => unix.send_credentials_future(),
             };
             Box::pin(async move { sending.await.map(|()| 1).map_err(failed) })
@@ -333,6 +361,14 @@ pub(crate) fn future(
         Op::ReceiveFd => {
             let receiving = unix_of(connection).receive_fd_future();
             Box::pin(async move { receiving.await.map(|_| 1).map_err(failed) })
+        }
+        Op::ReceiveFds => {
+            let receiving = unix_of(connection).receive_fds_future(2);
+            Box::pin(async move {
+                let fds = receiving.await.map_err(failed)?;
+                assert_eq!(fds.len(), 2);
+                Ok(1)
+            })
         }
         Op::ReceiveCredentials => {
             let receiving = unix_of(connection).receive_credentials_future();
@@ -359,8 +395,10 @@ fn finish_unix(
     let connection: UnixConnection = connection.downcast().expect("on Unix sockets only");
     let mut outcomes = [
         connection.send_fd_finish(&result),
+        connection.send_fds_finish(&result),
         connection.send_credentials_finish(&result),
         connection.receive_fd_finish(&result).map(drop),
+        connection.receive_fds_finish(&result).map(drop),
         connection.receive_credentials_finish(&result).map(drop),
     ]
     .into_iter()
@@ -371,6 +409,20 @@ fn finish_unix(
     let outcome = outcomes.next().expect("one of them takes it");
     assert!(outcomes.next().is_none(), "two of them take it");
     outcome.map(|()| 1)
+}
+
+/// How many bytes went from the first to the second.
+fn finish_relay(
+    source: *mut glib::gobject_ffi::GObject,
+    result: *mut gio::ffi::GAsyncResult,
+) -> Outcome {
+    // SAFETY: called with a connection.
+    let connection: glib::Object = unsafe { from_glib_none(source) };
+    let connection: SocketConnection = connection.downcast().expect("of connections only");
+    // SAFETY: a live result.
+    let relayed = unsafe { connection.relay_raw_finish(result) }?;
+    assert_eq!(relayed.b_to_a, 0);
+    Ok(usize::try_from(relayed.a_to_b).expect("not many"))
 }
 
 fn finish_skip(

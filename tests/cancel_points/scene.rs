@@ -183,7 +183,7 @@ impl<'w> Scene<'w> {
         kernels.push(KernelSocket::of(number));
         note(&mut objects, &connection);
         let mut other = None;
-        if case.op == Op::Splice {
+        if case.op.is_of_two() {
             let (second, number, peer) = case.line.connected(&world.server);
             peers.push(peer);
             kernels.push(KernelSocket::of(number));
@@ -273,7 +273,7 @@ impl<'w> Scene<'w> {
                 },
             )),
             Way::Spawned => {
-                let future = future(op, &connection, address.as_ref());
+                let future = future(op, &connection, self.other.as_ref(), address.as_ref());
                 let end = Rc::new(RefCell::new(Vec::new()));
                 let polled = Rc::new(RefCell::new(false));
                 let (slot, begun) = (end.clone(), polled.clone());
@@ -294,7 +294,12 @@ impl<'w> Scene<'w> {
                 }
             }
             Way::ByHand => Run::ByHand {
-                future: Some(future(op, &connection, address.as_ref())),
+                future: Some(future(
+                    op,
+                    &connection,
+                    self.other.as_ref(),
+                    address.as_ref(),
+                )),
                 woken: Arc::new(Woken(AtomicBool::new(true))),
                 polled: false,
                 end: None,
@@ -315,8 +320,20 @@ impl<'w> Scene<'w> {
                     target.make_room();
                 }
             }
+            // One side is at its end, and nobody reads there any more.
+            (Op::Relay, Answer::Never) => {
+                let _ = self.peers[0].shutdown(Shutdown::Write);
+            }
             (_, Answer::Never) => {}
             (_, Answer::Reset) => reset(self.peers.remove(0)),
+            (Op::Relay, answer) => {
+                if answer != Answer::End {
+                    let _ = self.peers[0].write_all(PING);
+                }
+                for peer in &self.peers {
+                    let _ = peer.shutdown(Shutdown::Write);
+                }
+            }
             (op, Answer::End) if op.moves_in() => {
                 let _ = self.peers[0].shutdown(Shutdown::Write);
             }
@@ -495,7 +512,10 @@ impl<'w> Scene<'w> {
         let (op, strike) = (self.case.op, self.case.strike);
         let ends = match strike {
             Strike::Close => {
-                op.moves_in() || op.moves_out() || op == Op::Connect || !self.was_begun()
+                op.moves_in()
+                    || op.moves_out()
+                    || matches!(op, Op::Connect | Op::Relay)
+                    || !self.was_begun()
             }
             // What passes something keeps its connection.
             Strike::DropReference => {
@@ -665,6 +685,7 @@ pub(crate) fn pass(op: Op, peer: &TcpStream) {
     let stdin = std::io::stdin();
     let _ = match op {
         Op::ReceiveFd => try_send_by_hand(peer, b"\0", &[stdin.as_fd()], false),
+        Op::ReceiveFds => try_send_by_hand(peer, b"\0", &[stdin.as_fd(), stdin.as_fd()], false),
         _ => try_send_by_hand(peer, b"\0", &[], true),
     };
 }

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::Future,
+    io::Write,
     rc::Rc,
 };
 
@@ -10,7 +11,7 @@ use futures::{
     SinkExt, StreamExt,
     channel::{mpsc, oneshot},
 };
-use gsock::engine;
+use gsock::{engine, prelude::*};
 
 use crate::{polling::*, support::*};
 
@@ -218,6 +219,39 @@ fn a_task_that_wakes_a_more_urgent_one_lets_it_go_first() {
         order.task(context, DEFAULT, "second");
         until(context, || order.0.borrow().len() == 3);
         assert_eq!(order.take(), ["first", "high", "second"]);
+    });
+}
+
+/// The system tells of some at a time, and of those first for whom something came first.
+#[test]
+fn whom_many_have_come_before_goes_first_if_he_is_more_urgent() {
+    const MANY: usize = 150;
+    on_private_context(|context| {
+        let came = Rc::new(RefCell::new(Vec::new()));
+        let mut peers = Vec::new();
+        for number in 0..=MANY {
+            let (connection, peer) = connected_bare();
+            let (mut reader, _writer) = connection.halves();
+            peers.push(peer);
+            let came = came.clone();
+            let priority = if number == MANY { HIGH } else { DEFAULT };
+            drop(engine::spawn_local_with_priority(
+                context,
+                priority,
+                async move {
+                    assert_eq!(reader.read(&mut [0; 8]).await.unwrap(), 4);
+                    came.borrow_mut().push(number);
+                },
+            ));
+        }
+        while context.iteration(false) {}
+        for peer in &mut peers {
+            peer.write_all(b"four").unwrap();
+        }
+        until(context, || came.borrow().len() == MANY + 1);
+        assert_eq!(came.borrow()[0], MANY);
+        // The others in the order in which theirs came.
+        assert!(came.borrow()[1..].is_sorted());
     });
 }
 

@@ -25,6 +25,9 @@ use crate::{
     unix_tools::send_by_hand,
 };
 
+#[path = "unix_alone.rs"]
+mod unix_alone;
+
 /// Says to a process which part of a test it is to run.
 const PART: &str = "GSOCK_TEST_PART";
 /// What a scenario says is its process' exit code, from here on: others are the runner's.

@@ -29,13 +29,14 @@ on_both!(
     unix_11_descriptors_are_no_credentials,
     unix_14_credentials_answer_in_the_context_of_the_call,
     unix_15_each_takes_one_byte_and_data_stands_between,
+    unix_17_what_nobody_knows_comes_along_unnoticed,
     unix_18_a_read_loses_what_came_along,
 );
 
 const NOBODY: Option<&Cancellable> = Cancellable::NONE;
 
 /// A connection around a Unix socket, and the peer's end.
-fn connected(side: Side) -> (Under, UnixStream) {
+pub(crate) fn connected(side: Side) -> (Under, UnixStream) {
     let (ours, peer) = UnixStream::pair().unwrap();
     let socket = gio::Socket::from_fd(OwnedFd::from(ours)).unwrap();
     (side.around(&socket), peer)
@@ -49,7 +50,7 @@ fn class_of(side: Side) -> glib::Type {
 }
 
 /// What GIO answers at the end of file: no descriptor, and no error.
-type Received = Result<Option<OwnedFd>, IOErrorEnum>;
+pub(crate) type Received = Result<Option<OwnedFd>, IOErrorEnum>;
 
 fn gios(under: &Under) -> &gio::UnixConnection {
     under.downcast_ref().unwrap()
@@ -71,7 +72,7 @@ fn send_fd(under: &Under, fd: RawFd, cancellable: Option<&Cancellable>) -> Outco
     sent.into()
 }
 
-fn receive_fd(under: &Under, cancellable: Option<&Cancellable>) -> Received {
+pub(crate) fn receive_fd(under: &Under, cancellable: Option<&Cancellable>) -> Received {
     let received = match under.side() {
         Side::Gio => gios(under).receive_fd(cancellable).map(|fd| {
             // SAFETY: gio-rs answers with the number, which is the caller's.
@@ -91,7 +92,7 @@ fn send_credentials(under: &Under, cancellable: Option<&Cancellable>) -> Outcome
 }
 
 /// The number of the sender's process.
-fn receive_credentials(
+pub(crate) fn receive_credentials(
     under: &Under,
     cancellable: Option<&Cancellable>,
 ) -> Result<u32, IOErrorEnum> {
@@ -141,6 +142,15 @@ fn read_byte(under: &Under) -> u8 {
     let mut byte = [0];
     assert_eq!(under.input().read(&mut byte, NOBODY).unwrap(), 1);
     byte[0]
+}
+
+/// A connection of the class for Unix sockets whatever the factory says, and the peer's end.
+fn with_packets(side: Side) -> (Under, OwnedFd) {
+    let [ours, peer] = sockets(PACKETS);
+    let socket = gio::Socket::from_fd(ours).unwrap();
+    let connection = glib::Object::builder_with_type(class_of(side)).property("socket", &socket);
+    let connection: glib::Object = connection.build();
+    (side.wrap(connection.downcast().unwrap()), peer)
 }
 
 // --- The same ------------------------------------------------------------------------------------
@@ -349,6 +359,18 @@ fn unix_15_each_takes_one_byte_and_data_stands_between(side: Side, _: &glib::Mai
     assert_eq!(receive_credentials(&under, None), Ok(our_pid()));
     assert_eq!(read_byte(&under), b'B');
     assert!(parcel.is(&receive_fd(&under, None).unwrap().unwrap()));
+}
+
+/// The kernel says of each packet when it came, and nobody has a type for that.
+fn unix_17_what_nobody_knows_comes_along_unnoticed(side: Side, _: &glib::MainContext) {
+    let (under, peer) = with_packets(side);
+    set_option(&under.socket(), libc::SO_TIMESTAMP, 1);
+    let mut parcel = Parcel::new();
+    send_by_hand(&peer, b"\0", &[parcel.fd()], false);
+    assert!(parcel.is(&receive_fd(&under, None).unwrap().unwrap()));
+    send_by_hand(&peer, b"\0", &[], true);
+    assert_eq!(receive_credentials(&under, None), Ok(our_pid()));
+    assert!(parcel.is_closed_everywhere());
 }
 
 fn unix_18_a_read_loses_what_came_along(side: Side, _: &glib::MainContext) {

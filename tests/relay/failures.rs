@@ -1,6 +1,10 @@
 //! What ends a relay before its time, and what cannot be relayed.
 
-use std::{io::Write, net::Shutdown, os::fd::OwnedFd};
+use std::{
+    io::Write,
+    net::Shutdown,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+};
 
 use gio::{IOErrorEnum as E, prelude::*};
 use gsock::{ConnectionState, SocketConnection, prelude::*, relay};
@@ -203,12 +207,37 @@ fn a_connection_cannot_be_relayed_to_itself() {
     on_private_context(|context| {
         let (a, _peer) = tcp();
         let twin = SocketConnection::factory_create_connection(&a.socket());
+        let again: OwnedFd = a.socket().as_fd().try_clone_to_owned().expect("a number");
+        let again = SocketConnection::factory_create_connection_from_fd(again);
         let itself = a.clone();
-        for other in [itself, twin] {
+        for other in [itself, twin, again.expect("a socket")] {
             let a = a.clone();
             let result = run(context, async move { relay(&a, &other).await });
             assert_fails(result, E::InvalidArgument);
         }
+    });
+}
+
+/// A number that others have as well stays in the mode in which it came, for as long as nothing has to be spliced.
+#[test]
+fn a_bare_socket_stays_in_its_mode() {
+    on_private_context(|context| {
+        let ((peer_a, ours), (b, peer_b)) = (tcp_pair(), tcp());
+        let kept = ours.try_clone().expect("a number");
+        let a = SocketConnection::factory_create_connection_from_fd(ours).expect("a socket");
+        let flags = |fd: &OwnedFd| {
+            // SAFETY: no pointers involved.
+            unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) }
+        };
+        let before = flags(&kept);
+        assert_eq!(before & libc::O_NONBLOCK, 0);
+        let relaying = start(context, &a, &b);
+        (&peer_a).write_all(b"little").expect("room");
+        peer_a.shutdown(Shutdown::Write).expect("connected");
+        peer_b.shutdown(Shutdown::Write);
+        let relayed = value_of(context.block_on(relaying)).expect("both have ended");
+        assert_eq!(relayed, counts(6, 0));
+        assert_eq!(flags(&kept), before);
     });
 }
 

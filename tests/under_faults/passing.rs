@@ -42,11 +42,25 @@ fn ended<T: 'static>(
     place.take().expect("it has ended")
 }
 
-fn receive_fd(scene: &Scene<'_>, form: Form, one: &UnixConnection) -> Result<OwnedFd, glib::Error> {
-    match form {
-        Form::Blocking => one.receive_fd(NOBODY),
-        Form::Async => ended(scene, |put| {
-            one.receive_fd_async(NOBODY, |one, result| put(one.receive_fd_finish(result)));
+/// One by the function for one, more by that for more.
+fn receive_fds(
+    scene: &Scene<'_>,
+    form: Form,
+    count: usize,
+    one: &UnixConnection,
+) -> Result<Vec<OwnedFd>, glib::Error> {
+    match (form, count) {
+        (Form::Blocking, 1) => one.receive_fd(NOBODY).map(|fd| vec![fd]),
+        (Form::Blocking, _) => one.receive_fds(count, NOBODY),
+        (Form::Async, 1) => ended(scene, |put| {
+            one.receive_fd_async(NOBODY, |one, result| {
+                put(one.receive_fd_finish(result).map(|fd| vec![fd]));
+            });
+        }),
+        (Form::Async, _) => ended(scene, |put| {
+            one.receive_fds_async(count, NOBODY, |one, result| {
+                put(one.receive_fds_finish(result));
+            });
         }),
     }
 }
@@ -66,16 +80,21 @@ fn receive_credentials(
     }
 }
 
-fn send_fd(
+/// Likewise.
+fn send_fds(
     scene: &Scene<'_>,
     form: Form,
     one: &UnixConnection,
-    fd: BorrowedFd<'_>,
+    fds: &[BorrowedFd<'_>],
 ) -> Result<(), glib::Error> {
-    match form {
-        Form::Blocking => one.send_fd(fd, NOBODY),
-        Form::Async => ended(scene, |put| {
-            one.send_fd_async(fd, NOBODY, |one, result| put(one.send_fd_finish(result)));
+    match (form, fds) {
+        (Form::Blocking, [fd]) => one.send_fd(*fd, NOBODY),
+        (Form::Blocking, fds) => one.send_fds(fds, NOBODY),
+        (Form::Async, [fd]) => ended(scene, |put| {
+            one.send_fd_async(*fd, NOBODY, |one, result| put(one.send_fd_finish(result)));
+        }),
+        (Form::Async, fds) => ended(scene, |put| {
+            one.send_fds_async(fds, NOBODY, |one, result| put(one.send_fds_finish(result)));
         }),
     }
 }
@@ -105,7 +124,7 @@ fn connected(scene: &Scene<'_>, bare: bool) -> (UnixConnection, OwnedFd) {
     (connection.downcast().expect("Unix"), peer.into())
 }
 
-/// What has arrived of what the peer sends in turn, a descriptor and its credentials.
+/// What has arrived of what the peer sends in turn, descriptors and its credentials.
 #[derive(Default)]
 struct Arrived {
     fds: Vec<OwnedFd>,
@@ -115,12 +134,15 @@ struct Arrived {
 fn receive_the_rest(
     scene: &Scene<'_>,
     form: Form,
+    count: usize,
     one: &UnixConnection,
     arrived: &mut Arrived,
 ) -> Result<(), glib::Error> {
     while arrived.credentials < ROUNDS {
-        if arrived.fds.len() == arrived.credentials {
-            arrived.fds.push(receive_fd(scene, form, one)?);
+        if arrived.fds.len() == arrived.credentials * count {
+            let fds = receive_fds(scene, form, count, one)?;
+            assert_eq!(fds.len(), count);
+            arrived.fds.extend(fds);
         } else {
             receive_credentials(scene, form, one)?;
             arrived.credentials += 1;
@@ -130,7 +152,7 @@ fn receive_the_rest(
 }
 
 /// Nothing is lost, also where receiving failed: what it did not take is there for the next one.
-fn receives(bare: bool, form: Form) {
+fn receives(bare: bool, form: Form, count: usize) {
     let own = Own {
         calls: &["recvmsg"],
         again: &[("recvmsg", libc::EINTR), ("recvmsg", libc::EAGAIN)],
@@ -144,7 +166,7 @@ fn receives(bare: bool, form: Form) {
             play_the_peer();
             for _ in 0..ROUNDS {
                 pause();
-                send_by_hand(&peer, b"\0", &[file.as_fd()], false);
+                send_by_hand(&peer, b"\0", &vec![file.as_fd(); count], false);
                 pause();
                 send_by_hand(&peer, b"\0", &[], true);
             }
@@ -152,12 +174,12 @@ fn receives(bare: bool, form: Form) {
         });
         let mut arrived = Arrived::default();
         let outcome =
-            scene.under_faults(|| receive_the_rest(scene, form, &connection, &mut arrived));
+            scene.under_faults(|| receive_the_rest(scene, form, count, &connection, &mut arrived));
         if outcome.is_err() {
-            let rest = receive_the_rest(scene, form, &connection, &mut arrived);
+            let rest = receive_the_rest(scene, form, count, &connection, &mut arrived);
             rest.expect("nothing fails any more");
         }
-        assert_eq!(arrived.fds.len(), ROUNDS);
+        assert_eq!(arrived.fds.len(), ROUNDS * count);
         assert!(arrived.fds.iter().all(|fd| parcel.is(fd)));
         assert_eq!(connection.bytes_read(), 2 * ROUNDS as u64);
         connection.close(NOBODY).expect("open");
@@ -169,7 +191,7 @@ fn receives(bare: bool, form: Form) {
 }
 
 /// The peer gets each once, also where sending failed: nothing was sent then.
-fn sends(bare: bool, form: Form) {
+fn sends(bare: bool, form: Form, count: usize) {
     let own = Own {
         calls: &["sendmsg"],
         again: &[],
@@ -183,10 +205,10 @@ fn sends(bare: bool, form: Form) {
             let peer = SocketConnection::factory_create_connection_from_fd(peer);
             let peer: UnixConnection = peer.expect("a socket").downcast().expect("Unix");
             let fds: Vec<OwnedFd> = (0..ROUNDS)
-                .map(|_| {
-                    let fd = peer.receive_fd(NOBODY).expect("sent");
+                .flat_map(|_| {
+                    let fds = peer.receive_fds(count, NOBODY).expect("sent");
                     peer.receive_credentials(NOBODY).expect("sent");
-                    fd
+                    fds
                 })
                 .collect();
             fds
@@ -195,7 +217,7 @@ fn sends(bare: bool, form: Form) {
         let rest = || {
             while *sent.borrow() < 2 * ROUNDS {
                 if sent.borrow().is_multiple_of(2) {
-                    send_fd(scene, form, &connection, parcel.fd())?;
+                    send_fds(scene, form, &connection, &vec![parcel.fd(); count])?;
                 } else {
                     send_credentials(scene, form, &connection)?;
                 }
@@ -209,6 +231,7 @@ fn sends(bare: bool, form: Form) {
         }
         assert_eq!(connection.bytes_written(), 2 * ROUNDS as u64);
         let fds = peer.join().expect("no panic");
+        assert_eq!(fds.len(), ROUNDS * count);
         assert!(fds.iter().all(|fd| parcel.is(fd)));
         connection.close(NOBODY).expect("open");
         drop(fds);
@@ -227,12 +250,16 @@ macro_rules! drivers {
 }
 
 drivers! {
-    receive_blocking: receives(false, Form::Blocking);
-    receive_blocking_bare: receives(true, Form::Blocking);
-    receive_async: receives(false, Form::Async);
-    receive_async_bare: receives(true, Form::Async);
-    send_blocking: sends(false, Form::Blocking);
-    send_blocking_bare: sends(true, Form::Blocking);
-    send_async: sends(false, Form::Async);
-    send_async_bare: sends(true, Form::Async);
+    receive_blocking: receives(false, Form::Blocking, 1);
+    receive_blocking_bare: receives(true, Form::Blocking, 1);
+    receive_async: receives(false, Form::Async, 1);
+    receive_async_bare: receives(true, Form::Async, 1);
+    receive_many_blocking: receives(false, Form::Blocking, 3);
+    receive_many_async_bare: receives(true, Form::Async, 3);
+    send_blocking: sends(false, Form::Blocking, 1);
+    send_blocking_bare: sends(true, Form::Blocking, 1);
+    send_async: sends(false, Form::Async, 1);
+    send_async_bare: sends(true, Form::Async, 1);
+    send_many_blocking_bare: sends(true, Form::Blocking, 3);
+    send_many_async: sends(false, Form::Async, 3);
 }

@@ -81,6 +81,41 @@ fn one_byte_without_anything_is_data_also_where_the_kernel_adds_credentials() {
     });
 }
 
+/// What is cut off of a look without room for anything need not be descriptors.
+#[test]
+fn one_byte_without_anything_is_data_also_where_the_kernel_adds_the_time() {
+    on_private_context(|context| {
+        let parcel = Parcel::new();
+        for time in [
+            libc::SO_TIMESTAMP,
+            libc::SO_TIMESTAMPNS,
+            libc::SO_TIMESTAMPING,
+        ] {
+            for form in FORMS {
+                let (one, other) = unix_pair_of(PACKETS);
+                // Of SO_TIMESTAMPING: that of the software, on receipt.
+                let on = if time == libc::SO_TIMESTAMPING {
+                    0x18
+                } else {
+                    1
+                };
+                set_option(&other.socket(), time, on);
+                send_bytes(&one.socket(), b"x");
+                assert_fails(receive_fd(form, context, &other), E::Failed);
+                assert_fails(receive_credentials(form, context, &other), E::Failed);
+                assert_eq!(read_byte(&other), b'x');
+                send_by_hand(&one.socket(), b"\0", &[parcel.fd()], false);
+                assert!(parcel.is(&receive_fd(form, context, &other).expect("sent")));
+                send_by_hand(&one.socket(), b"\0", &[parcel.fd(); 3], false);
+                let fds = receive_fds(form, context, &other, 3).expect("sent");
+                assert_eq!(fds.len(), 3);
+                send_credentials(form, context, &one).expect("room");
+                receive_credentials(form, context, &other).expect("sent");
+            }
+        }
+    });
+}
+
 /// An empty packet is not the end, and may carry something.
 #[test]
 fn an_empty_packet_is_not_the_end() {

@@ -370,6 +370,69 @@ gssize                 gsock_socket_connection_send_finish        (GsockSocketCo
                                                                    GError               **error);
 
 /**
+ * gsock_socket_connection_relay_async:
+ * @a: a connection
+ * @b: another connection
+ * @cancellable: (nullable): a #GCancellable, or %NULL
+ * @callback: (nullable) (scope async) (closure user_data): what to call when it is done
+ * @user_data: data for @callback
+ *
+ * Gives each of two connections what the peer of the other one sends, until both peers have ended.
+ *
+ * When one peer ends what it sends, all of it is delivered first and then the sending side of the other
+ * connection is shut down; the other direction goes on until its own end. Neither connection is closed, whatever
+ * happens. Nothing more is read from a connection before the other one has taken what was read last.
+ *
+ * @callback is called in the #GMainContext that is thread-default now, which this thread need not own; whoever
+ * iterates it uses both connections. The source object is @a.
+ *
+ * The first failure of either side ends the relay in both directions. %G_IO_ERROR_TIMED_OUT when nothing
+ * has moved in either direction for as long as the shorter of the timeouts of the two sockets; %G_IO_ERROR_CLOSED
+ * when one of the connections is closed, before or meanwhile. Before anything has moved:
+ * %G_IO_ERROR_NOT_CONNECTED; %G_IO_ERROR_INVALID_ARGUMENT when both are the same connection, or have the same socket;
+ * %G_IO_ERROR_NOT_SUPPORTED for sockets that are not streams; %G_IO_ERROR_PENDING while one of the four streams is
+ * busy; %G_IO_ERROR_FAILED in a child process that has a socket from its parent.
+ *
+ * When it fails or is cancelled, what was taken from one connection and not yet delivered to the other is delivered
+ * as far as that needs no waiting. The rest is lost: at most 64 KiB in each direction, and nothing unless a
+ * connection had no room at that moment. It is so if and only if what gsock_socket_connection_get_bytes_read() says of
+ * one has grown by more than what gsock_socket_connection_get_bytes_written() says of the other. Through streams of a
+ * class of its own, what was read and not written is lost.
+ *
+ * Since: 0.2
+ */
+extern
+void                   gsock_socket_connection_relay_async        (GsockSocketConnection *a,
+                                                                   GsockSocketConnection *b,
+                                                                   GCancellable          *cancellable,
+                                                                   GAsyncReadyCallback    callback,
+                                                                   gpointer               user_data);
+
+/**
+ * gsock_socket_connection_relay_finish:
+ * @a: a connection
+ * @result: what the callback was given
+ * @a_to_b: (out) (optional): how many bytes went from the peer of @a to that of the other connection
+ * @b_to_a: (out) (optional): how many bytes went the other way
+ * @error: a place for an error, or %NULL
+ *
+ * Takes the outcome of gsock_socket_connection_relay_async(), once.
+ *
+ * Anything but such a result gives %G_IO_ERROR_INVALID_ARGUMENT. The counts are 0 where it fails; those of the
+ * connections say what was moved.
+ *
+ * Returns: %TRUE if both peers have ended, %FALSE with @error set if not
+ *
+ * Since: 0.2
+ */
+extern
+gboolean               gsock_socket_connection_relay_finish       (GsockSocketConnection *a,
+                                                                   GAsyncResult          *result,
+                                                                   guint64               *a_to_b,
+                                                                   guint64               *b_to_a,
+                                                                   GError               **error);
+
+/**
  * gsock_socket_connection_get_socket: (get-property socket)
  * @connection: a connection
  *

@@ -206,10 +206,10 @@ impl Poller for Kernel {
         });
     }
 
-    fn reports(&self, reports: &mut Vec<Report>) {
+    fn reports(&self, reports: &mut Vec<Report>) -> bool {
         for socket in self.0.borrow_mut().iter_mut() {
             if reports.len() == BATCH {
-                return;
+                return true;
             }
             if let Some(key) = socket.key
                 && std::mem::take(&mut socket.edge)
@@ -221,5 +221,6 @@ impl Poller for Kernel {
                 }
             }
         }
+        reports.len() == BATCH
     }
 }
