@@ -38,7 +38,6 @@ fn gios_lines_are_read_over_a_pipe_of_futures() {
                 "end"
             ]
         );
-        assert!(!has_worker_thread());
     });
 }
 

@@ -1,4 +1,6 @@
 //! A pipe made of futures, of which each end remembers one waker for each direction, as streams do.
+//!
+//! Where an adapter made by `new` answers, no worker thread had a hand in it: there its stream is not supported.
 
 use std::{
     cell::RefCell,
@@ -184,15 +186,4 @@ pub(crate) fn pollable_output(stream: &impl IsA<gio::IOStream>) -> gio::Pollable
         .output_stream()
         .dynamic_cast()
         .expect("its output can be polled")
-}
-
-/// Whether GLib's worker threads are there.
-pub(crate) fn has_worker_thread() -> bool {
-    std::fs::read_dir("/proc/self/task")
-        .expect("Linux")
-        .flatten()
-        .any(|task| {
-            std::fs::read_to_string(task.path().join("comm"))
-                .is_ok_and(|name| name.starts_with("pool"))
-        })
 }
