@@ -5,7 +5,7 @@
 # - every relative link in a Markdown file leads to a file, and its #fragment to a heading;
 # - docs/differences.md has a row for each flaw F-1 to F-33, by its number in the column "no.";
 # - a row there under "Gone" or "GLib's own" names a test and the GLib on which it was seen;
-# - every test that it names, as `file::test_name`, exists.
+# - every test that it or README.md names, as `file::test_name`, exists.
 
 set -u
 
@@ -112,16 +112,19 @@ else
     while IFS= read -r wrong; do
         fail "docs/differences.md: $wrong"
     done < <(rows_of docs/differences.md)
+fi
 
-    # Paths into crates look the same; everything else of this form is a test.
-    crates='gio|glib|glib_macros|gobject|gsock|libc|once_cell|std|core|alloc|crate|self|super'
-    tests=$(test_names)
+# Paths into crates and details of signals look the same; everything else of this form is a test.
+crates='notify|gio|glib|glib_macros|gobject|gsock|libc|once_cell|std|core|alloc|crate|self|super'
+tests=$(test_names)
+for page in docs/differences.md README.md; do
+    [ -f "$page" ] || continue
     # shellcheck disable=SC2016 # the backticks are Markdown's
-    for name in $(grep -oE '`[a-z][a-z0-9_]*(::[a-z][a-z0-9_]*)+`' docs/differences.md | tr -d '`' | sort -u |
+    for name in $(grep -oE '`[a-z][a-z0-9_]*(::[a-z][a-z0-9_]*)+`' "$page" | tr -d '`' | sort -u |
         grep -vE "^($crates)::"); do
         grep -qxF -e "$name" <<<"$tests" ||
-            fail "docs/differences.md names the test $name, and there is none of that name"
+            fail "$page names the test $name, and there is none of that name"
     done
-fi
+done
 
 [ "$failures" -eq 0 ] && echo "check-docs: in order"

@@ -419,8 +419,14 @@ for test in '`connection::it_flies`' '`connections::it_connects`' '`faults::peer
     plant "a test that is not there: $test"
     echo "| a | b | $test |" >>docs/differences.md
     check docs
-    expect_failure "names the test"
+    expect_failure "differences.md names the test"
 done
+
+# shellcheck disable=SC2016 # likewise
+plant "a test that is not there, in the README"
+echo '| a | b | `connection::it_flies` |' >>README.md
+check docs
+expect_failure "README.md names the test"
 
 for flaw in 1 2 17 33; do
     plant "a flaw without a row: F-$flaw"
