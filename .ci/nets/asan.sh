@@ -16,7 +16,9 @@ triple=x86_64-unknown-linux-gnu
 # GIO 2.74.6 reads freed memory in its own factory once a key is registered twice, which the first does. The
 # children of the second have a copy of all that their parents' threads hold, and nobody to free it.
 left_out=(factory_order_gio fork)
-limit=480 # seconds, for one file
+# Its tests take turns, each in every context: a process for each operation.
+apart=cancel_points
+limit=480 # seconds, for one process
 at_once=6 # files; they wait more than they work
 
 cargo +nightly --version >/dev/null 2>&1 ||
@@ -44,8 +46,15 @@ if [ "${#files[@]}" -eq 0 ]; then
     # The big ones take longest, and begin.
     while read -r _ name; do
         case " ${left_out[*]} " in *" $name "*) continue ;; esac
-        files+=("$name")
-        tests+=("")
+        parts=("")
+        if [ "$name" = "$apart" ]; then
+            mapfile -t parts < <("$(binary_of "$name" "$binaries")" --list | sed -n 's/: test$//p' | sed 's/^\([a-z_]*::[a-z_]*::\).*/\1/' | sort -u)
+            [ "${#parts[@]}" -gt 1 ] || broken "$name has no parts"
+        fi
+        for part in "${parts[@]}"; do
+            files+=("$name")
+            tests+=("$part")
+        done
     done < <(while read -r name binary; do echo "$(stat -c %s "$binary") $name"; done <<<"$binaries" | sort -rn)
 fi
 
