@@ -88,13 +88,20 @@ impl SocketConnection {
         let bare = Bare::new(fd)
             .map_err(|errno| error::prefixed("Creating a connection from a descriptor", errno))?;
         let (family, type_, protocol) = bare.kind().key();
-        let type_ = Self::factory_lookup_type(family, type_, protocol);
+        Ok(Self::around(
+            bare,
+            Self::factory_lookup_type(family, type_, protocol),
+        ))
+    }
+
+    /// Likewise of a type that [`factory_lookup_type`](Self::factory_lookup_type) has answered.
+    pub(crate) fn around(bare: Bare, type_: glib::Type) -> Self {
         // The class first: what its initialisation makes must not be given the descriptor.
         let _class = glib::Class::<Self>::from_type(type_);
         let _handed = hand_over::put(hand_over::Cargo::Bare(bare));
-        Ok(glib::Object::with_type(type_)
+        glib::Object::with_type(type_)
             .downcast()
-            .unwrap_or_else(|_| unreachable!("the map holds types that derive from this one")))
+            .unwrap_or_else(|_| unreachable!("the map holds types that derive from this one"))
     }
 
     /// Registers `type_` for sockets of this family, type and protocol, in the place of what was

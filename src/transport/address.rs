@@ -97,6 +97,15 @@ impl NativeAddress {
         }
     }
 
+    /// `bind(2)`; the errno when it did not succeed.
+    pub(crate) fn bind(&self, fd: RawFd) -> Result<(), i32> {
+        // SAFETY: the address is as long as said.
+        match unsafe { libc::bind(fd, (&raw const self.storage).cast(), self.len) } {
+            0 => Ok(()),
+            _ => Err(error::last_errno()),
+        }
+    }
+
     fn bytes(&self) -> &[u8] {
         let start: *const u8 = (&raw const self.storage).cast();
         // SAFETY: the storage was zeroed and is at least `len` bytes long.

@@ -12,7 +12,7 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -134,6 +134,8 @@ pub(crate) struct Descriptor {
     uses: AtomicU32,
     fd: RawFd,
     birthplace: Birthplace,
+    /// What a bare descriptor has for a timeout, in microseconds; 0 for none.
+    own_timeout: AtomicU64,
 }
 
 impl Descriptor {
@@ -142,6 +144,7 @@ impl Descriptor {
         Self {
             fd,
             birthplace: Birthplace::here(),
+            own_timeout: AtomicU64::new(0),
             uses: AtomicU32::new(if socket.is_closed() || fd < 0 {
                 CLOSED
             } else {
@@ -158,6 +161,7 @@ impl Descriptor {
         Self {
             fd: fd.as_raw_fd(),
             birthplace: Birthplace::here(),
+            own_timeout: AtomicU64::new(0),
             uses: AtomicU32::new(0),
             owner: Mutex::new(Owner::Bare(fd)),
             socket: AtomicPtr::new(ptr::null_mut()),
@@ -195,11 +199,11 @@ impl Descriptor {
         !socket.is_null() && unsafe { gio::ffi::g_socket_get_fd(socket) } != self.fd
     }
 
-    /// The timeout of the `GSocket` in seconds; 0 for none.
+    /// The timeout of the `GSocket` in seconds, or what it is going to be; 0 for none.
     pub(super) fn timeout(&self) -> u32 {
         let socket = self.socket.load(Ordering::Acquire);
         if socket.is_null() {
-            return 0;
+            return whole_seconds(self.own_timeout.load(Ordering::Relaxed));
         }
         // SAFETY: `owner` keeps the socket for as long as this lives; the call reads one integer.
         unsafe { gio::ffi::g_socket_get_timeout(socket) }
@@ -210,6 +214,20 @@ impl Descriptor {
     /// of another reference would keep the socket open, and guard nothing.
     pub(super) fn set_homeless(&self, homeless: bool) {
         self.homeless.store(homeless, Ordering::Release);
+    }
+
+    /// Likewise in microseconds, finer than a `GSocket` can say it, until somebody changes that.
+    pub(super) fn timeout_exactly(&self) -> u64 {
+        let own = self.own_timeout.load(Ordering::Relaxed);
+        match self.timeout() {
+            seconds if seconds == whole_seconds(own) => own,
+            seconds => u64::from(seconds) * 1_000_000,
+        }
+    }
+
+    pub(super) fn set_own_timeout(&self, timeout: u64) {
+        self.own_timeout.store(timeout, Ordering::Relaxed);
+        self.with_socket(|socket| socket.set_timeout(whole_seconds(timeout)));
     }
 
     /// Whether there is a `GSocket`, which others may hold, and close.
@@ -379,6 +397,8 @@ impl Descriptor {
             }
             return placeholder();
         };
+        // Before anybody can know it.
+        socket.set_timeout(whole_seconds(self.own_timeout.load(Ordering::Relaxed)));
         self.socket
             .store(socket.to_glib_none().0, Ordering::Release);
         *owner = Owner::Socket(SharedSocket::new(&socket));
@@ -418,6 +438,10 @@ impl fmt::Debug for Descriptor {
 }
 
 /// Which file a number stands for: the device and the inode.
+fn whole_seconds(timeout: u64) -> u32 {
+    u32::try_from(timeout.div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
 fn file_of(fd: RawFd) -> Option<(libc::dev_t, libc::ino_t)> {
     let mut status = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: room for the answer.

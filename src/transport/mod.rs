@@ -8,6 +8,7 @@
 mod address;
 mod cargo;
 mod connect;
+mod create;
 mod descriptor;
 mod drain;
 mod holding;
@@ -40,6 +41,7 @@ use once_cell::sync::OnceCell;
 
 pub(crate) use address::{KeptAddress, NativeAddress};
 pub(crate) use connect::Connect;
+pub(crate) use create::{NewSocket, bind_to_connect};
 pub(crate) use descriptor::{Use, placeholder, socket_in};
 pub(crate) use drain::{DRAIN_SECONDS, Drain};
 pub(crate) use holding::Holding;
@@ -388,12 +390,12 @@ impl Transport {
 
     /// Likewise, with a default in seconds for a socket without a timeout.
     pub(crate) fn deadline_or(&self, default: Option<u32>) -> Option<i64> {
-        let seconds = match self.timeout() {
-            0 => default?,
-            seconds => seconds,
-        };
         // In 64 bits: C wraps a source's timeout above 4294 s.
-        Some(glib::monotonic_time().saturating_add(i64::from(seconds) * 1_000_000))
+        let timeout = match self.descriptor.timeout_exactly() {
+            0 => i64::from(default?) * 1_000_000,
+            timeout => i64::try_from(timeout).unwrap_or(i64::MAX),
+        };
+        Some(glib::monotonic_time().saturating_add(timeout))
     }
 
     // --- Uses and operations -------------------------------------------------------------------

@@ -1,0 +1,108 @@
+//! New sockets, as bare descriptors.
+
+use std::{
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    sync::{Arc, atomic::Ordering},
+};
+
+use gio::prelude::*;
+use glib::translate::IntoGlib;
+
+use super::{NativeAddress, Transport, options};
+use crate::error;
+
+/// What a new socket is to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewSocket {
+    pub(crate) family: gio::SocketFamily,
+    pub(crate) type_: gio::SocketType,
+    pub(crate) protocol: i32,
+}
+
+impl NewSocket {
+    /// A descriptor of this kind, not in blocking mode, which programs that are started do not get.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a type that there is not; what `socket(2)` answers, `NotSupported` as a rule.
+    pub(crate) fn open(self) -> Result<OwnedFd, glib::Error> {
+        let type_ = match self.type_ {
+            gio::SocketType::Stream => libc::SOCK_STREAM,
+            gio::SocketType::Datagram => libc::SOCK_DGRAM,
+            gio::SocketType::Seqpacket => libc::SOCK_SEQPACKET,
+            _ => return Err(error::invalid("There are no sockets of this type")),
+        };
+        if self.protocol < 0 {
+            return Err(glib::Error::new(
+                gio::IOErrorEnum::NotSupported,
+                "Unable to create socket: the protocol is unknown",
+            ));
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let type_ = type_ | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        // SAFETY: no pointers involved.
+        let fd = unsafe { libc::socket(self.family.into_glib(), type_, self.protocol) };
+        if fd < 0 {
+            let errno = error::last_errno();
+            return Err(error::prefixed("Unable to create socket", errno));
+        }
+        // SAFETY: a descriptor of ours, just made.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        options::set_close_on_exec(fd.as_raw_fd());
+        options::set_nonblocking(fd.as_raw_fd());
+        let is_tcp = matches!(
+            self.family,
+            gio::SocketFamily::Ipv4 | gio::SocketFamily::Ipv6
+        ) && self.type_ == gio::SocketType::Stream;
+        if is_tcp {
+            // As GLib does from 2.80 on. Other protocols of streams have no such option.
+            let _ = options::set(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+        }
+        Ok(fd)
+    }
+}
+
+/// Binds a socket that is going to be connected: port 0 is given a number no sooner than it must be.
+///
+/// # Errors
+///
+/// What `bind(2)` answers, such as `AddressInUse`.
+pub(crate) fn bind_to_connect(
+    fd: &OwnedFd,
+    address: &gio::SocketAddress,
+) -> Result<(), glib::Error> {
+    let native = NativeAddress::from_gio(address)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // Whoever cannot, as a Unix socket, need not.
+        let _ = options::set(
+            fd.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            1,
+        );
+    }
+    native.bind(fd.as_raw_fd()).map_err(|errno| {
+        let address = SocketConnectableExt::to_string(address);
+        error::prefixed(&format!("Error binding to address {address}"), errno)
+    })
+}
+
+impl Transport {
+    /// For a socket that nobody has seen yet: how long an operation may take, in microseconds, 0 for ever. Its
+    /// `GSocket` will say so in whole seconds.
+    pub(crate) fn set_first_timeout(&self, timeout: u64) {
+        self.descriptor.set_own_timeout(timeout);
+    }
+
+    /// The peer that there is going to be, for those who ask before.
+    pub(crate) fn expect_peer(&self, peer: NativeAddress) {
+        self.state().remote = Some(peer.into());
+    }
+
+    /// Undoes [`clear_blocking`](Self::clear_blocking).
+    pub(crate) fn restore_blocking(self: &Arc<Self>) {
+        self.unblocked.store(false, Ordering::Relaxed);
+        self.at_home(|socket| socket.set_blocking(true));
+    }
+}
