@@ -7,6 +7,6 @@
 //! ```
 
 pub use crate::{
-    SocketConnectionExt as _, TcpConnectionExt as _, TcpWrapperConnectionExt as _,
-    UnixConnectionExt as _,
+    SocketClientExt as _, SocketConnectionExt as _, TcpConnectionExt as _,
+    TcpWrapperConnectionExt as _, UnixConnectionExt as _,
 };

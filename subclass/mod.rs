@@ -45,17 +45,19 @@
 //! }
 //! ```
 
+pub(crate) mod socket_client;
 pub(crate) mod socket_connection;
 pub(crate) mod structs;
 pub(crate) mod tcp_connection;
 pub(crate) mod tcp_wrapper_connection;
 pub(crate) mod unix_connection;
 
+pub use socket_client::{SocketClientImpl, SocketClientImplExt};
 pub use socket_connection::{SocketConnectionImpl, SocketConnectionImplExt, UnitFuture};
 pub use structs::{
-    SocketConnectionClass, SocketConnectionInstance, TcpConnectionClass, TcpConnectionInstance,
-    TcpWrapperConnectionClass, TcpWrapperConnectionInstance, UnixConnectionClass,
-    UnixConnectionInstance,
+    SocketClientClass, SocketClientInstance, SocketConnectionClass, SocketConnectionInstance,
+    TcpConnectionClass, TcpConnectionInstance, TcpWrapperConnectionClass,
+    TcpWrapperConnectionInstance, UnixConnectionClass, UnixConnectionInstance,
 };
 pub use tcp_connection::TcpConnectionImpl;
 pub use tcp_wrapper_connection::TcpWrapperConnectionImpl;
@@ -66,7 +68,7 @@ pub mod prelude {
     pub use gio::subclass::prelude::*;
 
     pub use super::{
-        SocketConnectionImpl, SocketConnectionImplExt, TcpConnectionImpl, TcpWrapperConnectionImpl,
-        UnitFuture, UnixConnectionImpl,
+        SocketClientImpl, SocketClientImplExt, SocketConnectionImpl, SocketConnectionImplExt,
+        TcpConnectionImpl, TcpWrapperConnectionImpl, UnitFuture, UnixConnectionImpl,
     };
 }

@@ -5,8 +5,10 @@
 
 use gio::ffi::{
     GAsyncReadyCallback, GAsyncResult, GCancellable, GIOStream, GIOStreamClass, GSocketAddress,
+    GSocketClientEvent, GSocketConnectable,
 };
 use glib::ffi::{GError, gboolean, gpointer};
+use glib::gobject_ffi::{GObject, GObjectClass};
 
 /// `struct _GsockSocketConnection`.
 #[derive(Debug)]
@@ -112,6 +114,40 @@ pub struct UnixConnectionClass {
     pub parent_class: SocketConnectionClass,
     /// Room for more.
     pub padding: [gpointer; 10],
+}
+
+/// `struct _GsockSocketClient`.
+#[derive(Debug)]
+#[repr(C)]
+#[doc(alias = "GsockSocketClient")]
+pub struct SocketClientInstance {
+    pub(crate) parent_instance: GObject,
+}
+
+/// `struct _GsockSocketClientClass`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+#[doc(alias = "GsockSocketClientClass")]
+pub struct SocketClientClass {
+    /// The slots of `GObject`.
+    pub parent_class: GObjectClass,
+    /// The signal's handler of the class, after those that were connected.
+    pub event: Option<
+        unsafe extern "C" fn(
+            *mut SocketClientInstance,
+            GSocketClientEvent,
+            *mut GSocketConnectable,
+            *mut GIOStream,
+        ),
+    >,
+    /// Room for more.
+    pub padding: [gpointer; 10],
+}
+
+impl std::fmt::Debug for SocketClientClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SocketClientClass").finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for SocketConnectionClass {

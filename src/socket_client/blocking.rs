@@ -1,0 +1,87 @@
+//! The blocking form: the one way of connecting, on a main context of its own.
+
+use std::{
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use super::run::{Advance, Outcome, Run};
+use crate::fork::Birthplace;
+
+/// A context that no program knows of, and what wakes the thread that waits in it.
+struct Private {
+    context: glib::MainContext,
+    birthplace: Birthplace,
+    is_woken: AtomicBool,
+}
+
+thread_local! {
+    /// The one of this thread, while nobody uses it: what was given up may take a while to end, and ends in it.
+    static PRIVATE: Cell<Option<Arc<Private>>> = const { Cell::new(None) };
+}
+
+impl Wake for Private {
+    fn wake(self: Arc<Self>) {
+        self.is_woken.store(true, Ordering::Release);
+        self.context.wakeup();
+    }
+}
+
+impl Private {
+    fn take() -> Arc<Self> {
+        let known = PRIVATE.try_with(Cell::take).ok().flatten();
+        known
+            // A child would share what wakes it with its parent.
+            .filter(|known| !known.birthplace.is_elsewhere())
+            .unwrap_or_else(|| {
+                Arc::new(Self {
+                    context: glib::MainContext::new(),
+                    birthplace: Birthplace::here(),
+                    is_woken: AtomicBool::new(false),
+                })
+            })
+    }
+
+    /// With the context as the thread's default one, so that what is started here ends here.
+    fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.context
+            .with_thread_default(f)
+            .expect("no other thread knows the context")
+    }
+
+    fn wait(&self) {
+        self.inside(|| {
+            while !self.is_woken.swap(false, Ordering::AcqRel) {
+                self.context.iteration(true);
+            }
+        });
+    }
+
+    fn put_back(self: Arc<Self>) {
+        // What was cancelled answers here, and goes.
+        self.inside(|| while self.context.iteration(false) {});
+        let _ = PRIVATE.try_with(|private| private.set(Some(self)));
+    }
+}
+
+/// Runs it; handlers and what they find as the thread's default context are the caller's.
+pub(super) fn block(mut run: Run) -> Outcome {
+    let private = Private::take();
+    let waker = Waker::from(private.clone());
+    run.begin();
+    let outcome = loop {
+        let mut cx = Context::from_waker(&waker);
+        match private.inside(|| run.advance(&mut cx)) {
+            Poll::Pending => private.wait(),
+            Poll::Ready(Advance::Call(call)) => run.call(call),
+            Poll::Ready(Advance::Done(outcome)) => break outcome,
+        }
+    };
+    drop(run);
+    private.put_back();
+    outcome
+}

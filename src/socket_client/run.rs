@@ -1,0 +1,568 @@
+//! Connecting: the race with real addresses, sockets and events.
+//!
+//! [`Run::advance`] goes on until it has to wait or something belongs to somebody else: an event, the making of
+//! a connection, an enumerator that blocks. Each form does these where they have to be done.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use gio::{
+    SocketClientEvent as Event, SocketConnectable, SocketFamily, SocketType, prelude::*,
+    subclass::prelude::*,
+};
+use glib::translate::IntoGlib;
+
+use super::{
+    SocketClient,
+    race::{Attempt as Number, Delays, Moment, Phase, Race, Step},
+    report::{Attempt as Tried, ConnectReport},
+    source::{Addresses, BlockingNext, Source, Wishes},
+};
+use crate::{
+    SocketConnection, SocketConnectionExt, error,
+    reactor::{CancelWatch, Engine, Wait, earlier},
+    transport::{Bare, NativeAddress, NewSocket, bind_to_connect},
+};
+
+/// RFC 8305: for how long IPv4 waits for the answer of IPv6.
+const RESOLUTION_DELAY: Moment = 50_000;
+
+/// In small things GIO's forms differ: what is emitted when, and whether a late cancellation counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Blocking,
+    Asynchronous,
+}
+
+pub(super) type Outcome = Result<SocketConnection, glib::Error>;
+type Ready = Pin<Box<dyn Future<Output = Result<(), glib::Error>>>>;
+
+/// What is done outside of [`Run::advance`]: see there.
+pub(super) enum Call {
+    Emit(Event, Option<gio::IOStream>),
+    Make(Making),
+    Connected(SocketConnection),
+    Next(BlockingNext),
+}
+
+pub(super) struct Making {
+    number: Number,
+    address: gio::SocketAddress,
+    native: NativeAddress,
+    bare: Bare,
+    type_: glib::Type,
+}
+
+pub(super) enum Advance {
+    Call(Call),
+    Done(Outcome),
+}
+
+/// An address that is being tried.
+struct Attempt {
+    number: Number,
+    address: gio::SocketAddress,
+    connection: SocketConnection,
+    begun: Moment,
+    connected: Option<Moment>,
+    /// What it is doing; begun when all is told.
+    doing: Option<Ready>,
+}
+
+/// See the module's documentation.
+pub(super) struct Run {
+    client: SocketClient,
+    connectable: SocketConnectable,
+    cancellable: Option<gio::Cancellable>,
+    cancel: Option<CancelWatch>,
+    form: Form,
+    race: Addresses,
+    source: Option<Source>,
+    attempts: Vec<Attempt>,
+    /// In this order.
+    calls: std::collections::VecDeque<Call>,
+    wait: Wait,
+    begun: Moment,
+    deadline: Option<Moment>,
+    is_resolving: bool,
+    is_resolved: bool,
+    is_complete: bool,
+    outcome: Option<Outcome>,
+    report: ConnectReport,
+}
+
+impl Run {
+    pub(super) fn new(
+        client: &SocketClient,
+        connectable: SocketConnectable,
+        cancellable: Option<gio::Cancellable>,
+        form: Form,
+    ) -> Self {
+        let begun = glib::monotonic_time();
+        let limit = client.imp().settings().connect_timeout_ms;
+        Self {
+            race: Race::new(Delays {
+                attempt: 0,
+                resolution: RESOLUTION_DELAY,
+                asks_last: false,
+            }),
+            source: None,
+            attempts: Vec::new(),
+            calls: std::collections::VecDeque::new(),
+            wait: Wait::new(),
+            begun,
+            deadline: (limit != 0).then(|| begun.saturating_add(i64::from(limit) * 1000)),
+            is_resolving: false,
+            is_resolved: false,
+            is_complete: false,
+            outcome: None,
+            report: ConnectReport::default(),
+            cancel: cancellable.as_ref().map(CancelWatch::new),
+            client: client.clone(),
+            connectable,
+            cancellable,
+            form,
+        }
+    }
+
+    /// Calls the connectable, and emits the first event. It is done where handlers may run.
+    pub(super) fn begin(&mut self) {
+        if self.form == Form::Blocking && self.is_cancelled() {
+            return self.end(Err(error::cancelled()));
+        }
+        let wishes = self.wishes();
+        let source = Source::new(&self.connectable, wishes);
+        let delay = self.client.imp().settings().attempt_delay_ms;
+        self.race = Race::new(Delays {
+            attempt: i64::from(delay) * 1000,
+            resolution: RESOLUTION_DELAY,
+            asks_last: source.as_ref().is_ok_and(Source::blocks),
+        });
+        self.is_resolving = true;
+        self.emit(Event::Resolving, None);
+        match source {
+            Ok(source) => self.source = Some(source),
+            Err(failure) => self.end(Err(failure)),
+        }
+    }
+
+    fn wishes(&self) -> Wishes {
+        let imp = self.client.imp();
+        let (family, has_proxies) = {
+            let settings = imp.settings();
+            let is_stream = settings.type_ == SocketType::Stream;
+            (settings.family, settings.enable_proxy && is_stream)
+        };
+        let local = imp.local_address().map(|address| address.family());
+        Wishes {
+            family: Some(family)
+                .filter(|family| *family != SocketFamily::Invalid)
+                .or(local),
+            proxies: has_proxies.then(|| imp.proxy_resolver()),
+            is_blocking: self.form == Form::Blocking,
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(CancelWatch::is_cancelled)
+    }
+
+    /// Runs it in a future; also what it took, whatever came of it.
+    pub(super) async fn drive(mut self) -> (Outcome, ConnectReport) {
+        if !self.is_resolving {
+            self.begin();
+        }
+        let outcome = poll_fn(|cx| {
+            loop {
+                match self.advance(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Advance::Call(call)) => self.call(call),
+                    Poll::Ready(Advance::Done(outcome)) => return Poll::Ready(outcome),
+                }
+            }
+        })
+        .await;
+        (outcome, std::mem::take(&mut self.report))
+    }
+
+    // --- Going on --------------------------------------------------------------------------------
+
+    /// As far as it gets. After the last event comes the outcome.
+    pub(super) fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Advance> {
+        loop {
+            if let Some(call) = self.calls.pop_front() {
+                return Poll::Ready(Advance::Call(call));
+            }
+            if let Some(outcome) = self.outcome.take() {
+                return Poll::Ready(Advance::Done(outcome));
+            }
+            let now = glib::monotonic_time();
+            self.look(cx, now);
+            if !self.calls.is_empty() {
+                continue;
+            }
+            match self.race.step(now) {
+                Step::Won(number) => self.win(number),
+                Step::Lost => self.lose(),
+                Step::Cancel(number) => {
+                    let failure = Some(error::cancelled());
+                    drop(self.take(number, failure));
+                }
+                Step::Upgrade(number) => self.upgrade(number),
+                _ if self.is_cancelled() => self.end(Err(error::cancelled())),
+                _ if self.deadline.is_some_and(|deadline| deadline <= now) => {
+                    let failure = self.too_late();
+                    self.end(Err(failure));
+                }
+                Step::Start(number, address) => self.start(number, address),
+                Step::More => {
+                    let blocking = self
+                        .source
+                        .as_mut()
+                        .and_then(|source| source.more(&mut self.race));
+                    self.calls.extend(blocking.map(Call::Next));
+                }
+                Step::Wait(until) => {
+                    let until = earlier(until, self.deadline);
+                    self.wait.until(until, &Engine::current(), cx.waker());
+                    if let Some(cancel) = &mut self.cancel {
+                        cancel.wake(cx.waker());
+                        if cancel.is_cancelled() {
+                            continue;
+                        }
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Tells the race what has happened.
+    fn look(&mut self, cx: &mut Context<'_>, now: Moment) {
+        if let Some(source) = &mut self.source {
+            source.poll(&mut self.race, cx, now);
+        }
+        let mut at = 0;
+        while let Some(attempt) = self.attempts.get_mut(at) {
+            at += 1;
+            let Some(doing) = &mut attempt.doing else {
+                continue;
+            };
+            let Poll::Ready(done) = doing.as_mut().poll(cx) else {
+                continue;
+            };
+            attempt.doing = None;
+            let number = attempt.number;
+            match done {
+                Ok(()) => {
+                    attempt.connected = Some(now);
+                    let connection = attempt.connection.clone();
+                    let tls = self.client.imp().settings().tls;
+                    self.race.connected(number, tls);
+                    self.calls.push_back(Call::Connected(connection));
+                    // It is told before anything else happens.
+                    return;
+                }
+                Err(failure) => {
+                    let failure = self.prefixed(failure);
+                    drop(self.take(number, Some(failure.clone())));
+                    self.race.failed(number, Phase::Connecting, failure);
+                    at -= 1;
+                }
+            }
+        }
+    }
+
+    /// The next address.
+    fn start(&mut self, number: Number, address: gio::SocketAddress) {
+        self.note_resolved();
+        match self.open(number, &address) {
+            Ok(making) => self.calls.push_back(Call::Make(making)),
+            Err((phase, failure)) => {
+                let begun = self.since(glib::monotonic_time());
+                self.report.attempts.push(Tried {
+                    address,
+                    begun,
+                    took: Duration::ZERO,
+                    error: Some(failure.clone()),
+                });
+                self.race.failed(number, phase, failure);
+            }
+        }
+    }
+
+    fn note_resolved(&mut self) {
+        if !self.is_resolved {
+            self.is_resolved = true;
+            self.report.resolve = self.since(glib::monotonic_time());
+            self.emit_later(Event::Resolved, None);
+        }
+    }
+
+    /// A socket for an address, if one can be.
+    fn open(
+        &self,
+        number: Number,
+        address: &gio::SocketAddress,
+    ) -> Result<Making, (Phase, glib::Error)> {
+        let imp = self.client.imp();
+        let local = imp.local_address();
+        let (family, new, enable_proxy) = {
+            let settings = imp.settings();
+            let family = match (settings.family, &local) {
+                (SocketFamily::Invalid, Some(local)) => local.family(),
+                (SocketFamily::Invalid, None) => address.family(),
+                (family, _) => family,
+            };
+            let new = NewSocket {
+                family,
+                type_: settings.type_,
+                protocol: settings.protocol.into_glib(),
+            };
+            (family, new, settings.enable_proxy)
+        };
+        if let Some(proxy) = address.downcast_ref::<gio::ProxyAddress>()
+            && enable_proxy
+        {
+            // Never past it.
+            let protocol = proxy.protocol();
+            let text = format!("Proxy protocol “{protocol}” is not supported.");
+            let failure = glib::Error::new(gio::IOErrorEnum::NotSupported, &text);
+            return Err((Phase::Proxy, failure));
+        }
+        if family != address.family() {
+            // The codes of a connect(2) that is bound to fail.
+            let code = if family == SocketFamily::Ipv6 {
+                gio::IOErrorEnum::InvalidArgument
+            } else {
+                gio::IOErrorEnum::NotSupported
+            };
+            let failure =
+                glib::Error::new(code, "The address is of another family than the socket");
+            return Err((Phase::Choosing, self.prefixed(failure)));
+        }
+        let connecting = |failure| (Phase::Connecting, failure);
+        let native = NativeAddress::from_gio(address).map_err(connecting)?;
+        let fd = new.open().map_err(connecting)?;
+        if let Some(local) = &local {
+            bind_to_connect(&fd, local).map_err(connecting)?;
+        }
+        let bare = Bare::new(fd)
+            .map_err(|errno| connecting(error::prefixed("Unable to create socket", errno)))?;
+        Ok(Making {
+            number,
+            address: address.clone(),
+            native,
+            bare,
+            type_: SocketConnection::factory_lookup_type(family, new.type_, new.protocol),
+        })
+    }
+
+    // --- What is done outside ----------------------------------------------------------------------
+
+    /// Where handlers may run, and with the home that the connection is to have.
+    pub(super) fn call(&mut self, call: Call) {
+        match call {
+            Call::Emit(event, stream) => self.emit(event, stream.as_ref()),
+            Call::Make(making) => self.make(making),
+            Call::Connected(connection) => {
+                let transport = connection.imp().transport();
+                transport.restore_blocking();
+                let limit = self.client.imp().settings().io_timeout_ms;
+                if limit != 0 {
+                    transport.set_first_timeout(u64::from(limit) * 1000);
+                }
+                self.emit(Event::Connected, Some(connection.upcast_ref()));
+            }
+            Call::Next(enumerator) => {
+                let next = enumerator.next(self.cancellable.as_ref());
+                if let Some(source) = &mut self.source {
+                    source.enumerated(next, &mut self.race);
+                }
+            }
+        }
+    }
+
+    fn make(&mut self, making: Making) {
+        let connection = SocketConnection::around(making.bare, making.type_);
+        let transport = connection.imp().transport();
+        let limit = self.client.imp().settings().timeout;
+        transport.set_first_timeout(u64::from(limit) * 1_000_000);
+        transport.expect_peer(making.native);
+        let begun = glib::monotonic_time();
+        self.report.attempts.push(Tried {
+            address: making.address.clone(),
+            begun: self.since(begun),
+            took: Duration::ZERO,
+            error: None,
+        });
+        self.emit(Event::Connecting, Some(connection.upcast_ref()));
+        self.attempts.push(Attempt {
+            number: making.number,
+            doing: None,
+            connected: None,
+            address: making.address,
+            begun,
+            connection,
+        });
+        // Begun by the next step, unless it was cancelled just now.
+        if !self.is_cancelled()
+            && let Some(attempt) = self.attempts.last_mut()
+        {
+            attempt.doing = Some(attempt.connection.connect_future(&attempt.address));
+        }
+    }
+
+    fn emit(&self, event: Event, stream: Option<&gio::IOStream>) {
+        let client = self.client.imp();
+        client.emit(event, &self.connectable, stream);
+    }
+
+    fn emit_later(&mut self, event: Event, stream: Option<gio::IOStream>) {
+        self.calls.push_back(Call::Emit(event, stream));
+    }
+
+    // --- Ends ------------------------------------------------------------------------------------
+
+    /// In place of a connection that is not encrypted as it should be.
+    fn upgrade(&mut self, number: Number) {
+        let failure = glib::Error::new(
+            gio::IOErrorEnum::NotSupported,
+            "TLS is not supported by the client",
+        );
+        drop(self.take(number, Some(failure.clone())));
+        self.race.failed(number, Phase::Tls, failure);
+    }
+
+    fn win(&mut self, number: Number) {
+        if self.form == Form::Asynchronous && self.is_cancelled() {
+            return self.end(Err(error::cancelled()));
+        }
+        let won = self.take(number, None);
+        let outcome = won
+            .map(|won| won.connection)
+            .ok_or_else(|| error::failed("The connection is lost"));
+        self.end(outcome);
+    }
+
+    fn lose(&mut self) {
+        let race = std::mem::replace(
+            &mut self.race,
+            Race::new(Delays {
+                attempt: 0,
+                resolution: 0,
+                asks_last: false,
+            }),
+        );
+        let failure = race.into_failure().unwrap_or_else(|| {
+            glib::Error::new(
+                gio::IOErrorEnum::NotFound,
+                "There is no address to connect to",
+            )
+        });
+        let is_cancelled =
+            self.is_cancelled() && (self.is_resolved || self.form == Form::Asynchronous);
+        self.end(Err(if is_cancelled {
+            error::cancelled()
+        } else {
+            failure
+        }));
+    }
+
+    /// What is under way is given up, and the last events are emitted.
+    fn end(&mut self, outcome: Outcome) {
+        self.calls.clear();
+        self.source = None;
+        self.wait.end();
+        for attempt in std::mem::take(&mut self.attempts) {
+            self.note_end(&attempt, Some(error::cancelled()));
+        }
+        if self.form == Form::Blocking && self.is_resolving && outcome.is_err() {
+            self.note_resolved();
+        }
+        let stream = outcome.as_ref().ok().cloned();
+        self.is_complete = true;
+        self.emit_later(Event::Complete, stream.map(Cast::upcast));
+        self.outcome = Some(outcome);
+    }
+
+    /// Takes an attempt out, which has come to its end.
+    fn take(&mut self, number: Number, failure: Option<glib::Error>) -> Option<Attempt> {
+        let at = self
+            .attempts
+            .iter()
+            .position(|attempt| attempt.number == number)?;
+        let attempt = self.attempts.remove(at);
+        self.note_end(&attempt, failure);
+        Some(attempt)
+    }
+
+    fn note_end(&mut self, attempt: &Attempt, failure: Option<glib::Error>) {
+        let end = attempt.connected.unwrap_or_else(glib::monotonic_time);
+        let begun = self.since(attempt.begun);
+        let took = duration(end.saturating_sub(attempt.begun));
+        if failure.is_none() {
+            self.report.connect = took;
+        }
+        let tried = self
+            .report
+            .attempts
+            .iter_mut()
+            .find(|tried| tried.begun == begun && tried.address == attempt.address);
+        if let Some(tried) = tried {
+            tried.took = took;
+            tried.error = failure;
+        }
+    }
+
+    fn since(&self, moment: Moment) -> Duration {
+        duration(moment.saturating_sub(self.begun))
+    }
+
+    fn too_late(&self) -> glib::Error {
+        let phase = if self.attempts.is_empty() {
+            "looking for an address"
+        } else {
+            "connecting"
+        };
+        let text = format!("The time for connecting is up: it was spent {phase}");
+        glib::Error::new(gio::IOErrorEnum::TimedOut, &text)
+    }
+
+    /// With a word on where to, as GIO words it.
+    fn prefixed(&self, failure: glib::Error) -> glib::Error {
+        let connectable = &self.connectable;
+        let host = if let Some(name) = connectable.downcast_ref::<gio::NetworkAddress>() {
+            Some(name.hostname().to_string())
+        } else if let Some(service) = connectable.downcast_ref::<gio::NetworkService>() {
+            Some(service.domain().to_string())
+        } else {
+            connectable
+                .downcast_ref::<gio::InetSocketAddress>()
+                .map(|address| InetAddressExt::to_str(&address.address()).to_string())
+        };
+        let text = match host {
+            Some(host) => format!("Could not connect to {host}: {}", failure.message()),
+            None => format!("Could not connect: {}", failure.message()),
+        };
+        glib::Error::with_domain(failure.domain(), failure.code(), &text)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // Dropped before its end: who has been told of a beginning is told of the end.
+        if self.is_resolving && !self.is_complete {
+            self.attempts.clear();
+            self.emit(Event::Complete, None);
+        }
+    }
+}
+
+fn duration(microseconds: i64) -> Duration {
+    Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
+}

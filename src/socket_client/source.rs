@@ -1,0 +1,347 @@
+//! Where the addresses come from.
+//!
+//! `GNetworkAddress` and `GNetworkService` are resolved here, both families at once; every other
+//! connectable has an enumerator of its own.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use gio::{ResolverNameLookupFlags as Only, SocketFamily, prelude::*};
+
+use super::{
+    calls::{enumerate, has_async_next},
+    race::{Candidate, Family, Lookup, Moment, Race},
+};
+use crate::error;
+
+pub(super) type Addresses = Race<gio::SocketAddress, glib::Error>;
+
+type Answer<T> = Pin<Box<dyn Future<Output = Result<T, glib::Error>>>>;
+
+/// What a source is to heed.
+#[derive(Debug)]
+pub(super) struct Wishes {
+    /// The family that the sockets are going to have, if that is known.
+    pub(super) family: Option<SocketFamily>,
+    /// Whether proxies are used, and the resolver that was set to name them.
+    pub(super) proxies: Option<Option<gio::ProxyResolver>>,
+    pub(super) is_blocking: bool,
+}
+
+/// The next call of a blocking `next()`, which is made where user code may run.
+pub(super) type BlockingNext = gio::SocketAddressEnumerator;
+
+enum Target {
+    Name(gio::NetworkAddress),
+    Address(gio::SocketAddress),
+}
+
+impl Target {
+    /// What is asked of a proxy resolver, for what may have a proxy.
+    fn uri(&self) -> Option<String> {
+        let (scheme, host, port) = match self {
+            Self::Name(name) => (name.scheme(), name.hostname().to_string(), name.port()),
+            Self::Address(address) => {
+                let address = address.downcast_ref::<gio::InetSocketAddress>()?;
+                let host = InetAddressExt::to_str(&address.address()).to_string();
+                (None, host, address.port())
+            }
+        };
+        let scheme = scheme.as_deref().unwrap_or("none").to_owned();
+        let uri = glib::Uri::join(
+            glib::UriFlags::NONE,
+            Some(&scheme),
+            None,
+            Some(&host),
+            i32::from(port),
+            "",
+            None,
+            None,
+        );
+        Some(uri.to_string())
+    }
+
+    fn connectable(&self) -> &gio::SocketConnectable {
+        match self {
+            Self::Name(name) => name.upcast_ref(),
+            Self::Address(address) => address.upcast_ref(),
+        }
+    }
+}
+
+/// See the module's documentation.
+pub(super) struct Source {
+    wishes: Wishes,
+    /// To be looked up first, once.
+    service: Option<gio::NetworkService>,
+    service_lookup: Option<(gio::NetworkService, Answer<Vec<gio::SrvTarget>>)>,
+    targets: VecDeque<Target>,
+    /// Of the target that is being looked at.
+    rank: u32,
+    proxy_lookup: Option<(Target, Answer<Vec<glib::GString>>)>,
+    lookups: Vec<(Lookup, u16, Answer<Vec<gio::InetAddress>>)>,
+    count: u32,
+    enumerator: Option<gio::SocketAddressEnumerator>,
+    next: Option<Answer<Option<gio::SocketAddress>>>,
+    /// Its enumerator has no way of its own not to block.
+    blocks: bool,
+}
+
+impl Source {
+    /// Calls the connectable.
+    ///
+    /// # Errors
+    ///
+    /// `Failed` for a connectable that has no enumerator.
+    pub(super) fn new(
+        connectable: &gio::SocketConnectable,
+        wishes: Wishes,
+    ) -> Result<Self, glib::Error> {
+        let mut source = Self {
+            service: None,
+            service_lookup: None,
+            targets: VecDeque::new(),
+            rank: 0,
+            proxy_lookup: None,
+            lookups: Vec::new(),
+            count: 0,
+            enumerator: None,
+            next: None,
+            blocks: false,
+            wishes,
+        };
+        let type_ = connectable.type_();
+        // Exactly these: what derives from them may enumerate otherwise.
+        if type_ == gio::NetworkAddress::static_type() {
+            let name = connectable.downcast_ref().cloned();
+            source.targets.extend(name.map(Target::Name));
+        } else if type_ == gio::NetworkService::static_type() {
+            source.service = connectable.downcast_ref().cloned();
+        } else if type_ == gio::InetSocketAddress::static_type()
+            || type_ == gio::UnixSocketAddress::static_type()
+        {
+            let address = connectable.downcast_ref().cloned();
+            source.targets.extend(address.map(Target::Address));
+        } else {
+            source.use_enumerator_of(connectable)?;
+        }
+        Ok(source)
+    }
+
+    fn use_enumerator_of(
+        &mut self,
+        connectable: &gio::SocketConnectable,
+    ) -> Result<(), glib::Error> {
+        let enumerator = enumerate(connectable, self.wishes.proxies.is_some())
+            .ok_or_else(|| error::failed("The connectable has no addresses to enumerate"))?;
+        if let Some(Some(resolver)) = &self.wishes.proxies
+            && enumerator.is::<gio::ProxyAddressEnumerator>()
+        {
+            enumerator.set_property("proxy-resolver", resolver);
+        }
+        self.blocks = self.wishes.is_blocking && !has_async_next(&enumerator);
+        self.enumerator = Some(enumerator);
+        Ok(())
+    }
+
+    /// Whether asking for an address keeps everything else from going on.
+    pub(super) fn blocks(&self) -> bool {
+        self.blocks
+    }
+
+    /// Does what [`Step::More`](super::race::Step::More) asks for, or answers whose `next()` is to be called.
+    pub(super) fn more(&mut self, race: &mut Addresses) -> Option<BlockingNext> {
+        if let Some(enumerator) = &self.enumerator {
+            if self.blocks {
+                return Some(enumerator.clone());
+            }
+            self.next = Some(enumerator.next_future());
+        } else if let Some(service) = self.service.take() {
+            let lookup = gio::Resolver::default().lookup_service_future(
+                &service.service(),
+                &service.protocol(),
+                &service.domain(),
+            );
+            self.service_lookup = Some((service, lookup));
+        } else if let Some(target) = self.targets.pop_front() {
+            self.rank += 1;
+            self.look_at(target, race);
+        } else {
+            race.no_more(None);
+        }
+        None
+    }
+
+    fn look_at(&mut self, target: Target, race: &mut Addresses) {
+        let Some(resolver) = &self.wishes.proxies else {
+            return self.open(target, race);
+        };
+        let resolver = resolver.clone().unwrap_or_else(gio::ProxyResolver::default);
+        // The one that is there when there is no other: it knows of none.
+        let uri = (resolver.type_().name() != "GDummyProxyResolver")
+            .then(|| target.uri())
+            .flatten();
+        match uri {
+            None => self.open(target, race),
+            Some(uri) => self.proxy_lookup = Some((target, resolver.lookup_future(&uri))),
+        }
+    }
+
+    /// Without a proxy.
+    fn open(&mut self, target: Target, race: &mut Addresses) {
+        let name = match target {
+            Target::Address(address) => return race.more(Some(self.candidate(address))),
+            Target::Name(name) => name,
+        };
+        let (host, port) = (name.hostname(), name.port());
+        if let Some(address) = gio::InetSocketAddress::from_string(&host, u32::from(port)) {
+            return race.more(Some(self.candidate(address.upcast())));
+        }
+        let resolver = gio::Resolver::default();
+        for (family, only) in [
+            (SocketFamily::Ipv6, Only::IPV6_ONLY),
+            (SocketFamily::Ipv4, Only::IPV4_ONLY),
+        ] {
+            let is_wanted = match self.wishes.family {
+                Some(wanted @ (SocketFamily::Ipv4 | SocketFamily::Ipv6)) => wanted == family,
+                _ => true,
+            };
+            if is_wanted {
+                self.count += 1;
+                let lookup = Lookup(self.count);
+                race.expect(lookup, family == SocketFamily::Ipv6);
+                let answer = resolver.lookup_by_name_with_flags_future(&host, only);
+                self.lookups.push((lookup, port, answer));
+            }
+        }
+        race.more(None);
+    }
+
+    fn candidate(&self, address: gio::SocketAddress) -> Candidate<gio::SocketAddress> {
+        Candidate {
+            family: match address.family() {
+                SocketFamily::Ipv6 => Family::Ipv6,
+                SocketFamily::Ipv4 => Family::Ipv4,
+                _ => Family::Other,
+            },
+            rank: self.rank,
+            address,
+        }
+    }
+
+    /// Tells the race what has been answered.
+    pub(super) fn poll(&mut self, race: &mut Addresses, cx: &mut Context<'_>, now: Moment) {
+        if let Some((_, answer)) = &mut self.service_lookup
+            && let Poll::Ready(found) = answer.as_mut().poll(cx)
+            && let Some((service, _)) = self.service_lookup.take()
+        {
+            match targets_of(&service, found) {
+                Ok(targets) => {
+                    self.targets = targets.into();
+                    race.more(None);
+                }
+                Err(failure) => race.no_more(Some(failure)),
+            }
+        }
+        if let Some((_, answer)) = &mut self.proxy_lookup
+            && let Poll::Ready(uris) = answer.as_mut().poll(cx)
+            && let Some((target, _)) = self.proxy_lookup.take()
+        {
+            let used = match uris {
+                Ok(uris) if is_direct(&uris) => {
+                    self.open(target, race);
+                    Ok(())
+                }
+                // GIO's enumerator pairs the proxies with the addresses.
+                Ok(_) => self
+                    .use_enumerator_of(target.connectable())
+                    .map(|()| race.more(None)),
+                Err(failure) => Err(failure),
+            };
+            if let Err(failure) = used {
+                race.no_more(Some(failure));
+            }
+        }
+        for at in (0..self.lookups.len()).rev() {
+            let (lookup, port, answer) = &mut self.lookups[at];
+            let (lookup, port) = (*lookup, *port);
+            if let Poll::Ready(found) = answer.as_mut().poll(cx) {
+                drop(self.lookups.remove(at));
+                let found = found.map(|found| {
+                    found
+                        .iter()
+                        .map(|address| gio::InetSocketAddress::new(address, port).upcast())
+                        .map(|address| self.candidate(address))
+                        .collect()
+                });
+                race.answered(lookup, found, now);
+            }
+        }
+        if let Some(answer) = &mut self.next
+            && let Poll::Ready(next) = answer.as_mut().poll(cx)
+        {
+            self.next = None;
+            self.enumerated(next, race);
+        }
+    }
+
+    /// An enumerator has answered.
+    pub(super) fn enumerated(
+        &mut self,
+        next: Result<Option<gio::SocketAddress>, glib::Error>,
+        race: &mut Addresses,
+    ) {
+        match next {
+            Ok(Some(address)) => race.more(Some(self.candidate(address))),
+            Ok(None) if self.targets.is_empty() => race.no_more(None),
+            Err(failure) if self.targets.is_empty() => race.no_more(Some(failure)),
+            // The proxies of one target of a service are used up: on to the next one.
+            Ok(None) | Err(_) => {
+                self.enumerator = None;
+                race.more(None);
+            }
+        }
+    }
+}
+
+/// The targets of a service, or its domain itself where it has none but its port is known.
+fn targets_of(
+    service: &gio::NetworkService,
+    found: Result<Vec<gio::SrvTarget>, glib::Error>,
+) -> Result<Vec<Target>, glib::Error> {
+    let target = |host: &str, port: u16| {
+        let name = glib::Object::builder::<gio::NetworkAddress>()
+            .property("hostname", host)
+            .property("port", u32::from(port))
+            .property("scheme", service.scheme())
+            .build();
+        Target::Name(name)
+    };
+    match found {
+        Ok(found) => Ok(found
+            .into_iter()
+            .map(|mut found| target(&found.hostname(), found.port()))
+            .collect()),
+        Err(failure) if failure.matches(gio::ResolverError::NotFound) => {
+            let port = port_of(&service.service()).ok_or(failure)?;
+            Ok(vec![target(&service.domain(), port)])
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The port of a service's name, as the system knows it.
+fn port_of(service: &str) -> Option<u16> {
+    let is_name = service.bytes().any(|byte| !byte.is_ascii_digit());
+    // Who parses addresses knows the names.
+    let parsed = is_name.then(|| gio::NetworkAddress::parse(&format!("host:{service}"), 0));
+    parsed?.ok().map(|parsed| parsed.port())
+}
+
+fn is_direct(uris: &[glib::GString]) -> bool {
+    !uris.is_empty() && uris.iter().all(|uri| uri.starts_with("direct:"))
+}

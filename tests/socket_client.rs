@@ -1,0 +1,31 @@
+//! What `SocketClient` promises: how it looks for an address, what it tells meanwhile, how it ends.
+
+#![cfg(test)]
+#![allow(
+    unsafe_code,
+    reason = "a resolver, a connectable and an enumerator of the tests' own, which gio has no traits for"
+)]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    clippy::undocumented_unsafe_blocks,
+    reason = "functions of C's interfaces, called by GIO with live arguments"
+)]
+
+mod support;
+
+#[path = "socket_client/cancelling.rs"]
+mod cancelling;
+#[path = "socket_client/errors.rs"]
+mod errors;
+#[path = "socket_client/events.rs"]
+mod events;
+#[path = "socket_client/flaws.rs"]
+mod flaws;
+#[path = "socket_client/forms.rs"]
+mod forms;
+#[path = "socket_client/settings.rs"]
+mod settings;
+#[path = "socket_client/times.rs"]
+mod times;
+#[path = "socket_client/tools.rs"]
+mod tools;

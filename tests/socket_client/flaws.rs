@@ -1,0 +1,232 @@
+//! Where GIO's client gives up too early, aborts, or answers nothing.
+
+use std::{
+    io::Read,
+    net::{SocketAddr, TcpListener},
+    os::fd::AsFd,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use gio::{Cancellable, IOErrorEnum, prelude::*};
+use gsock::{SocketClient, prelude::*};
+
+use crate::{support::*, tools::*};
+
+/// A listener whose queue is full for a while: a connect to it succeeds when the kernel tries again, after a second.
+fn slow_listener() -> (SocketAddr, JoinHandle<()>) {
+    let socket = ipv4_socket();
+    socket
+        .bind(&gio_address(([127, 0, 0, 1], 0).into()), false)
+        .unwrap();
+    socket.set_listen_backlog(0);
+    socket.listen().unwrap();
+    let bound = socket.local_address().unwrap();
+    let port = bound.downcast::<gio::InetSocketAddress>().unwrap().port();
+    let address = SocketAddr::new([127, 0, 0, 1].into(), port);
+    let queue: Vec<_> = (0..4)
+        .map(|_| {
+            let filler = ipv4_socket();
+            filler.set_blocking(false);
+            let _ = SocketExt::connect(&filler, &gio_address(address), Cancellable::NONE);
+            filler
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(50));
+    drop(queue);
+    let listener = TcpListener::from(socket.as_fd().try_clone_to_owned().unwrap());
+    listener.set_nonblocking(false).unwrap();
+    let accepting = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(600));
+        // What filled the queue, then the one that is in earnest, which is read from until it goes.
+        while let Ok((mut peer, _)) = listener.accept() {
+            if peer.read(&mut [0]).is_ok_and(|count| count == 1) {
+                return;
+            }
+        }
+    });
+    (address, accepting)
+}
+
+#[test]
+fn flaw_1_an_attempt_under_way_survives_the_failure_of_the_last() {
+    on_private_context(|context| {
+        for form in FORMS {
+            let (slow, accepting) = slow_listener();
+            let client = SocketClient::new();
+            client.set_attempt_delay(Duration::from_millis(20));
+            let seen = events(&client);
+            let made = if form == Form::Blocking {
+                // An enumerator that blocks would be asked last.
+                let name = name("v4-ok-0.v6-ok-70.test", slow.port());
+                connect(form, &client, &name, None, context)
+            } else {
+                let both = scripted([slow, refused_address()].map(Next::Address));
+                connect(form, &client, &both, None, context)
+            };
+            let made = made.unwrap();
+            assert_eq!(*seen.borrow(), "RrCCcK");
+            made.output_stream().write(b"!", Cancellable::NONE).unwrap();
+            accepting.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn flaw_5_an_enumerator_is_asked_once_at_a_time() {
+    on_private_context(|context| {
+        let deaf = deaf_listener();
+        let (_listener, good) = listener();
+        let dead = refused_address();
+        for form in [Form::Callback, Form::Future] {
+            // A failure and a delay at about the same time ask for the same next one.
+            let client = SocketClient::new();
+            client.set_attempt_delay(Duration::from_millis(10));
+            let seen = events(&client);
+            let all = [dead, deaf.address, dead, dead, deaf.address, good];
+            let all = scripted(all.map(Next::Address));
+            connect(form, &client, &all, None, context).unwrap();
+            assert_eq!(*seen.borrow(), "RrCCCCCCcK");
+        }
+    });
+}
+
+#[test]
+fn flaw_2_an_enumerator_without_addresses_is_an_error() {
+    on_private_context(|context| {
+        for form in FORMS {
+            for script in [vec![], vec![Next::End]] {
+                let client = SocketClient::new();
+                let seen = events(&client);
+                let failed = connect(form, &client, &scripted(script), None, context);
+                assert_fails(failed, IOErrorEnum::NotFound);
+                let resolved = if form == Form::Blocking { "Rr0" } else { "R0" };
+                assert_eq!(*seen.borrow(), resolved);
+            }
+            let nothing = name("v6-none.v4-none.test", 1);
+            let failed = connect(form, &SocketClient::new(), &nothing, None, context);
+            assert_fails(failed, IOErrorEnum::NotFound);
+        }
+    });
+}
+
+#[test]
+fn flaw_2_a_service_is_good_for_more_than_one_connect() {
+    on_private_context(|context| {
+        use_resolver_of_names();
+        let (listener, port) = listener_on("127.0.0.1");
+        let domain = format!("v4_ok_0x{port}.test");
+        let service = gio::NetworkService::new("some", "tcp", &domain);
+        for form in FORMS {
+            connect(form, &SocketClient::new(), &service, None, context).unwrap();
+            listener.accept().unwrap();
+        }
+    });
+}
+
+#[test]
+fn flaw_4_an_error_of_the_enumerator_while_an_attempt_is_under_way_harms_nobody() {
+    on_private_context(|context| {
+        let (_listener, good) = listener();
+        for form in FORMS {
+            for code in [IOErrorEnum::Failed, IOErrorEnum::TimedOut] {
+                let client = SocketClient::new();
+                client.set_attempt_delay(Duration::from_millis(10));
+                let late = scripted([Next::Address(refused_address()), Next::Error(code)]);
+                let failed = connect(form, &client, &late, None, context);
+                assert_fails(failed, IOErrorEnum::ConnectionRefused);
+                let late = scripted([Next::Address(good), Next::Error(code)]);
+                connect(form, &client, &late, None, context).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn flaw_32_an_early_error_of_ipv4_does_not_end_a_late_answer_of_ipv6() {
+    on_private_context(|context| {
+        let (_listener, port) = listener_on("::1");
+        for form in FORMS {
+            let slow = name("v4-error-0.v6-ok-200.test", port);
+            connect(form, &SocketClient::new(), &slow, None, context).unwrap();
+        }
+    });
+}
+
+#[test]
+fn flaw_32_ipv6_comes_first_if_its_answer_is_a_little_late() {
+    on_private_context(|context| {
+        let six = listener_on("::1");
+        // The same port of the other family.
+        let Ok(_four) = TcpListener::bind(("127.0.0.1", six.1)) else {
+            // Somebody else has it: then it is no test of ours, and IPv6 must do.
+            return;
+        };
+        for form in FORMS {
+            let name = name("v4-ok-0.v6-ok-10.test", six.1);
+            let made = connect(form, &SocketClient::new(), &name, None, context).unwrap();
+            let remote = made.remote_address().unwrap();
+            assert_eq!(remote.family(), gio::SocketFamily::Ipv6);
+        }
+    });
+}
+
+#[test]
+fn a_lookup_that_never_answers_keeps_nobody_from_the_other_family() {
+    on_private_context(|context| {
+        let (_listener, port) = listener_on("127.0.0.1");
+        for form in FORMS {
+            let name = name("v4-ok-0.v6-never.test", port);
+            connect(form, &SocketClient::new(), &name, None, context).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_blocking_connect_tries_several_addresses_at_once_too() {
+    on_private_context(|_| {
+        let deaf = deaf_listener();
+        let (six, port) = (
+            TcpListener::bind(("::1", deaf.address.port())),
+            deaf.address.port(),
+        );
+        let Ok(_six) = six else {
+            return;
+        };
+        // IPv6 answers after IPv4 was tried, which leads nowhere.
+        let name = name("v4-ok-0.v6-ok-80.test", port);
+        let client = SocketClient::new();
+        let seen = events(&client);
+        let made = client.connect(&name, Cancellable::NONE).unwrap();
+        assert_eq!(
+            made.remote_address().unwrap().family(),
+            gio::SocketFamily::Ipv6
+        );
+        assert_eq!(*seen.borrow(), "RrCCcK");
+    });
+}
+
+#[test]
+fn several_threads_connect_by_clients_of_their_own_at_once() {
+    on_private_context(|_| {
+        let (listener, address) = listener();
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                thread::spawn(move || {
+                    for _ in 0..20 {
+                        let client = SocketClient::new();
+                        client
+                            .connect(&gio_address(address), Cancellable::NONE)
+                            .unwrap();
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..80 {
+            listener.accept().unwrap();
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}

@@ -1,0 +1,92 @@
+//! Limits of time, and what the report says of it.
+
+use std::time::Duration;
+
+use gio::{IOErrorEnum, prelude::*};
+use gsock::{SocketClient, prelude::*};
+
+use crate::{support::*, tools::*};
+
+#[test]
+fn the_time_for_connecting_covers_lookups_and_attempts_and_names_what_it_was_spent_on() {
+    on_private_context(|context| {
+        let deaf = deaf_listener();
+        let limit = Duration::from_millis(60);
+        for form in FORMS {
+            let client = SocketClient::new();
+            client.set_connect_timeout(limit);
+            let seen = events(&client);
+            let silent = name("v6-never.v4-never.test", 1);
+            let failed = connect(form, &client, &silent, None, context).unwrap_err();
+            assert_eq!(code(&failed), IOErrorEnum::TimedOut);
+            assert!(failed.message().contains("looking for an address"));
+            let end = if form == Form::Blocking { "Rr0" } else { "R0" };
+            assert_eq!(seen.take(), end);
+            let failed = connect(form, &client, &gio_address(deaf.address), None, context);
+            let failed = failed.unwrap_err();
+            assert_eq!(code(&failed), IOErrorEnum::TimedOut);
+            assert!(failed.message().contains("connecting"));
+            assert_eq!(seen.take(), "RrC0");
+        }
+    });
+}
+
+#[test]
+fn the_socket_timeout_ends_each_attempt_by_itself() {
+    on_private_context(|context| {
+        let deaf = deaf_listener();
+        for form in FORMS {
+            let client = SocketClient::new();
+            client.set_timeout(1);
+            let failed = connect(form, &client, &gio_address(deaf.address), None, context);
+            let failed = failed.unwrap_err();
+            assert_eq!(code(&failed), IOErrorEnum::TimedOut);
+            assert_eq!(
+                failed.message(),
+                "Could not connect to 127.0.0.1: Socket I/O timed out"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_report_has_every_attempt_and_how_it_ended() {
+    on_private_context(|context| {
+        let deaf = deaf_listener();
+        let (_listener, good) = listener();
+        let dead = refused_address();
+        let all = scripted([dead, deaf.address, good].map(Next::Address));
+        let client = SocketClient::new();
+        client.set_attempt_delay(Duration::from_millis(30));
+        let (made, report) = block_on(context, client.connect_with_report(&all)).unwrap();
+        assert!(made.is_alive());
+        let ends: Vec<_> = report
+            .attempts
+            .iter()
+            .map(|attempt| attempt.error.as_ref().map(code))
+            .collect();
+        assert_eq!(
+            ends,
+            [
+                Some(IOErrorEnum::ConnectionRefused),
+                Some(IOErrorEnum::Cancelled),
+                None,
+            ]
+        );
+        let ports: Vec<_> = report
+            .attempts
+            .iter()
+            .map(|attempt| attempt.address.clone().downcast::<gio::InetSocketAddress>())
+            .map(|address| address.unwrap().port())
+            .collect();
+        assert_eq!(ports, [dead.port(), deaf.address.port(), good.port()]);
+        assert!(report.attempts[2].begun >= Duration::from_millis(30));
+        assert!(report.attempts[1].took >= Duration::from_millis(30));
+        assert_eq!(report.connect, report.attempts[2].took);
+        assert!(report.proxy.is_none() && report.tls.is_none());
+        let nobody = scripted([Next::Address(dead)]);
+        let (failed, report) = block_on(context, client.connect_with_report(&nobody)).unwrap_err();
+        assert_eq!(code(&failed), IOErrorEnum::ConnectionRefused);
+        assert_eq!(report.attempts.len(), 1);
+    });
+}
