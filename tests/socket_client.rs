@@ -27,5 +27,7 @@ mod forms;
 mod settings;
 #[path = "socket_client/times.rs"]
 mod times;
+#[path = "socket_client/tls.rs"]
+mod tls;
 #[path = "socket_client/tools.rs"]
 mod tools;

@@ -1,5 +1,6 @@
 //! The client, which connects to a host.
 
+mod answers;
 mod blocking;
 mod calls;
 pub(crate) mod imp;
@@ -28,6 +29,10 @@ glib::wrapper! {
     /// [`connect_finish`](SocketClientExt::connect_finish)) and a future
     /// ([`connect_future`](SocketClientExt::connect_future)).
     ///
+    /// With `tls` set, GIO's TLS is negotiated over the connection, with the connectable as the server's identity, and
+    /// the outcome is a [`TcpWrapperConnection`](crate::TcpWrapperConnection) around it. Where the handshake fails, the
+    /// next address is tried.
+    ///
     /// Where the proxy resolver names a proxy, connecting fails with `NotSupported`; it does not go past it.
     ///
     /// # Properties
@@ -41,6 +46,8 @@ glib::wrapper! {
     /// | `timeout` | seconds | 0, none | of each connect, and of reads and writes of the connection later on |
     /// | `enable-proxy` | `bool` | true | whether the proxy resolver is asked, for streams |
     /// | `proxy-resolver` | [`gio::ProxyResolver`] | the default one | which one |
+    /// | `tls` | `bool` | false | whether connections are encrypted |
+    /// | `tls-validation-flags` | [`gio::TlsCertificateFlags`] | all | what of a certificate is looked at; deprecated |
     /// | `connect-timeout-ms` | milliseconds | 0, none | of all of connecting, names included |
     /// | `io-timeout-ms` | milliseconds | 0, as `timeout` says | of reads and writes of the connection |
     /// | `attempt-delay-ms` | milliseconds | 250 | between one attempt and the next; 10 or more |
@@ -58,6 +65,8 @@ glib::wrapper! {
     /// | `Resolved` | at most once | none |
     /// | `Connecting` | for each address | the connection, whose remote address is the one that is tried |
     /// | `Connected` | for each that connects | the connection |
+    /// | `TlsHandshaking` | for each that is encrypted, one after the other | the [`gio::TlsClientConnection`]: here certificates and handlers are set |
+    /// | `TlsHandshaked` | for each handshake that succeeds | likewise |
     /// | `Complete` | once, at last | the connection, or none after a failure |
     ///
     /// # Main context
@@ -245,7 +254,7 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
     ///
     /// The error of the attempt that came furthest, and of those the last in time. In
     /// `gio::IOErrorEnum`: `ConnectionRefused`, `HostUnreachable`, `NetworkUnreachable`, `AddressInUse` and whatever else the
-    /// network and the system answer; `TimedOut`; `Cancelled`; `NotFound` where the connectable has no address
+    /// network and the system answer; those of `gio::TlsError` from a handshake; `TimedOut`; `Cancelled`; `NotFound` where the connectable has no address
     /// at all, `NotSupported` for a socket that cannot be made or where there is a proxy, `InvalidArgument` for a type
     /// that there is not. In `gio::ResolverError`: what a lookup has answered.
     ///
@@ -742,6 +751,25 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
         "g_socket_client_set_enable_proxy" / "gsock_socket_client_set_enable_proxy",
         "whether proxies are asked for.");
 
+    property!(
+        tls,
+        set_tls,
+        tls: bool,
+        "tls",
+        "g_socket_client_get_tls" / "gsock_socket_client_get_tls",
+        "g_socket_client_set_tls" / "gsock_socket_client_set_tls",
+        "whether connections are encrypted."
+    );
+    property!(
+        tls_validation_flags,
+        set_tls_validation_flags,
+        tls_validation_flags: gio::TlsCertificateFlags,
+        "tls-validation-flags",
+        "g_socket_client_get_tls_validation_flags" / "gsock_socket_client_get_tls_validation_flags",
+        "g_socket_client_set_tls_validation_flags" / "gsock_socket_client_set_tls_validation_flags",
+        "what of a certificate is looked at. GIO has deprecated it: connect to the signal `accept-certificate` in place of it."
+    );
+
     milliseconds!(
         connect_timeout,
         set_connect_timeout,
@@ -817,6 +845,8 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
     notify!(connect_local_address_notify, "local-address");
     notify!(connect_timeout_notify, "timeout");
     notify!(connect_enable_proxy_notify, "enable-proxy");
+    notify!(connect_tls_notify, "tls");
+    notify!(connect_tls_validation_flags_notify, "tls-validation-flags");
     notify!(connect_proxy_resolver_notify, "proxy-resolver");
     notify!(connect_connect_timeout_ms_notify, "connect-timeout-ms");
     notify!(connect_io_timeout_ms_notify, "io-timeout-ms");

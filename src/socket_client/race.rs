@@ -188,7 +188,6 @@ impl<A, E> Race<A, E> {
     }
 
     /// The connection is fit for use.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing is upgraded yet"))]
     pub(super) fn upgraded(&mut self, attempt: Attempt) {
         self.winner = Some(attempt);
     }

@@ -18,12 +18,13 @@ use glib::translate::IntoGlib;
 
 use super::{
     SocketClient,
+    answers::handshake_of,
     race::{Attempt as Number, Delays, Moment, Phase, Race, Step},
     report::{Attempt as Tried, ConnectReport},
     source::{Addresses, BlockingNext, Source, Wishes},
 };
 use crate::{
-    SocketConnection, SocketConnectionExt, error,
+    SocketConnection, SocketConnectionExt, TcpConnection, TcpWrapperConnection, error,
     reactor::{CancelWatch, Engine, Wait, earlier},
     transport::{Bare, NativeAddress, NewSocket, bind_to_connect},
 };
@@ -46,6 +47,10 @@ pub(super) enum Call {
     Emit(Event, Option<gio::IOStream>),
     Make(Making),
     Connected(SocketConnection),
+    /// Encrypt it.
+    Secure(Number),
+    /// It is encrypted.
+    Secured(Number, gio::TlsClientConnection),
     Next(BlockingNext),
 }
 
@@ -71,6 +76,8 @@ struct Attempt {
     connected: Option<Moment>,
     /// What it is doing; begun when all is told.
     doing: Option<Ready>,
+    /// Set once it is being encrypted.
+    tls: Option<gio::TlsClientConnection>,
 }
 
 /// See the module's documentation.
@@ -93,6 +100,7 @@ pub(super) struct Run {
     is_complete: bool,
     outcome: Option<Outcome>,
     report: ConnectReport,
+    tls_begun: Option<Moment>,
 }
 
 impl Run {
@@ -121,6 +129,7 @@ impl Run {
             is_complete: false,
             outcome: None,
             report: ConnectReport::default(),
+            tls_begun: None,
             cancel: cancellable.as_ref().map(CancelWatch::new),
             client: client.clone(),
             connectable,
@@ -212,7 +221,7 @@ impl Run {
                     let failure = Some(error::cancelled());
                     drop(self.take(number, failure));
                 }
-                Step::Upgrade(number) => self.upgrade(number),
+                Step::Upgrade(number) => self.calls.push_back(Call::Secure(number)),
                 _ if self.is_cancelled() => self.end(Err(error::cancelled())),
                 _ if self.deadline.is_some_and(|deadline| deadline <= now) => {
                     let failure = self.too_late();
@@ -257,6 +266,16 @@ impl Run {
             };
             attempt.doing = None;
             let number = attempt.number;
+            if let Some(tls) = attempt.tls.clone() {
+                match done {
+                    Ok(()) => {
+                        self.report.tls = self.tls_begun.map(|begun| duration(now - begun));
+                        self.calls.push_back(Call::Secured(number, tls));
+                    }
+                    Err(failure) => self.fail(number, Phase::Tls, failure),
+                }
+                return;
+            }
             match done {
                 Ok(()) => {
                     attempt.connected = Some(now);
@@ -269,8 +288,7 @@ impl Run {
                 }
                 Err(failure) => {
                     let failure = self.prefixed(failure);
-                    drop(self.take(number, Some(failure.clone())));
-                    self.race.failed(number, Phase::Connecting, failure);
+                    self.fail(number, Phase::Connecting, failure);
                     at -= 1;
                 }
             }
@@ -378,6 +396,18 @@ impl Run {
                 }
                 self.emit(Event::Connected, Some(connection.upcast_ref()));
             }
+            Call::Secure(number) => {
+                if let Err(failure) = self.secure(number) {
+                    self.fail(number, Phase::Tls, failure);
+                }
+            }
+            Call::Secured(number, tls) => {
+                self.emit(Event::TlsHandshaked, Some(tls.upcast_ref()));
+                match self.wrap(number, &tls) {
+                    Ok(()) => self.race.upgraded(number),
+                    Err(failure) => self.fail(number, Phase::Tls, failure),
+                }
+            }
             Call::Next(enumerator) => {
                 let next = enumerator.next(self.cancellable.as_ref());
                 if let Some(source) = &mut self.source {
@@ -404,6 +434,7 @@ impl Run {
         self.attempts.push(Attempt {
             number: making.number,
             doing: None,
+            tls: None,
             connected: None,
             address: making.address,
             begun,
@@ -417,6 +448,45 @@ impl Run {
         }
     }
 
+    /// Begins the handshake on a connection.
+    fn secure(&mut self, number: Number) -> Result<(), glib::Error> {
+        let attempt = self.attempts.iter_mut().find(|it| it.number == number);
+        let attempt = attempt.ok_or_else(|| error::failed("The connection is lost"))?;
+        if !attempt.connection.is::<TcpConnection>() {
+            // Before a handshake whose connection could not be handed out.
+            return Err(glib::Error::new(
+                gio::IOErrorEnum::NotSupported,
+                "There is no TLS but over TCP",
+            ));
+        }
+        let tls = gio::TlsClientConnection::new(&attempt.connection, Some(&self.connectable))?;
+        let tls: gio::TlsClientConnection = tls.downcast().map_err(|_| {
+            error::failed("The TLS backend has made something else than a connection")
+        })?;
+        let flags = self.client.imp().settings().tls_validation_flags;
+        tls.set_property("validation-flags", flags);
+        attempt.tls = Some(tls.clone());
+        self.tls_begun = Some(glib::monotonic_time());
+        self.emit(Event::TlsHandshaking, Some(tls.upcast_ref()));
+        // Begun by the next step, unless it was cancelled just now.
+        if !self.is_cancelled()
+            && let Some(attempt) = self.attempts.iter_mut().find(|it| it.number == number)
+        {
+            // In the next poll, whose context is the one to wait in.
+            attempt.doing = Some(Box::pin(async move { handshake_of(&tls).await }));
+        }
+        Ok(())
+    }
+
+    /// Puts the encrypted connection in the place of the one below.
+    fn wrap(&mut self, number: Number, tls: &gio::TlsClientConnection) -> Result<(), glib::Error> {
+        let attempt = self.attempts.iter_mut().find(|it| it.number == number);
+        let attempt = attempt.ok_or_else(|| error::failed("The connection is lost"))?;
+        let wrapper = TcpWrapperConnection::new(tls, &attempt.connection.socket())?;
+        attempt.connection = wrapper.upcast();
+        Ok(())
+    }
+
     fn emit(&self, event: Event, stream: Option<&gio::IOStream>) {
         let client = self.client.imp();
         client.emit(event, &self.connectable, stream);
@@ -428,14 +498,9 @@ impl Run {
 
     // --- Ends ------------------------------------------------------------------------------------
 
-    /// In place of a connection that is not encrypted as it should be.
-    fn upgrade(&mut self, number: Number) {
-        let failure = glib::Error::new(
-            gio::IOErrorEnum::NotSupported,
-            "TLS is not supported by the client",
-        );
+    fn fail(&mut self, number: Number, phase: Phase, failure: glib::Error) {
         drop(self.take(number, Some(failure.clone())));
-        self.race.failed(number, Phase::Tls, failure);
+        self.race.failed(number, phase, failure);
     }
 
     fn win(&mut self, number: Number) {
@@ -526,6 +591,8 @@ impl Run {
     fn too_late(&self) -> glib::Error {
         let phase = if self.attempts.is_empty() {
             "looking for an address"
+        } else if self.attempts.iter().any(|attempt| attempt.tls.is_some()) {
+            "on the TLS handshake"
         } else {
             "connecting"
         };

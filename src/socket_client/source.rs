@@ -13,14 +13,13 @@ use std::{
 use gio::{ResolverNameLookupFlags as Only, SocketFamily, prelude::*};
 
 use super::{
+    answers::{self, Answer},
     calls::{enumerate, has_async_next},
     race::{Candidate, Family, Lookup, Moment, Race},
 };
 use crate::error;
 
 pub(super) type Addresses = Race<gio::SocketAddress, glib::Error>;
-
-type Answer<T> = Pin<Box<dyn Future<Output = Result<T, glib::Error>>>>;
 
 /// What a source is to heed.
 #[derive(Debug)]
@@ -159,13 +158,9 @@ impl Source {
             if self.blocks {
                 return Some(enumerator.clone());
             }
-            self.next = Some(enumerator.next_future());
+            self.next = Some(answers::next_of(enumerator));
         } else if let Some(service) = self.service.take() {
-            let lookup = gio::Resolver::default().lookup_service_future(
-                &service.service(),
-                &service.protocol(),
-                &service.domain(),
-            );
+            let lookup = answers::targets_of(&gio::Resolver::default(), &service);
             self.service_lookup = Some((service, lookup));
         } else if let Some(target) = self.targets.pop_front() {
             self.rank += 1;
@@ -187,7 +182,7 @@ impl Source {
             .flatten();
         match uri {
             None => self.open(target, race),
-            Some(uri) => self.proxy_lookup = Some((target, resolver.lookup_future(&uri))),
+            Some(uri) => self.proxy_lookup = Some((target, answers::proxies_for(&resolver, &uri))),
         }
     }
 
@@ -214,7 +209,7 @@ impl Source {
                 self.count += 1;
                 let lookup = Lookup(self.count);
                 race.expect(lookup, family == SocketFamily::Ipv6);
-                let answer = resolver.lookup_by_name_with_flags_future(&host, only);
+                let answer = answers::addresses_of(&resolver, &host, only);
                 self.lookups.push((lookup, port, answer));
             }
         }
@@ -236,7 +231,7 @@ impl Source {
     /// Tells the race what has been answered.
     pub(super) fn poll(&mut self, race: &mut Addresses, cx: &mut Context<'_>, now: Moment) {
         if let Some((_, answer)) = &mut self.service_lookup
-            && let Poll::Ready(found) = answer.as_mut().poll(cx)
+            && let Poll::Ready(found) = Pin::new(answer).poll(cx)
             && let Some((service, _)) = self.service_lookup.take()
         {
             match targets_of(&service, found) {
@@ -248,7 +243,7 @@ impl Source {
             }
         }
         if let Some((_, answer)) = &mut self.proxy_lookup
-            && let Poll::Ready(uris) = answer.as_mut().poll(cx)
+            && let Poll::Ready(uris) = Pin::new(answer).poll(cx)
             && let Some((target, _)) = self.proxy_lookup.take()
         {
             let used = match uris {
@@ -269,7 +264,7 @@ impl Source {
         for at in (0..self.lookups.len()).rev() {
             let (lookup, port, answer) = &mut self.lookups[at];
             let (lookup, port) = (*lookup, *port);
-            if let Poll::Ready(found) = answer.as_mut().poll(cx) {
+            if let Poll::Ready(found) = Pin::new(answer).poll(cx) {
                 drop(self.lookups.remove(at));
                 let found = found.map(|found| {
                     found
@@ -282,7 +277,7 @@ impl Source {
             }
         }
         if let Some(answer) = &mut self.next
-            && let Poll::Ready(next) = answer.as_mut().poll(cx)
+            && let Poll::Ready(next) = Pin::new(answer).poll(cx)
         {
             self.next = None;
             self.enumerated(next, race);

@@ -166,3 +166,32 @@ fn a_finished_connect_keeps_its_result_when_it_is_cancelled_afterwards() {
         );
     });
 }
+
+#[test]
+fn the_late_answer_of_a_lookup_that_was_given_up_harms_no_other_thread() {
+    on_private_context(|_| {
+        let context = glib::MainContext::new();
+        let silent = "v6-never.v4-ok.test";
+        context
+            .with_thread_default(|| {
+                let client = SocketClient::new();
+                let connecting = client.connect_future(&name(silent, refused_address().port()));
+                let task = context.spawn_local(connecting);
+                // Until the lookups are under way.
+                while context.iteration(false) {}
+                task.abort();
+                drop(task);
+                context.iteration(false);
+            })
+            .unwrap();
+        thread::spawn(move || {
+            let until = std::time::Instant::now() + Duration::from_millis(50);
+            while std::time::Instant::now() < until {
+                context.iteration(false);
+                thread::sleep(Duration::from_millis(1));
+            }
+        })
+        .join()
+        .unwrap();
+    });
+}

@@ -156,14 +156,9 @@ fn flaw_32_an_early_error_of_ipv4_does_not_end_a_late_answer_of_ipv6() {
 #[test]
 fn flaw_32_ipv6_comes_first_if_its_answer_is_a_little_late() {
     on_private_context(|context| {
-        let six = listener_on("::1");
-        // The same port of the other family.
-        let Ok(_four) = TcpListener::bind(("127.0.0.1", six.1)) else {
-            // Somebody else has it: then it is no test of ours, and IPv6 must do.
-            return;
-        };
+        let (_six, _four, port) = listeners_of_both_families();
         for form in FORMS {
-            let name = name("v4-ok-0.v6-ok-10.test", six.1);
+            let name = name("v4-ok-0.v6-ok-10.test", port);
             let made = connect(form, &SocketClient::new(), &name, None, context).unwrap();
             let remote = made.remote_address().unwrap();
             assert_eq!(remote.family(), gio::SocketFamily::Ipv6);
@@ -185,16 +180,9 @@ fn a_lookup_that_never_answers_keeps_nobody_from_the_other_family() {
 #[test]
 fn a_blocking_connect_tries_several_addresses_at_once_too() {
     on_private_context(|_| {
-        let deaf = deaf_listener();
-        let (six, port) = (
-            TcpListener::bind(("::1", deaf.address.port())),
-            deaf.address.port(),
-        );
-        let Ok(_six) = six else {
-            return;
-        };
+        let (_six, deaf) = listener_beside_a_deaf_one();
         // IPv6 answers after IPv4 was tried, which leads nowhere.
-        let name = name("v4-ok-0.v6-ok-80.test", port);
+        let name = name("v4-ok-0.v6-ok-80.test", deaf.address.port());
         let client = SocketClient::new();
         let seen = events(&client);
         let made = client.connect(&name, Cancellable::NONE).unwrap();

@@ -507,6 +507,29 @@ pub(crate) fn listener_on(address: &str) -> (TcpListener, u16) {
     (listener, port)
 }
 
+/// Listeners on both, with one port.
+pub(crate) fn listeners_of_both_families() -> (TcpListener, TcpListener, u16) {
+    // Another process may have the other one's.
+    (0..100)
+        .find_map(|_| {
+            let (six, port) = listener_on("::1");
+            let four = TcpListener::bind(("127.0.0.1", port)).ok()?;
+            Some((six, four, port))
+        })
+        .expect("a port that is free in both families")
+}
+
+/// A listener of IPv6 with the port of one of IPv4 whose queue is full.
+pub(crate) fn listener_beside_a_deaf_one() -> (TcpListener, Deaf) {
+    (0..100)
+        .find_map(|_| {
+            let deaf = deaf_listener();
+            let six = TcpListener::bind(("::1", deaf.address.port())).ok()?;
+            Some((six, deaf))
+        })
+        .expect("a port that is free in both families")
+}
+
 pub(crate) fn name(name: &str, port: u16) -> gio::NetworkAddress {
     use_resolver_of_names();
     gio::NetworkAddress::new(name, port)

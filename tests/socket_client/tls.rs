@@ -1,0 +1,241 @@
+//! Connections that are encrypted.
+
+use std::{
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use gio::{Cancellable, IOErrorEnum, SocketClientEvent as Event, TlsError, prelude::*};
+use gsock::{SocketClient, TcpWrapperConnection, prelude::*};
+
+use crate::{support::*, tools::*};
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = glib::base64_encode(der);
+    format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n")
+}
+
+/// A certificate for the names of the tests that nobody has signed but itself, with its key.
+fn certificate() -> String {
+    assert!(
+        gio::TlsBackend::default().supports_tls(),
+        "GIO has no TLS here: install the package glib-networking (make setup does)"
+    );
+    let made = rcgen::generate_simple_self_signed(["v4-ok.test".to_owned()]).unwrap();
+    pem("CERTIFICATE", made.cert.der()) + &pem("PRIVATE KEY", &made.signing_key.serialize_der())
+}
+
+/// Greets each of `count` connections by TLS.
+fn server(count: usize) -> (SocketAddr, String, JoinHandle<()>) {
+    let (listener, address) = listener();
+    let certificate = certificate();
+    let own = certificate.clone();
+    let serving = thread::spawn(move || {
+        let certificate = gio::TlsCertificate::from_pem(&own).unwrap();
+        for _ in 0..count {
+            let (peer, _) = listener.accept().unwrap();
+            let socket = gio::Socket::from_fd(peer.into()).unwrap();
+            let base = socket.connection_factory_create_connection();
+            let tls = gio::TlsServerConnection::new(&base, Some(&certificate)).unwrap();
+            // Who refuses the certificate goes away.
+            let shaken = tls
+                .clone()
+                .upcast::<gio::TlsConnection>()
+                .handshake(Cancellable::NONE);
+            if shaken.is_ok() {
+                let output = IOStreamExt::output_stream(&tls);
+                let _ = output.write_all(b"hello", Cancellable::NONE);
+            }
+        }
+    });
+    (address, certificate, serving)
+}
+
+/// Answers each connection in plain text.
+fn plain_server(count: usize) -> (SocketAddr, JoinHandle<()>) {
+    let (listener, address) = listener();
+    let serving = thread::spawn(move || {
+        for _ in 0..count {
+            let (mut peer, _) = listener.accept().unwrap();
+            let _ = peer.write_all(b"220 here is no TLS at all\r\n");
+        }
+    });
+    (address, serving)
+}
+
+fn silent_server() -> (TcpListener, SocketAddr) {
+    listener()
+}
+
+/// Whose handler takes exactly this certificate.
+fn trusting(certificate: &str) -> SocketClient {
+    let client = SocketClient::new();
+    client.set_tls(true);
+    let expected = gio::TlsCertificate::from_pem(certificate).unwrap();
+    client.connect_event(move |_, event, _, stream| {
+        if event == Event::TlsHandshaking {
+            let tls = stream
+                .unwrap()
+                .downcast_ref::<gio::TlsConnection>()
+                .unwrap();
+            let expected = expected.clone();
+            tls.connect_accept_certificate(move |_, certificate, _| certificate.is_same(&expected));
+        }
+    });
+    client
+}
+
+#[test]
+fn a_handler_that_takes_the_certificate_makes_an_encrypted_connection() {
+    on_private_context(|context| {
+        let (address, certificate, serving) = server(FORMS.len());
+        for form in FORMS {
+            let client = trusting(&certificate);
+            let seen = events(&client);
+            let name = name("v4-ok.test", address.port());
+            let made = connect(form, &client, &name, None, context).unwrap();
+            assert_eq!(*seen.borrow(), "RrCcTtK");
+            let made = made.downcast::<TcpWrapperConnection>().unwrap();
+            let tls = made
+                .base_io_stream()
+                .downcast::<gio::TlsClientConnection>()
+                .unwrap();
+            let identity = tls.server_identity().unwrap();
+            assert_eq!(identity, name.upcast::<gio::SocketConnectable>());
+            let read = made
+                .input_stream()
+                .read_bytes(5, Cancellable::NONE)
+                .unwrap();
+            assert_eq!(&*read, b"hello");
+            let remote = made.remote_address().unwrap();
+            let remote = remote.downcast::<gio::InetSocketAddress>().unwrap();
+            assert_eq!(SocketAddr::from(remote), address);
+        }
+        serving.join().unwrap();
+    });
+}
+
+#[test]
+fn a_certificate_of_nobody_is_refused_unless_it_is_not_looked_at() {
+    on_private_context(|context| {
+        let (address, _, serving) = server(2 * FORMS.len());
+        for form in FORMS {
+            let client = SocketClient::new();
+            client.set_tls(true);
+            let seen = events(&client);
+            let refused = connect(form, &client, &gio_address(address), None, context);
+            assert!(refused.unwrap_err().matches(TlsError::BadCertificate));
+            assert_eq!(seen.take(), "RrCcT0");
+            client.set_tls_validation_flags(gio::TlsCertificateFlags::empty());
+            connect(form, &client, &gio_address(address), None, context).unwrap();
+            assert_eq!(seen.take(), "RrCcTtK");
+        }
+        serving.join().unwrap();
+    });
+}
+
+#[test]
+fn after_a_handshake_that_fails_the_next_address_is_tried() {
+    on_private_context(|context| {
+        let (plain, answering) = plain_server(2 * FORMS.len());
+        let (good, certificate, serving) = server(FORMS.len());
+        for form in FORMS {
+            let client = trusting(&certificate);
+            let seen = events(&client);
+            let both = scripted([plain, good].map(Next::Address));
+            connect(form, &client, &both, None, context).unwrap();
+            assert_eq!(seen.take(), "RrCcTCcTtK");
+            // The error of the one that came further.
+            let both = scripted([plain, refused_address()].map(Next::Address));
+            let failed = connect(form, &client, &both, None, context).unwrap_err();
+            assert!(failed.is::<TlsError>(), "{failed:?}");
+            assert_eq!(seen.take(), "RrCcTC0");
+        }
+        answering.join().unwrap();
+        serving.join().unwrap();
+    });
+}
+
+#[test]
+fn a_server_that_says_nothing_is_left_when_the_time_is_up() {
+    on_private_context(|context| {
+        let (_listener, address) = silent_server();
+        for form in FORMS {
+            let client = SocketClient::new();
+            client.set_tls(true);
+            client.set_connect_timeout(Duration::from_millis(100));
+            let seen = events(&client);
+            let failed = connect(form, &client, &gio_address(address), None, context);
+            let failed = failed.unwrap_err();
+            assert_eq!(code(&failed), IOErrorEnum::TimedOut);
+            assert!(failed.message().contains("TLS handshake"), "{failed:?}");
+            assert_eq!(*seen.borrow(), "RrCcT0");
+        }
+    });
+}
+
+#[test]
+fn a_handshake_is_cancelled_in_its_handler_and_from_another_thread() {
+    on_private_context(|context| {
+        let (_listener, address) = silent_server();
+        for form in [Form::Blocking, Form::Callback] {
+            for at_once in [true, false] {
+                let client = SocketClient::new();
+                client.set_tls(true);
+                let seen = events(&client);
+                let cancellable = Cancellable::new();
+                let canceller = cancellable.clone();
+                client.connect_event(move |_, event, _, _| {
+                    let canceller = canceller.clone();
+                    if event == Event::TlsHandshaking && at_once {
+                        canceller.cancel();
+                    } else if event == Event::TlsHandshaking {
+                        thread::spawn(move || {
+                            thread::sleep(Duration::from_millis(30));
+                            canceller.cancel();
+                        });
+                    }
+                });
+                let target = gio_address(address);
+                let failed = connect(form, &client, &target, Some(&cancellable), context);
+                assert_fails(failed, IOErrorEnum::Cancelled);
+                assert_eq!(*seen.borrow(), "RrCcT0");
+            }
+        }
+    });
+}
+
+#[test]
+fn over_a_unix_socket_there_is_an_error_and_no_handshake() {
+    on_private_context(|context| {
+        let path = std::env::temp_dir().join(format!("gsock-tls-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let address = gio::UnixSocketAddress::new(&path);
+        for form in FORMS {
+            let client = SocketClient::new();
+            client.set_tls(true);
+            let seen = events(&client);
+            let failed = connect(form, &client, &address, None, context);
+            assert_fails(failed, IOErrorEnum::NotSupported);
+            assert_eq!(*seen.borrow(), "RrCc0");
+        }
+        std::fs::remove_file(&path).unwrap();
+    });
+}
+
+#[test]
+fn a_report_tells_the_handshake_apart() {
+    on_private_context(|context| {
+        let (address, certificate, serving) = server(1);
+        let client = trusting(&certificate);
+        let target = gio_address(address);
+        let (made, report) = block_on(context, client.connect_with_report(&target)).unwrap();
+        assert!(made.is::<TcpWrapperConnection>());
+        assert!(report.tls.unwrap() > Duration::ZERO);
+        assert_eq!(report.attempts.len(), 1);
+        serving.join().unwrap();
+    });
+}
