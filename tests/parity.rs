@@ -22,6 +22,14 @@ mod unix_messages;
 #[path = "unix_connection/tools.rs"]
 mod unix_tools;
 
+#[path = "socket_client/tools.rs"]
+#[allow(
+    dead_code,
+    clippy::undocumented_unsafe_blocks,
+    reason = "of the tests of the client"
+)]
+mod client_tools;
+
 #[path = "parity/under.rs"]
 #[macro_use]
 mod under;
@@ -30,6 +38,8 @@ mod under;
 mod by_hand;
 #[path = "parity/classes.rs"]
 mod classes;
+#[path = "parity/client.rs"]
+mod client;
 #[path = "parity/connecting.rs"]
 mod connecting;
 #[path = "parity/connection.rs"]

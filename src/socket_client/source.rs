@@ -261,20 +261,23 @@ impl Source {
                 race.no_more(Some(failure));
             }
         }
-        for at in (0..self.lookups.len()).rev() {
-            let (lookup, port, answer) = &mut self.lookups[at];
+        // In the order in which they were begun, which is that of two answers that are there at once.
+        let mut at = 0;
+        while let Some((lookup, port, answer)) = self.lookups.get_mut(at) {
             let (lookup, port) = (*lookup, *port);
-            if let Poll::Ready(found) = Pin::new(answer).poll(cx) {
-                drop(self.lookups.remove(at));
-                let found = found.map(|found| {
-                    found
-                        .iter()
-                        .map(|address| gio::InetSocketAddress::new(address, port).upcast())
-                        .map(|address| self.candidate(address))
-                        .collect()
-                });
-                race.answered(lookup, found, now);
-            }
+            let Poll::Ready(found) = Pin::new(answer).poll(cx) else {
+                at += 1;
+                continue;
+            };
+            drop(self.lookups.remove(at));
+            let found = found.map(|found| {
+                found
+                    .iter()
+                    .map(|address| gio::InetSocketAddress::new(address, port).upcast())
+                    .map(|address| self.candidate(address))
+                    .collect()
+            });
+            race.answered(lookup, found, now);
         }
         if let Some(answer) = &mut self.next
             && let Poll::Ready(next) = Pin::new(answer).poll(cx)

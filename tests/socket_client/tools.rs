@@ -3,9 +3,12 @@
 
 use std::{
     cell::RefCell,
+    io::Read,
     net::{SocketAddr, TcpListener},
+    os::fd::AsFd,
     rc::Rc,
     sync::Once,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -528,6 +531,41 @@ pub(crate) fn listener_beside_a_deaf_one() -> (TcpListener, Deaf) {
             Some((six, deaf))
         })
         .expect("a port that is free in both families")
+}
+
+/// A listener whose queue is full for a while: a connect to it succeeds when the kernel tries again, after a second.
+pub(crate) fn slow_listener() -> (SocketAddr, JoinHandle<()>) {
+    let socket = ipv4_socket();
+    socket
+        .bind(&gio_address(([127, 0, 0, 1], 0).into()), false)
+        .unwrap();
+    socket.set_listen_backlog(0);
+    socket.listen().unwrap();
+    let bound = socket.local_address().unwrap();
+    let port = bound.downcast::<gio::InetSocketAddress>().unwrap().port();
+    let address = SocketAddr::new([127, 0, 0, 1].into(), port);
+    let queue: Vec<_> = (0..4)
+        .map(|_| {
+            let filler = ipv4_socket();
+            filler.set_blocking(false);
+            let _ = SocketExt::connect(&filler, &gio_address(address), Cancellable::NONE);
+            filler
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(50));
+    drop(queue);
+    let listener = TcpListener::from(socket.as_fd().try_clone_to_owned().unwrap());
+    listener.set_nonblocking(false).unwrap();
+    let accepting = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(600));
+        // What filled the queue, then the one that is in earnest, which is read from until it goes.
+        while let Ok((mut peer, _)) = listener.accept() {
+            if peer.read(&mut [0]).is_ok_and(|count| count == 1) {
+                return;
+            }
+        }
+    });
+    (address, accepting)
 }
 
 pub(crate) fn name(name: &str, port: u16) -> gio::NetworkAddress {
