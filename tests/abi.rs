@@ -13,12 +13,12 @@ use glib::{
     translate::{FromGlib, IntoGlib},
 };
 use gsock::{
-    ConnectionState, Liveness, SocketConnection, TcpConnection, TcpWrapperConnection,
+    ConnectionState, Liveness, SocketClient, SocketConnection, TcpConnection, TcpWrapperConnection,
     UnixConnection,
     subclass::{
-        SocketConnectionClass, SocketConnectionInstance, TcpConnectionClass, TcpConnectionInstance,
-        TcpWrapperConnectionClass, TcpWrapperConnectionInstance, UnixConnectionClass,
-        UnixConnectionInstance,
+        SocketClientClass, SocketClientInstance, SocketConnectionClass, SocketConnectionInstance,
+        TcpConnectionClass, TcpConnectionInstance, TcpWrapperConnectionClass,
+        TcpWrapperConnectionInstance, UnixConnectionClass, UnixConnectionInstance,
     },
 };
 use support::*;
@@ -39,6 +39,11 @@ fn query(type_: glib::Type) -> gobject_ffi::GTypeQuery {
 fn the_sizes_that_the_type_system_knows_are_those_of_the_structs() {
     on_private_context(|_| {
         for (type_, class, instance) in [
+            (
+                SocketClient::static_type(),
+                size_of::<SocketClientClass>(),
+                size_of::<SocketClientInstance>(),
+            ),
             (
                 SocketConnection::static_type(),
                 size_of::<SocketConnectionClass>(),
@@ -104,6 +109,12 @@ fn the_class_structs_are_laid_out_as_documented() {
         align_of::<TcpWrapperConnectionClass>(),
         align_of::<Parent>()
     );
+
+    assert_eq!(offset_of!(SocketClientClass, parent_class), 0);
+    let object = size_of::<gobject_ffi::GObjectClass>();
+    assert_eq!(offset_of!(SocketClientClass, event), object);
+    assert_eq!(offset_of!(SocketClientClass, padding), object + POINTER);
+    assert_eq!(size_of::<SocketClientClass>(), object + 11 * POINTER);
 
     assert_eq!(offset_of!(UnixConnectionClass, parent_class), 0);
     assert_eq!(offset_of!(UnixConnectionClass, padding), room);

@@ -24,7 +24,8 @@ use glib::{
     types::StaticType,
 };
 use gsock::{
-    ConnectionState, SocketConnection, TcpConnection, TcpWrapperConnection, UnixConnection,
+    ConnectionState, SocketClient, SocketConnection, TcpConnection, TcpWrapperConnection,
+    UnixConnection,
 };
 
 use crate::support::*;
@@ -47,6 +48,7 @@ const ALL: &str = concat!(
     "GSocketInputStream GSocketOutputStream",
 );
 const DERIVED: &str = "GTcpConnection GTcpWrapperConnection GUnixConnection";
+const CLIENT: &str = "GSocketClient";
 const NONE: &str = "-";
 
 /// The enumeration's value is named for the library.
@@ -108,6 +110,38 @@ const LISTED: &[Listed] = &[
         "property graceful-disconnect",
         "GTcpConnection gboolean read|write = FALSE",
         "GTcpConnection gboolean read|write|explicit-notify = FALSE",
+    ),
+    // Limits of time of our own.
+    (
+        CLIENT,
+        "property connect-timeout-ms",
+        NONE,
+        "GSocketClient guint read|write|explicit-notify = 0",
+    ),
+    (
+        CLIENT,
+        "property io-timeout-ms",
+        NONE,
+        "GSocketClient guint read|write|explicit-notify = 0",
+    ),
+    (
+        CLIENT,
+        "property attempt-delay-ms",
+        NONE,
+        "GSocketClient guint read|write|explicit-notify = 250",
+    ),
+    // One slot, and ten of room; private data lies before the instance.
+    (
+        CLIENT,
+        "class struct beyond its parent's",
+        "5 pointers",
+        "11 pointers",
+    ),
+    (
+        CLIENT,
+        "instance struct beyond its parent's",
+        "1 pointers",
+        "0 pointers",
     ),
     // The base stream is closed first: F-13.
     (WRAPPER, "GIOStreamClass.close_fn", "inherited", "own"),
@@ -264,6 +298,7 @@ const IO_STREAM: Places = places!(
     close_async,
     close_finish,
 );
+const CLIENT_CLASS: Places = places!(gio_ffi::GSocketClientClass, event);
 const INPUT_STREAM: Places = places!(
     gio_ffi::GInputStreamClass,
     read_fn,
@@ -369,6 +404,11 @@ fn table_of(type_: glib::Type) -> (&'static str, usize, Places) {
     } else if type_.is_a(gio::InputStream::static_type()) {
         let size = size_of::<gio_ffi::GInputStreamClass>();
         ("GInputStreamClass", size, INPUT_STREAM)
+    } else if type_.is_a(gio::SocketClient::static_type())
+        || type_.is_a(SocketClient::static_type())
+    {
+        let size = size_of::<gio_ffi::GSocketClientClass>();
+        ("GSocketClientClass", size, CLIENT_CLASS)
     } else {
         let size = size_of::<gio_ffi::GOutputStreamClass>();
         ("GOutputStreamClass", size, OUTPUT_STREAM)
@@ -455,6 +495,9 @@ fn facts_of(type_: glib::Type) -> Facts {
     // SAFETY: a class begins with its parent's, and with GIO's struct in both.
     unsafe {
         let base = gobject_ffi::g_type_class_peek_parent(table.cast_mut().cast());
+        // GObject's own has nothing at these places.
+        let has_more = parents[0] != glib::Object::static_type();
+        let base = if has_more { base } else { std::ptr::null_mut() };
         add_slots(&mut facts, title, table, base.cast(), first..size, places);
     }
     for interface in type_.interfaces().iter().copied() {
@@ -560,6 +603,18 @@ fn a_wrapper_connection_is_as_gios_but_for_what_is_listed() {
             WRAPPER,
             gio::TcpWrapperConnection::static_type(),
             TcpWrapperConnection::static_type(),
+        );
+    });
+}
+
+/// CLIENT-1, CLIENT-2, CLIENT-7.
+#[test]
+fn a_socket_client_is_as_gios_but_for_what_is_listed() {
+    on_private_context(|_| {
+        assert_as_listed(
+            CLIENT,
+            gio::SocketClient::static_type(),
+            SocketClient::static_type(),
         );
     });
 }

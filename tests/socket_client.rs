@@ -15,6 +15,8 @@ mod support;
 
 #[path = "socket_client/cancelling.rs"]
 mod cancelling;
+#[path = "socket_client/derived.rs"]
+mod derived;
 #[path = "socket_client/errors.rs"]
 mod errors;
 #[path = "socket_client/events.rs"]

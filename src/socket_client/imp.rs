@@ -9,7 +9,10 @@ use gio::{
     SocketClientEvent, SocketFamily, SocketProtocol, SocketType, TlsCertificateFlags, prelude::*,
     subclass::prelude::*,
 };
-use glib::{ParamFlags, ParamSpec, Value, subclass::Signal};
+use glib::{
+    ParamFlags, ParamSpec, Value,
+    subclass::{InitializingType, Signal},
+};
 use once_cell::sync::Lazy;
 
 use crate::{
@@ -70,6 +73,23 @@ impl ObjectSubclass for SocketClient {
     type ParentType = glib::Object;
     type Instance = SocketClientInstance;
     type Class = SocketClientClass;
+
+    fn type_init(_type: &mut InitializingType<Self>) {
+        // What the class names, before it is initialised: see the connection's.
+        for type_ in [
+            SocketFamily::static_type(),
+            SocketType::static_type(),
+            SocketProtocol::static_type(),
+            gio::SocketAddress::static_type(),
+            TlsCertificateFlags::static_type(),
+            gio::ProxyResolver::static_type(),
+            SocketClientEvent::static_type(),
+            gio::SocketConnectable::static_type(),
+            gio::IOStream::static_type(),
+        ] {
+            debug_assert!(type_.is_valid());
+        }
+    }
 }
 
 impl ObjectImpl for SocketClient {

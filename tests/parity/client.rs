@@ -24,6 +24,7 @@ use crate::{
 on_both!(
     client_2_setters_notify_what_is_new_and_the_local_address_always,
     client_5_without_a_proxy_resolver_the_default_one_is_read,
+    client_7_the_signal_runs_its_class_last_and_answers_nothing,
     client_8_complete_comes_once_and_last,
     client_9_the_connectable_is_the_one_that_was_passed,
     client_13_any_finish_takes_the_result_of_any_operation,
@@ -359,6 +360,24 @@ fn client_5_without_a_proxy_resolver_the_default_one_is_read(side: Side, _: &gli
     assert_eq!(
         client.0.property::<gio::ProxyResolver>("proxy-resolver"),
         default
+    );
+}
+
+fn client_7_the_signal_runs_its_class_last_and_answers_nothing(side: Side, _: &glib::MainContext) {
+    let type_ = side.client().0.type_();
+    let signal = glib::subclass::SignalId::lookup("event", type_)
+        .unwrap()
+        .query();
+    assert_eq!(signal.flags(), glib::SignalFlags::RUN_LAST);
+    assert_eq!(signal.return_type().type_(), glib::Type::UNIT);
+    let params: Vec<glib::Type> = signal.param_types().iter().map(|it| it.type_()).collect();
+    assert_eq!(
+        params,
+        [
+            Event::static_type(),
+            gio::SocketConnectable::static_type(),
+            gio::IOStream::static_type(),
+        ]
     );
 }
 
