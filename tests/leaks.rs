@@ -16,6 +16,16 @@ mod support;
 #[allow(dead_code, reason = "leaks need a part of it")]
 mod tools;
 
+#[path = "socket_client/tools.rs"]
+#[allow(
+    dead_code,
+    clippy::undocumented_unsafe_blocks,
+    reason = "of the tests of the client, of which leaks need a part"
+)]
+mod client_tools;
+
+#[path = "leaks/client.rs"]
+mod client;
 #[path = "leaks/counting.rs"]
 mod counting;
 #[path = "leaks/cycles.rs"]
