@@ -26,6 +26,7 @@ use super::{
 use crate::{
     SocketConnection, SocketConnectionExt, TcpConnection, TcpWrapperConnection, error,
     reactor::{CancelWatch, Engine, Wait, earlier},
+    thread,
     transport::{Bare, NativeAddress, NewSocket, bind_to_connect},
 };
 
@@ -95,6 +96,8 @@ pub(super) struct Run {
     wait: Wait,
     begun: Moment,
     deadline: Option<Moment>,
+    /// The thread where handlers may run.
+    thread: usize,
     is_resolving: bool,
     is_resolved: bool,
     is_complete: bool,
@@ -124,6 +127,7 @@ impl Run {
             wait: Wait::new(),
             begun,
             deadline: (limit != 0).then(|| begun.saturating_add(i64::from(limit) * 1000)),
+            thread: thread::here(),
             is_resolving: false,
             is_resolved: false,
             is_complete: false,
@@ -186,6 +190,7 @@ impl Run {
             self.begin();
         }
         let outcome = poll_fn(|cx| {
+            self.thread = thread::here();
             loop {
                 match self.advance(cx) {
                     Poll::Pending => return Poll::Pending,
@@ -392,7 +397,7 @@ impl Run {
                 transport.restore_blocking();
                 let limit = self.client.imp().settings().io_timeout_ms;
                 if limit != 0 {
-                    transport.set_first_timeout(u64::from(limit) * 1000);
+                    transport.set_timeout_exactly(u64::from(limit) * 1000);
                 }
                 self.emit(Event::Connected, Some(connection.upcast_ref()));
             }
@@ -421,7 +426,7 @@ impl Run {
         let connection = SocketConnection::around(making.bare, making.type_);
         let transport = connection.imp().transport();
         let limit = self.client.imp().settings().timeout;
-        transport.set_first_timeout(u64::from(limit) * 1_000_000);
+        transport.set_timeout_exactly(u64::from(limit) * 1_000_000);
         transport.expect_peer(making.native);
         let begun = glib::monotonic_time();
         self.report.attempts.push(Tried {
@@ -623,7 +628,7 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         // Dropped before its end: who has been told of a beginning is told of the end.
-        if self.is_resolving && !self.is_complete {
+        if self.is_resolving && !self.is_complete && self.thread == thread::here() {
             self.attempts.clear();
             self.emit(Event::Complete, None);
         }

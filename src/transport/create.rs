@@ -89,9 +89,8 @@ pub(crate) fn bind_to_connect(
 }
 
 impl Transport {
-    /// For a socket that nobody has seen yet: how long an operation may take, in microseconds, 0 for ever. Its
-    /// `GSocket` will say so in whole seconds.
-    pub(crate) fn set_first_timeout(&self, timeout: u64) {
+    /// At home: how long an operation may take, in microseconds, 0 for ever. The `GSocket` says so in whole seconds.
+    pub(crate) fn set_timeout_exactly(&self, timeout: u64) {
         self.descriptor.set_own_timeout(timeout);
     }
 
