@@ -12,13 +12,14 @@ use std::{
 
 use support::{echo_server, refused_address};
 
-const EXAMPLES: [&str; 6] = [
+const EXAMPLES: [&str; 7] = [
     "echo",
     "custom_connection",
     "bindings",
     "relay",
     "fd_passing",
     "adopt",
+    "client",
 ];
 
 /// Each ends by itself within 20 seconds.

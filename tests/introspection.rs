@@ -130,6 +130,12 @@ const LISTED: &[Listed] = &[
         NONE,
         "GSocketClient guint read|write|explicit-notify = 250",
     ),
+    (
+        CLIENT,
+        "property multipath",
+        NONE,
+        "GSocketClient gboolean read|write|explicit-notify = FALSE",
+    ),
     // One slot, and ten of room; private data lies before the instance.
     (
         CLIENT,

@@ -36,6 +36,7 @@ pub(super) struct Settings {
     pub(super) connect_timeout_ms: u32,
     pub(super) io_timeout_ms: u32,
     pub(super) attempt_delay_ms: u32,
+    pub(super) multipath: bool,
 }
 
 pub(super) const DEFAULT_ATTEMPT_DELAY: u32 = 250;
@@ -57,6 +58,7 @@ impl Default for Settings {
             connect_timeout_ms: 0,
             io_timeout_ms: 0,
             attempt_delay_ms: DEFAULT_ATTEMPT_DELAY,
+            multipath: false,
         }
     }
 }
@@ -135,6 +137,9 @@ impl ObjectImpl for SocketClient {
                     .minimum(LEAST_ATTEMPT_DELAY)
                     .default_value(DEFAULT_ATTEMPT_DELAY)
                     .build(),
+                glib::ParamSpecBoolean::builder("multipath")
+                    .flags(own)
+                    .build(),
             ]
         });
         &PROPERTIES
@@ -186,6 +191,7 @@ impl ObjectImpl for SocketClient {
             "connect-timeout-ms" => set!(connect_timeout_ms),
             "io-timeout-ms" => set!(io_timeout_ms),
             "attempt-delay-ms" => set!(attempt_delay_ms),
+            "multipath" => set!(multipath),
             "local-address" => {
                 if let Ok(address) = value.get() {
                     self.exchange_local_address(address);
@@ -222,6 +228,7 @@ impl ObjectImpl for SocketClient {
             "connect-timeout-ms" => settings.connect_timeout_ms.to_value(),
             "io-timeout-ms" => settings.io_timeout_ms.to_value(),
             "attempt-delay-ms" => settings.attempt_delay_ms.to_value(),
+            "multipath" => settings.multipath.to_value(),
             // GObject asks for no others.
             _ => Value::from_type(pspec.value_type()),
         }

@@ -50,6 +50,7 @@ glib::wrapper! {
     /// | `tls-validation-flags` | [`gio::TlsCertificateFlags`] | all | what of a certificate is looked at; deprecated |
     /// | `connect-timeout-ms` | milliseconds | 0, none | of all of connecting, names included |
     /// | `io-timeout-ms` | milliseconds | 0, as `timeout` says | of reads and writes of the connection |
+    /// | `multipath` | `bool` | false | TCP connections are of Multipath TCP, where system and peer have it |
     /// | `attempt-delay-ms` | milliseconds | 250 | between one attempt and the next; 10 or more |
     ///
     /// They are read when they are needed, also while connecting.
@@ -795,6 +796,18 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
         "how long an attempt has for itself before the next one begins; at least 10 ms."
     );
 
+    /// The property `multipath`: whether TCP connections are of Multipath TCP.
+    fn multipath(&self) -> bool {
+        self.upcast_ref().imp().settings().multipath
+    }
+
+    /// Sets the property `multipath`: whether TCP connections are of Multipath TCP, where the system has it and `protocol`
+    /// is not set; with a peer that does not have it they are plain TCP connections.
+    fn set_multipath(&self, value: bool) {
+        let imp = self.upcast_ref().imp();
+        imp.set(|settings| &mut settings.multipath, value, "multipath");
+    }
+
     /// The address that sockets are bound to, if there is one.
     #[doc(alias = "gsock_socket_client_get_local_address")]
     #[doc(alias = "g_socket_client_get_local_address")]
@@ -851,6 +864,7 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
     notify!(connect_connect_timeout_ms_notify, "connect-timeout-ms");
     notify!(connect_io_timeout_ms_notify, "io-timeout-ms");
     notify!(connect_attempt_delay_ms_notify, "attempt-delay-ms");
+    notify!(connect_multipath_notify, "multipath");
 }
 
 impl<O: IsA<SocketClient>> SocketClientExt for O {}

@@ -334,7 +334,7 @@ impl Run {
     ) -> Result<Making, (Phase, glib::Error)> {
         let imp = self.client.imp();
         let local = imp.local_address();
-        let (family, new, enable_proxy) = {
+        let (family, new, enable_proxy, multipath) = {
             let settings = imp.settings();
             let family = match (settings.family, &local) {
                 (SocketFamily::Invalid, Some(local)) => local.family(),
@@ -346,7 +346,7 @@ impl Run {
                 type_: settings.type_,
                 protocol: settings.protocol.into_glib(),
             };
-            (family, new, settings.enable_proxy)
+            (family, new, settings.enable_proxy, settings.multipath)
         };
         if let Some(proxy) = address.downcast_ref::<gio::ProxyAddress>()
             && enable_proxy
@@ -370,7 +370,13 @@ impl Run {
         }
         let connecting = |failure| (Phase::Connecting, failure);
         let native = NativeAddress::from_gio(address).map_err(connecting)?;
-        let fd = new.open().map_err(connecting)?;
+        // A system without it has TCP all the same.
+        let multipath = new.of_multipath_tcp().filter(|_| multipath);
+        let multipath = multipath.and_then(|new| Some((new.open().ok()?, new)));
+        let (fd, new) = match multipath {
+            Some(made) => made,
+            None => (new.open().map_err(connecting)?, new),
+        };
         if let Some(local) = &local {
             bind_to_connect(&fd, local).map_err(connecting)?;
         }

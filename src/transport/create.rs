@@ -19,7 +19,26 @@ pub(crate) struct NewSocket {
     pub(crate) protocol: i32,
 }
 
+/// IPPROTO_MPTCP, which is Linux's alone.
+const MULTIPATH_TCP: i32 = 262;
+
 impl NewSocket {
+    /// The same by Multipath TCP, for what would be TCP.
+    pub(crate) fn of_multipath_tcp(self) -> Option<Self> {
+        (self.is_inet_stream() && self.protocol == 0).then_some(Self {
+            protocol: MULTIPATH_TCP,
+            ..self
+        })
+    }
+
+    fn is_inet_stream(self) -> bool {
+        let is_inet = matches!(
+            self.family,
+            gio::SocketFamily::Ipv4 | gio::SocketFamily::Ipv6
+        );
+        is_inet && self.type_ == gio::SocketType::Stream
+    }
+
     /// A descriptor of this kind, not in blocking mode, which programs that are started do not get.
     ///
     /// # Errors
@@ -50,11 +69,7 @@ impl NewSocket {
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         options::set_close_on_exec(fd.as_raw_fd());
         options::set_nonblocking(fd.as_raw_fd());
-        let is_tcp = matches!(
-            self.family,
-            gio::SocketFamily::Ipv4 | gio::SocketFamily::Ipv6
-        ) && self.type_ == gio::SocketType::Stream;
-        if is_tcp {
+        if self.is_inet_stream() {
             // As GLib does from 2.80 on. Other protocols of streams have no such option.
             let _ = options::set(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
         }

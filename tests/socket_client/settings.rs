@@ -124,3 +124,27 @@ fn tcp_connections_send_at_once() {
         }
     });
 }
+
+#[test]
+fn multipath_tcp_is_used_where_there_is_any_and_is_tcp_elsewhere() {
+    on_private_context(|context| {
+        let (_listener, address) = listener();
+        // The system's own answer.
+        let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 262) };
+        let expected = if fd < 0 { libc::IPPROTO_TCP } else { 262 };
+        unsafe { libc::close(fd) };
+        for form in FORMS {
+            let client = SocketClient::new();
+            client.set_multipath(true);
+            let made = connect(form, &client, &gio_address(address), None, context).unwrap();
+            let made = made.downcast::<gsock::TcpConnection>().unwrap();
+            let protocol = made.socket().option(libc::SOL_SOCKET, libc::SO_PROTOCOL);
+            assert_eq!(protocol.unwrap(), expected);
+            // What is asked for is what there is.
+            client.set_protocol(SocketProtocol::Tcp);
+            let made = connect(form, &client, &gio_address(address), None, context).unwrap();
+            let protocol = made.socket().option(libc::SOL_SOCKET, libc::SO_PROTOCOL);
+            assert_eq!(protocol.unwrap(), libc::IPPROTO_TCP);
+        }
+    });
+}
