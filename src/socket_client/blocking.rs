@@ -10,12 +10,14 @@ use std::{
 };
 
 use super::run::{Advance, Outcome, Run};
-use crate::fork::Birthplace;
+use crate::{fork::Birthplace, thread};
 
 /// A context that no program knows of, and what wakes the thread that waits in it.
 struct Private {
     context: glib::MainContext,
     birthplace: Birthplace,
+    /// The one that waits here.
+    thread: usize,
     is_woken: AtomicBool,
 }
 
@@ -27,7 +29,10 @@ thread_local! {
 impl Wake for Private {
     fn wake(self: Arc<Self>) {
         self.is_woken.store(true, Ordering::Release);
-        self.context.wakeup();
+        // Our own thread looks after each iteration.
+        if self.thread != thread::here() {
+            self.context.wakeup();
+        }
     }
 }
 
@@ -41,6 +46,7 @@ impl Private {
                 Arc::new(Self {
                     context: glib::MainContext::new(),
                     birthplace: Birthplace::here(),
+                    thread: thread::here(),
                     is_woken: AtomicBool::new(false),
                 })
             })

@@ -67,8 +67,11 @@ impl NewSocket {
         }
         // SAFETY: a descriptor of ours, just made.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        options::set_close_on_exec(fd.as_raw_fd());
-        options::set_nonblocking(fd.as_raw_fd());
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        {
+            options::set_close_on_exec(fd.as_raw_fd());
+            options::set_nonblocking(fd.as_raw_fd());
+        }
         if self.is_inet_stream() {
             // As GLib does from 2.80 on. Other protocols of streams have no such option.
             let _ = options::set(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
