@@ -1,8 +1,9 @@
 //! Each form of each operation.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, sync::mpsc, thread};
 
 use gio::{Cancellable, IOErrorEnum, prelude::*};
+use glib::translate::from_glib_none;
 use gsock::{SocketClient, SocketConnection, TcpConnection, UnixConnection, prelude::*};
 
 use crate::{support::*, tools::*};
@@ -327,5 +328,48 @@ fn a_type_that_was_registered_comes_back() {
             0,
         );
         std::fs::remove_file(&path).unwrap();
+    });
+}
+
+/// As C may: the operation goes on where the context of the call is iterated.
+#[test]
+fn a_thread_that_does_not_own_its_context_may_start_it_through_c() {
+    struct Sent(SocketClient, gio::SocketConnectable);
+    unsafe impl Send for Sent {}
+
+    unsafe extern "C" fn done(
+        client: *mut glib::gobject_ffi::GObject,
+        result: *mut gio::ffi::GAsyncResult,
+        data: glib::ffi::gpointer,
+    ) {
+        let (sent, thread) =
+            *unsafe { Box::from_raw(data.cast::<(mpsc::Sender<bool>, thread::ThreadId)>()) };
+        let client: glib::Object = unsafe { from_glib_none(client) };
+        let client = client.downcast::<SocketClient>().unwrap();
+        let result: gio::AsyncResult = unsafe { from_glib_none(result) };
+        let made = client.connect_finish(&result).unwrap();
+        let _ = sent.send(made.is_alive() && thread::current().id() == thread);
+    }
+
+    on_default_context(|context| {
+        let (_listener, address) = listener();
+        let sent = Sent(SocketClient::new(), gio_address(address).upcast());
+        let (sender, receiver) = mpsc::channel();
+        let here = thread::current().id();
+        thread::spawn(move || {
+            // All of it, not its fields.
+            let sent = { sent };
+            let data = Box::into_raw(Box::new((sender, here))).cast();
+            let Sent(client, connectable) = sent;
+            unsafe { client.start(Ok(connectable), std::ptr::null_mut(), Some(done), data) };
+        })
+        .join()
+        .unwrap();
+        let mut alive = None;
+        iterate_until(context, || {
+            alive = receiver.try_recv().ok();
+            alive.is_some()
+        });
+        assert_eq!(alive, Some(true));
     });
 }
