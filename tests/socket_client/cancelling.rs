@@ -195,3 +195,87 @@ fn the_late_answer_of_a_lookup_that_was_given_up_harms_no_other_thread() {
         .unwrap();
     });
 }
+
+/// Strikes after each number of iterations, until there is nothing left to strike: there is one end, of one kind or
+/// the other, and nothing stays.
+#[test]
+fn at_every_point_a_cancellation_or_a_drop_leaves_one_end_and_nothing_else() {
+    on_private_context_within(LIMIT * 3, |context| {
+        let (_listener, port) = listener_on("127.0.0.1");
+        for is_dropped in [false, true] {
+            let mut ends = [0, 0];
+            for point in 0.. {
+                let client = SocketClient::new();
+                let gone = vec![Gone::of(&client)];
+                let gone = Rc::new(RefCell::new(gone));
+                let seen = events(&client);
+                let connections = gone.clone();
+                client.connect_event(move |_, event, _, stream| {
+                    if event == Event::Connecting {
+                        connections.borrow_mut().push(Gone::of(stream.unwrap()));
+                    }
+                });
+                let outcome = Rc::new(RefCell::new(Vec::new()));
+                let cancellable = Cancellable::new();
+                // Refused in IPv6, and connected in IPv4 then.
+                let target = name("v6-ok-1.v4-ok-0.test", port);
+                let result = outcome.clone();
+                let task = if is_dropped {
+                    let connecting = client.connect_future(&target);
+                    Some(context.spawn_local(async move {
+                        let made = connecting.await;
+                        result.borrow_mut().push(made.map(drop));
+                    }))
+                } else {
+                    client.connect_async(&target, Some(&cancellable), move |client, made| {
+                        let made = client.connect_finish(made);
+                        result.borrow_mut().push(made.map(drop));
+                    });
+                    None
+                };
+                for _ in 0..point {
+                    context.iteration(true);
+                    if !outcome.borrow().is_empty() {
+                        break;
+                    }
+                }
+                let had_ended = !outcome.borrow().is_empty();
+                cancellable.cancel();
+                if let Some(task) = task {
+                    task.abort();
+                }
+                if !is_dropped {
+                    iterate_until(context, || !outcome.borrow().is_empty());
+                }
+                drop(client);
+                iterate_until(context, || gone.borrow().iter().all(Gone::is_gone));
+                let letters = seen.borrow().clone();
+                assert!(
+                    letters.matches(['K', '0']).count() <= 1,
+                    "{point}: {letters}"
+                );
+                let began = !letters.is_empty();
+                assert_eq!(letters.ends_with(['K', '0']), began, "{point}: {letters}");
+                let outcomes = outcome.take();
+                assert!(outcomes.len() <= 1, "{point}: {outcomes:?}");
+                match outcomes.first() {
+                    Some(Ok(())) => ends[1] += 1,
+                    Some(Err(failure)) => {
+                        assert_eq!(code(failure), IOErrorEnum::Cancelled, "{point}: {letters}");
+                        assert!(letters.ends_with('0'));
+                        ends[0] += 1;
+                    }
+                    None => {
+                        assert!(is_dropped && (!began || letters.ends_with('0')));
+                        ends[0] += 1;
+                    }
+                }
+                if had_ended {
+                    break;
+                }
+                assert!(point < 1000, "it never ends");
+            }
+            assert!(ends[0] > 3 && ends[1] > 0, "{ends:?}");
+        }
+    });
+}
