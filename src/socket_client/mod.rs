@@ -4,6 +4,7 @@ mod answers;
 mod blocking;
 mod calls;
 pub(crate) mod imp;
+mod opening;
 mod race;
 mod report;
 mod run;

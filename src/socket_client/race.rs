@@ -221,8 +221,8 @@ impl<A, E> Race<A, E> {
     }
 
     /// After [`Step::Lost`]: the error to report; none if there was no address at all.
-    pub(super) fn into_failure(self) -> Option<E> {
-        self.failure.map(|(_, failure)| failure)
+    pub(super) fn take_failure(&mut self) -> Option<E> {
+        self.failure.take().map(|(_, failure)| failure)
     }
 
     // --- What to do ------------------------------------------------------------------------------

@@ -14,20 +14,19 @@ use gio::{
     SocketClientEvent as Event, SocketConnectable, SocketFamily, SocketType, prelude::*,
     subclass::prelude::*,
 };
-use glib::translate::IntoGlib;
 
 use super::{
     SocketClient,
     answers::handshake_of,
+    opening::{Making, open, prefixed, secure, wrap},
     race::{Attempt as Number, Delays, Moment, Phase, Race, Step},
     report::{Attempt as Tried, ConnectReport},
     source::{Addresses, BlockingNext, Source, Wishes},
 };
 use crate::{
-    SocketConnection, SocketConnectionExt, TcpConnection, TcpWrapperConnection, error,
+    SocketConnection, SocketConnectionExt, error,
     reactor::{CancelWatch, Engine, Wait, earlier},
     thread,
-    transport::{Bare, NativeAddress, NewSocket, bind_to_connect},
 };
 
 /// RFC 8305: for how long IPv4 waits for the answer of IPv6.
@@ -46,21 +45,13 @@ type Ready = Pin<Box<dyn Future<Output = Result<(), glib::Error>>>>;
 /// What is done outside of [`Run::advance`]: see there.
 pub(super) enum Call {
     Emit(Event, Option<gio::IOStream>),
-    Make(Making),
+    Make(Number, Making),
     Connected(SocketConnection),
     /// Encrypt it.
     Secure(Number),
     /// It is encrypted.
     Secured(Number, gio::TlsClientConnection),
     Next(BlockingNext),
-}
-
-pub(super) struct Making {
-    number: Number,
-    address: gio::SocketAddress,
-    native: NativeAddress,
-    bare: Bare,
-    type_: glib::Type,
 }
 
 pub(super) enum Advance {
@@ -74,6 +65,8 @@ struct Attempt {
     address: gio::SocketAddress,
     connection: SocketConnection,
     begun: Moment,
+    /// Its place in the report.
+    tried: usize,
     connected: Option<Moment>,
     /// What it is doing; begun when all is told.
     doing: Option<Ready>,
@@ -292,7 +285,7 @@ impl Run {
                     return;
                 }
                 Err(failure) => {
-                    let failure = self.prefixed(failure);
+                    let failure = prefixed(&self.connectable, &failure);
                     self.fail(number, Phase::Connecting, failure);
                     at -= 1;
                 }
@@ -303,8 +296,8 @@ impl Run {
     /// The next address.
     fn start(&mut self, number: Number, address: gio::SocketAddress) {
         self.note_resolved();
-        match self.open(number, &address) {
-            Ok(making) => self.calls.push_back(Call::Make(making)),
+        match open(&self.client, &self.connectable, &address) {
+            Ok(making) => self.calls.push_back(Call::Make(number, making)),
             Err((phase, failure)) => {
                 let begun = self.since(glib::monotonic_time());
                 self.report.attempts.push(Tried {
@@ -326,78 +319,13 @@ impl Run {
         }
     }
 
-    /// A socket for an address, if one can be.
-    fn open(
-        &self,
-        number: Number,
-        address: &gio::SocketAddress,
-    ) -> Result<Making, (Phase, glib::Error)> {
-        let imp = self.client.imp();
-        let local = imp.local_address();
-        let (family, new, enable_proxy, multipath) = {
-            let settings = imp.settings();
-            let family = match (settings.family, &local) {
-                (SocketFamily::Invalid, Some(local)) => local.family(),
-                (SocketFamily::Invalid, None) => address.family(),
-                (family, _) => family,
-            };
-            let new = NewSocket {
-                family,
-                type_: settings.type_,
-                protocol: settings.protocol.into_glib(),
-            };
-            (family, new, settings.enable_proxy, settings.multipath)
-        };
-        if let Some(proxy) = address.downcast_ref::<gio::ProxyAddress>()
-            && enable_proxy
-        {
-            // Never past it.
-            let protocol = proxy.protocol();
-            let text = format!("Proxy protocol “{protocol}” is not supported.");
-            let failure = glib::Error::new(gio::IOErrorEnum::NotSupported, &text);
-            return Err((Phase::Proxy, failure));
-        }
-        if family != address.family() {
-            // The codes of a connect(2) that is bound to fail.
-            let code = if family == SocketFamily::Ipv6 {
-                gio::IOErrorEnum::InvalidArgument
-            } else {
-                gio::IOErrorEnum::NotSupported
-            };
-            let failure =
-                glib::Error::new(code, "The address is of another family than the socket");
-            return Err((Phase::Choosing, self.prefixed(failure)));
-        }
-        let connecting = |failure| (Phase::Connecting, failure);
-        let native = NativeAddress::from_gio(address).map_err(connecting)?;
-        // A system without it has TCP all the same.
-        let multipath = new.of_multipath_tcp().filter(|_| multipath);
-        let multipath = multipath.and_then(|new| Some((new.open().ok()?, new)));
-        let (fd, new) = match multipath {
-            Some(made) => made,
-            None => (new.open().map_err(connecting)?, new),
-        };
-        if let Some(local) = &local {
-            bind_to_connect(&fd, local).map_err(connecting)?;
-        }
-        let bare = Bare::new(fd)
-            .map_err(|errno| connecting(error::prefixed("Unable to create socket", errno)))?;
-        Ok(Making {
-            number,
-            address: address.clone(),
-            native,
-            bare,
-            type_: SocketConnection::factory_lookup_type(family, new.type_, new.protocol),
-        })
-    }
-
     // --- What is done outside ----------------------------------------------------------------------
 
     /// Where handlers may run, and with the home that the connection is to have.
     pub(super) fn call(&mut self, call: Call) {
         match call {
             Call::Emit(event, stream) => self.emit(event, stream.as_ref()),
-            Call::Make(making) => self.make(making),
+            Call::Make(number, making) => self.make(number, making),
             Call::Connected(connection) => {
                 let transport = connection.imp().transport();
                 transport.restore_blocking();
@@ -428,27 +356,25 @@ impl Run {
         }
     }
 
-    fn make(&mut self, making: Making) {
-        let connection = SocketConnection::around(making.bare, making.type_);
-        let transport = connection.imp().transport();
-        let limit = self.client.imp().settings().timeout;
-        transport.set_timeout_exactly(u64::from(limit) * 1_000_000);
-        transport.expect_peer(making.native);
-        let begun = glib::monotonic_time();
+    fn make(&mut self, number: Number, making: Making) {
+        let address = making.address.clone();
+        let connection = making.connection(&self.client);
+        let (begun, tried) = (glib::monotonic_time(), self.report.attempts.len());
         self.report.attempts.push(Tried {
-            address: making.address.clone(),
+            address: address.clone(),
             begun: self.since(begun),
             took: Duration::ZERO,
             error: None,
         });
         self.emit(Event::Connecting, Some(connection.upcast_ref()));
         self.attempts.push(Attempt {
-            number: making.number,
+            number,
             doing: None,
             tls: None,
             connected: None,
-            address: making.address,
+            address,
             begun,
+            tried,
             connection,
         });
         // Begun by the next step, unless it was cancelled just now.
@@ -463,19 +389,7 @@ impl Run {
     fn secure(&mut self, number: Number) -> Result<(), glib::Error> {
         let attempt = self.attempts.iter_mut().find(|it| it.number == number);
         let attempt = attempt.ok_or_else(|| error::failed("The connection is lost"))?;
-        if !attempt.connection.is::<TcpConnection>() {
-            // Before a handshake whose connection could not be handed out.
-            return Err(glib::Error::new(
-                gio::IOErrorEnum::NotSupported,
-                "There is no TLS but over TCP",
-            ));
-        }
-        let tls = gio::TlsClientConnection::new(&attempt.connection, Some(&self.connectable))?;
-        let tls: gio::TlsClientConnection = tls.downcast().map_err(|_| {
-            error::failed("The TLS backend has made something else than a connection")
-        })?;
-        let flags = self.client.imp().settings().tls_validation_flags;
-        tls.set_property("validation-flags", flags);
+        let tls = secure(&self.client, &self.connectable, &attempt.connection)?;
         attempt.tls = Some(tls.clone());
         self.tls_begun = Some(glib::monotonic_time());
         self.emit(Event::TlsHandshaking, Some(tls.upcast_ref()));
@@ -493,8 +407,7 @@ impl Run {
     fn wrap(&mut self, number: Number, tls: &gio::TlsClientConnection) -> Result<(), glib::Error> {
         let attempt = self.attempts.iter_mut().find(|it| it.number == number);
         let attempt = attempt.ok_or_else(|| error::failed("The connection is lost"))?;
-        let wrapper = TcpWrapperConnection::new(tls, &attempt.connection.socket())?;
-        attempt.connection = wrapper.upcast();
+        attempt.connection = wrap(&attempt.connection, tls)?;
         Ok(())
     }
 
@@ -526,15 +439,7 @@ impl Run {
     }
 
     fn lose(&mut self) {
-        let race = std::mem::replace(
-            &mut self.race,
-            Race::new(Delays {
-                attempt: 0,
-                resolution: 0,
-                asks_last: false,
-            }),
-        );
-        let failure = race.into_failure().unwrap_or_else(|| {
+        let failure = self.race.take_failure().unwrap_or_else(|| {
             glib::Error::new(
                 gio::IOErrorEnum::NotFound,
                 "There is no address to connect to",
@@ -579,16 +484,11 @@ impl Run {
 
     fn note_end(&mut self, attempt: &Attempt, failure: Option<glib::Error>) {
         let end = attempt.connected.unwrap_or_else(glib::monotonic_time);
-        let begun = self.since(attempt.begun);
         let took = duration(end.saturating_sub(attempt.begun));
         if failure.is_none() {
             self.report.connect = took;
         }
-        let tried = self
-            .report
-            .attempts
-            .iter_mut()
-            .find(|tried| tried.begun == begun && tried.address == attempt.address);
+        let tried = self.report.attempts.get_mut(attempt.tried);
         if let Some(tried) = tried {
             tried.took = took;
             tried.error = failure;
@@ -609,25 +509,6 @@ impl Run {
         };
         let text = format!("The time for connecting is up: it was spent {phase}");
         glib::Error::new(gio::IOErrorEnum::TimedOut, &text)
-    }
-
-    /// With a word on where to, as GIO words it.
-    fn prefixed(&self, failure: glib::Error) -> glib::Error {
-        let connectable = &self.connectable;
-        let host = if let Some(name) = connectable.downcast_ref::<gio::NetworkAddress>() {
-            Some(name.hostname().to_string())
-        } else if let Some(service) = connectable.downcast_ref::<gio::NetworkService>() {
-            Some(service.domain().to_string())
-        } else {
-            connectable
-                .downcast_ref::<gio::InetSocketAddress>()
-                .map(|address| InetAddressExt::to_str(&address.address()).to_string())
-        };
-        let text = match host {
-            Some(host) => format!("Could not connect to {host}: {}", failure.message()),
-            None => format!("Could not connect: {}", failure.message()),
-        };
-        glib::Error::with_domain(failure.domain(), failure.code(), &text)
     }
 }
 

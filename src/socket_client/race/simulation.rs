@@ -203,7 +203,7 @@ fn run(world: &World, delays: Delays) -> Seen {
             }
             Step::Lost => {
                 assert_eq!(seen.alive, [], "gives up with something under way");
-                seen.lost = Some(race.into_failure());
+                seen.lost = Some(race.take_failure());
                 return seen;
             }
             Step::Wait(until) => until,

@@ -1,0 +1,142 @@
+//! From an address to a connection that may be connected, and from that to one that is encrypted.
+
+use gio::{SocketConnectable, SocketFamily, prelude::*, subclass::prelude::*};
+use glib::translate::IntoGlib;
+
+use super::{SocketClient, race::Phase};
+use crate::{
+    SocketConnection, SocketConnectionExt, TcpWrapperConnection, error,
+    transport::{Bare, NativeAddress, NewSocket, bind_to_connect},
+};
+
+/// What a connection is going to be made of, where that may be done.
+pub(super) struct Making {
+    pub(super) address: gio::SocketAddress,
+    native: NativeAddress,
+    bare: Bare,
+    type_: glib::Type,
+}
+
+impl Making {
+    /// Its home is here.
+    pub(super) fn connection(self, client: &SocketClient) -> SocketConnection {
+        let connection = SocketConnection::around(self.bare, self.type_);
+        let transport = connection.imp().transport();
+        let limit = client.imp().settings().timeout;
+        transport.set_timeout_exactly(u64::from(limit) * 1_000_000);
+        transport.expect_peer(self.native);
+        connection
+    }
+}
+
+/// A socket for an address, if one can be.
+pub(super) fn open(
+    client: &SocketClient,
+    connectable: &SocketConnectable,
+    address: &gio::SocketAddress,
+) -> Result<Making, (Phase, glib::Error)> {
+    let imp = client.imp();
+    let local = imp.local_address();
+    let (family, new, enable_proxy, multipath) = {
+        let settings = imp.settings();
+        let family = match (settings.family, &local) {
+            (SocketFamily::Invalid, Some(local)) => local.family(),
+            (SocketFamily::Invalid, None) => address.family(),
+            (family, _) => family,
+        };
+        let new = NewSocket {
+            family,
+            type_: settings.type_,
+            protocol: settings.protocol.into_glib(),
+        };
+        (family, new, settings.enable_proxy, settings.multipath)
+    };
+    if let Some(proxy) = address.downcast_ref::<gio::ProxyAddress>()
+        && enable_proxy
+    {
+        // Never past it.
+        let protocol = proxy.protocol();
+        let text = format!("Proxy protocol “{protocol}” is not supported.");
+        let failure = glib::Error::new(gio::IOErrorEnum::NotSupported, &text);
+        return Err((Phase::Proxy, failure));
+    }
+    if family != address.family() {
+        // The codes of a connect(2) that is bound to fail.
+        let code = if family == SocketFamily::Ipv6 {
+            gio::IOErrorEnum::InvalidArgument
+        } else {
+            gio::IOErrorEnum::NotSupported
+        };
+        let failure = glib::Error::new(code, "The address is of another family than the socket");
+        return Err((Phase::Choosing, prefixed(connectable, &failure)));
+    }
+    let connecting = |failure| (Phase::Connecting, failure);
+    let native = NativeAddress::from_gio(address).map_err(connecting)?;
+    // A system without it has TCP all the same.
+    let multipath = new.of_multipath_tcp().filter(|_| multipath);
+    let multipath = multipath.and_then(|new| Some((new.open().ok()?, new)));
+    let (fd, new) = match multipath {
+        Some(made) => made,
+        None => (new.open().map_err(connecting)?, new),
+    };
+    if let Some(local) = &local {
+        bind_to_connect(&fd, local).map_err(connecting)?;
+    }
+    let bare = Bare::new(fd)
+        .map_err(|errno| connecting(error::prefixed("Unable to create socket", errno)))?;
+    Ok(Making {
+        address: address.clone(),
+        native,
+        bare,
+        type_: SocketConnection::factory_lookup_type(family, new.type_, new.protocol),
+    })
+}
+
+/// With a word on where to, as GIO words it.
+pub(super) fn prefixed(connectable: &SocketConnectable, failure: &glib::Error) -> glib::Error {
+    let host = if let Some(name) = connectable.downcast_ref::<gio::NetworkAddress>() {
+        Some(name.hostname().to_string())
+    } else if let Some(service) = connectable.downcast_ref::<gio::NetworkService>() {
+        Some(service.domain().to_string())
+    } else {
+        connectable
+            .downcast_ref::<gio::InetSocketAddress>()
+            .map(|address| InetAddressExt::to_str(&address.address()).to_string())
+    };
+    let text = match host {
+        Some(host) => format!("Could not connect to {host}: {}", failure.message()),
+        None => format!("Could not connect: {}", failure.message()),
+    };
+    glib::Error::with_domain(failure.domain(), failure.code(), &text)
+}
+
+/// TLS over a connection, before the handshake.
+pub(super) fn secure(
+    client: &SocketClient,
+    connectable: &SocketConnectable,
+    connection: &SocketConnection,
+) -> Result<gio::TlsClientConnection, glib::Error> {
+    let kind = connection.imp().transport().kind();
+    if !(kind.is_inet() && kind.is_stream()) {
+        // Before a handshake whose connection could not be handed out.
+        return Err(glib::Error::new(
+            gio::IOErrorEnum::NotSupported,
+            "There is no TLS but over TCP",
+        ));
+    }
+    let tls = gio::TlsClientConnection::new(connection, Some(connectable))?;
+    let tls: gio::TlsClientConnection = tls
+        .downcast()
+        .map_err(|_| error::failed("The TLS backend has made something else than a connection"))?;
+    let flags = client.imp().settings().tls_validation_flags;
+    tls.set_property("validation-flags", flags);
+    Ok(tls)
+}
+
+/// What is handed out in the place of the connection below the TLS.
+pub(super) fn wrap(
+    connection: &SocketConnection,
+    tls: &gio::TlsClientConnection,
+) -> Result<SocketConnection, glib::Error> {
+    TcpWrapperConnection::new(tls, &connection.socket()).map(Cast::upcast)
+}
