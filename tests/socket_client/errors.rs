@@ -90,6 +90,15 @@ fn addresses_of_another_family_are_left_out() {
                 connect(form, &client, &both, None, context).unwrap();
                 assert_eq!(*seen.borrow(), "RrCcK");
             }
+            // The other family is not looked up, which would take for ever.
+            let other = match family {
+                SocketFamily::Ipv4 => "v4-none.v6-never.test",
+                _ => "v6-none.v4-never.test",
+            };
+            let client = SocketClient::new();
+            client.set_family(family);
+            let failed = connect(Form::Blocking, &client, &name(other, port), None, context);
+            assert_fails(failed, IOErrorEnum::NotFound);
             // The family of the address to bind to counts as well.
             let client = SocketClient::new();
             let any = gio::InetAddress::new_any(family);

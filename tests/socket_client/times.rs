@@ -11,7 +11,7 @@ use crate::{support::*, tools::*};
 fn the_time_for_connecting_covers_lookups_and_attempts_and_names_what_it_was_spent_on() {
     on_private_context(|context| {
         let deaf = deaf_listener();
-        let limit = Duration::from_millis(60);
+        let limit = Duration::from_millis(200) * slowness();
         for form in FORMS {
             let client = SocketClient::new();
             client.set_connect_timeout(limit);
