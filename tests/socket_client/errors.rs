@@ -103,6 +103,8 @@ fn addresses_of_another_family_are_left_out() {
             let client = SocketClient::new();
             let any = gio::InetAddress::new_any(family);
             client.set_local_address(Some(&gio::InetSocketAddress::new(&any, 0)));
+            let failed = connect(Form::Blocking, &client, &name(other, port), None, context);
+            assert_fails(failed, IOErrorEnum::NotFound);
             let seen = events(&client);
             let localhost = gio::NetworkAddress::new_loopback(port);
             connect(Form::Blocking, &client, &localhost, None, context).unwrap();

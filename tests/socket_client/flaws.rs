@@ -17,7 +17,7 @@ fn an_attempt_under_way_survives_the_failure_of_the_last() {
             let seen = events(&client);
             let made = if form == Form::Blocking {
                 // An enumerator that blocks would be asked last.
-                let name = name("v4-ok-0.v6-ok-70.test", slow.port());
+                let name = name("v4-ok-0.v6-ok-400.test", slow.port());
                 connect(form, &client, &name, None, context)
             } else {
                 let both = scripted([slow, refused_address()].map(Next::Address));
@@ -117,7 +117,7 @@ fn ipv6_comes_first_if_its_answer_is_a_little_late() {
     on_private_context(|context| {
         let (_six, _four, port) = listeners_of_both_families();
         for form in FORMS {
-            let name = name("v4-ok-0.v6-ok-10.test", port);
+            let name = name("v4-ok-0.v6-ok-1.test", port);
             let made = connect(form, &SocketClient::new(), &name, None, context).unwrap();
             let remote = made.remote_address().unwrap();
             assert_eq!(remote.family(), gio::SocketFamily::Ipv6);
@@ -141,7 +141,7 @@ fn a_blocking_connect_tries_several_addresses_at_once_too() {
     on_private_context(|_| {
         let (_six, deaf) = listener_beside_a_deaf_one();
         // IPv6 answers after IPv4 was tried, which leads nowhere.
-        let name = name("v4-ok-0.v6-ok-80.test", deaf.address.port());
+        let name = name("v4-ok-0.v6-ok-400.test", deaf.address.port());
         let client = SocketClient::new();
         let seen = events(&client);
         let made = client.connect(&name, Cancellable::NONE).unwrap();

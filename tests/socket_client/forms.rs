@@ -283,6 +283,13 @@ fn a_blocking_connect_iterates_nothing_of_the_callers_and_makes_a_connection_at_
             let here = glib::MainContext::ref_thread_default();
             contexts.borrow_mut().push(here == expected);
         });
+        // Nor does an enumerator see another one.
+        let one = scripted([Next::Address(address)]);
+        SocketClient::new()
+            .connect(&one, Cancellable::NONE)
+            .unwrap();
+        assert_eq!(enumerator_was_called_in().as_ref(), Some(context));
+        listener.accept().unwrap();
         let made = client
             .connect(&gio_address(address), Cancellable::NONE)
             .unwrap();

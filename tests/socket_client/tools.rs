@@ -384,6 +384,15 @@ unsafe impl IsSubclassable<enumerator::Scripted> for gio::SocketAddressEnumerato
     }
 }
 
+thread_local! {
+    /// That in which an enumerator of this thread was called last.
+    static CALLED_IN: RefCell<Option<glib::MainContext>> = const { RefCell::new(None) };
+}
+
+pub(crate) fn enumerator_was_called_in() -> Option<glib::MainContext> {
+    CALLED_IN.take()
+}
+
 unsafe extern "C" fn next(
     enumerator: *mut gio_ffi::GSocketAddressEnumerator,
     _: *mut gio_ffi::GCancellable,
@@ -391,6 +400,7 @@ unsafe extern "C" fn next(
 ) -> *mut gio_ffi::GSocketAddress {
     let enumerator: gio::SocketAddressEnumerator = unsafe { from_glib_none(enumerator) };
     let enumerator = enumerator.downcast::<ScriptedEnumerator>().unwrap();
+    CALLED_IN.replace(Some(glib::MainContext::ref_thread_default()));
     let script = enumerator.imp().script.borrow().clone();
     let next = script.borrow_mut().pop_front();
     match next {
