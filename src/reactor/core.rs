@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     events::Events,
-    poller::{Poller, Report},
+    poller::{BATCH, Poller, Report},
     registration::{Observer, Purpose, Registration},
     slab::Slab,
     timers::{Moment, TimerKey, Timers},
@@ -116,6 +116,11 @@ impl<P: Poller> Core<P> {
             }
         }
         (any, has_more)
+    }
+
+    /// How many batches hold all that has happened until now, each descriptor being told of once.
+    pub(super) fn batches(&self) -> usize {
+        self.registrations().most().div_ceil(BATCH)
     }
 
     // --- Moments -------------------------------------------------------------------------------

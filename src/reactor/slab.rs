@@ -76,6 +76,11 @@ impl<T> Slab<T> {
             .and_then(|place| place.thing.as_ref())
     }
 
+    /// How many there are at most.
+    pub(super) fn most(&self) -> usize {
+        self.places.len()
+    }
+
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
         let place = self
             .places

@@ -238,7 +238,7 @@ impl<'a> Turn<'a> {
         // A child process must not take what its parent waits for.
         self.engine.look_at_birthplace();
         let mut any = false;
-        loop {
+        for look in 1.. {
             let ((found_any, has_more), departed) = {
                 let mut found = self.engine.local.found.borrow_mut();
                 let looked = self.engine.core.look(&mut found);
@@ -249,11 +249,13 @@ impl<'a> Turn<'a> {
             self.call();
             self.tell_departures(departed);
             // The tasks of one batch run before the next is taken, while what belongs to them is at hand. Others'
-            // tasks and sources have no turn of ours: with many of them an iteration is dear.
-            if !has_more || self.has_the_most_urgent() {
-                return any;
+            // tasks and sources have no turn of ours: with many of them an iteration is dear. What they cause in the
+            // meantime is for the next one, or they would keep everybody waiting.
+            if !has_more || self.has_the_most_urgent() || look > self.engine.core.batches() {
+                break;
             }
         }
+        any
     }
 
     /// Whether there are tasks that nothing which is still to be found can go before.

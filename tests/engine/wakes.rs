@@ -3,20 +3,23 @@
 use std::{
     cell::Cell,
     future::poll_fn,
+    io::Write,
+    net::{Shutdown, TcpStream},
+    pin::Pin,
     rc::Rc,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
     thread,
 };
 
 use futures::{
-    SinkExt, StreamExt,
+    AsyncRead, SinkExt, StreamExt,
     channel::{mpsc, oneshot},
 };
-use gsock::engine;
+use gsock::{ReadHalf, engine, prelude::*};
 
 use crate::{polling::*, support::*};
 
@@ -251,5 +254,83 @@ fn a_source_may_wake_a_task() {
         while context.iteration(false) {}
         source.attach(Some(context));
         assert_eq!(value_of(context.block_on(task)).unwrap(), 4);
+    });
+}
+
+/// A waker that does all the work in the place of a task, and causes more.
+struct InPlace {
+    half: Mutex<ReadHalf>,
+    peer: TcpStream,
+    wakes: Arc<AtomicUsize>,
+}
+
+impl InPlace {
+    fn go_on(self: &Arc<Self>) {
+        let waker = Waker::from(self.clone());
+        let mut half = self.half.lock().unwrap();
+        let mut read = || {
+            let mut cx = Context::from_waker(&waker);
+            Pin::new(&mut *half).poll_read(&mut cx, &mut [0; 8])
+        };
+        loop {
+            match read() {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return,
+                Poll::Pending => break,
+            }
+        }
+        // For ever would be too long, if nobody else had a turn.
+        if self.wakes.fetch_add(1, Ordering::Relaxed) < MOST_WAKES {
+            (&self.peer).write_all(b"x").unwrap();
+        }
+    }
+}
+
+impl Wake for InPlace {
+    fn wake(self: Arc<Self>) {
+        self.go_on();
+    }
+}
+
+const MOST_WAKES: usize = 20_000;
+
+#[test]
+fn wakers_that_cause_more_all_the_time_leave_others_their_turn() {
+    // More than an engine is told of at once.
+    const MANY: usize = 150;
+    on_private_context(|context| {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let all: Vec<_> = (0..MANY)
+            .map(|_| {
+                let (connection, peer) = connected_bare();
+                let (half, _) = connection.halves();
+                Arc::new(InPlace {
+                    half: Mutex::new(half),
+                    peer,
+                    wakes: wakes.clone(),
+                })
+            })
+            .collect();
+        all.iter().for_each(InPlace::go_on);
+        let had_its_turn = Arc::new(AtomicBool::new(false));
+        let had = had_its_turn.clone();
+        let idle = glib::idle_source_new(None, glib::Priority::DEFAULT, move || {
+            had.store(true, Ordering::Relaxed);
+            glib::ControlFlow::Break
+        });
+        idle.attach(Some(context));
+        until(context, || had_its_turn.load(Ordering::Relaxed));
+        assert!(
+            wakes.load(Ordering::Relaxed) < MOST_WAKES,
+            "only when there was nothing else to do"
+        );
+        // Each has its half, which has it as a waker, until the end of file.
+        for one in &all {
+            one.peer.shutdown(Shutdown::Write).unwrap();
+        }
+        wakes.store(MOST_WAKES, Ordering::Relaxed);
+        until(context, || {
+            all.iter().all(|one| Arc::strong_count(one) == 1)
+        });
     });
 }
