@@ -117,10 +117,11 @@ impl Direction {
         else {
             return self.follow(transport);
         };
+        // Also of a wait that has come from elsewhere.
+        if !waiting.engine.is_owned_here() {
+            return Err(error::not_owned());
+        }
         if !self.is_waiting {
-            if !waiting.engine.is_owned_here() {
-                return Err(error::not_owned());
-            }
             self.deadline = self.is_timed.then(|| transport.deadline()).flatten();
             self.is_waiting = true;
             waiting.operation.go_on();

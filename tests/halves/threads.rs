@@ -309,3 +309,28 @@ fn a_half_moves_between_two_contexts_of_one_thread(make: Make, context: &glib::M
     until(context, || bell.rung() > rung);
     assert_eq!(done(bell.poll(&mut read)).unwrap(), 4);
 }
+
+/// It would wait there for whoever runs that context, if anybody does.
+#[test]
+fn a_wait_does_not_move_to_a_context_that_its_thread_does_not_own() {
+    within(LIMIT, || {
+        // Its home is the default context, which watches the peer from the beginning.
+        let (connection, mut peer) = connected_bare();
+        let (mut reader, _writer) = connection.halves();
+        let (bell, mut buffer) = (Bell::new(), [0; 4]);
+        let owned = glib::MainContext::new();
+        let mut read = Box::pin(reader.read(&mut buffer));
+        owned
+            .with_thread_default(|| assert!(bell.poll(&mut read).is_pending()))
+            .unwrap();
+        assert_fails(done(bell.poll(&mut read)), IOErrorEnum::NotSupported);
+        drop(read);
+        // Nobody waits any more, anywhere; and the next read works where there is an owner.
+        assert_eq!(bell.held(), 0);
+        peer.write_all(b"next").unwrap();
+        let read = owned
+            .with_thread_default(|| owned.block_on(reader.read(&mut buffer)))
+            .unwrap();
+        assert_eq!(read.unwrap(), 4);
+    });
+}
