@@ -1,13 +1,17 @@
 //! How long the socket of halves lives, and what becomes of them when it is replaced.
 
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
     thread,
 };
 
+use futures::AsyncRead;
 use gio::{IOErrorEnum, prelude::*};
-use gsock::{ConnectionState, ReadHalf, WriteHalf, engine, prelude::*};
+use gsock::{ConnectionState, ReadHalf, SocketConnection, WriteHalf, engine, prelude::*};
 
 use crate::{polling::*, support::*, tools::*};
 
@@ -298,4 +302,64 @@ fn many_halves_leave_no_descriptor_behind() {
             peer.shutdown(Shutdown::Both).ok();
         }
     });
+}
+
+/// A half keeps its place among those who wait for the next time; that is no wait.
+#[test]
+fn a_socket_is_replaced_once_nobody_waits_wherever_that_was() {
+    on_private_context(|context| {
+        let (connection, _peer) = connected();
+        let (reader, _writer) = connection.halves();
+        let busy = |connection: &SocketConnection| {
+            assert_fails(connection.set_socket(&ipv4_socket()), IOErrorEnum::Pending);
+        };
+        let bell = Bell::new();
+        let mut reader = Some(reader);
+        for _ in 0..3 {
+            // At home, then in another context of this thread, then with another thread: one wait all the time.
+            let mut its = reader.take().unwrap();
+            let mut buffer = [0; 4];
+            assert!(poll_read(&bell, &mut its, &mut buffer).is_pending());
+            busy(&connection);
+            let second = glib::MainContext::new();
+            second
+                .with_thread_default(|| {
+                    assert!(poll_read(&bell, &mut its, &mut buffer).is_pending());
+                    busy(&connection);
+                })
+                .unwrap();
+            drop(second);
+            busy(&connection);
+            // Given up elsewhere, with the half's own method, which begins anew and is dropped.
+            let ringing = bell.clone();
+            let back = thread::spawn(move || {
+                let own = glib::MainContext::new();
+                own.with_thread_default(|| {
+                    let mut buffer = [0; 4];
+                    assert!(
+                        ringing
+                            .poll(&mut Box::pin(its.read(&mut buffer)))
+                            .is_pending()
+                    );
+                })
+                .unwrap();
+                its
+            });
+            reader = Some(back.join().unwrap());
+            assert_eq!(bell.held(), 0);
+        }
+        let socket = connection.socket();
+        connection.set_socket(&ipv4_socket()).unwrap();
+        while context.iteration(false) {}
+        assert!(socket.is_connected(), "somebody has it yet");
+    });
+}
+
+fn poll_read(
+    bell: &Arc<Bell>,
+    reader: &mut ReadHalf,
+    buffer: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let waker = Waker::from(bell.clone());
+    Pin::new(reader).poll_read(&mut Context::from_waker(&waker), buffer)
 }
