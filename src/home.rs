@@ -423,8 +423,9 @@ impl Errand {
         due: i64,
         which: fn(&Notifier) -> &Self,
     ) {
-        let engine = notifier.home().engine;
         let mut slot = self.slot();
+        // Asked under the lock: whoever moves home calls off after that what has gone to the one of before.
+        let engine = notifier.home().engine;
         if let Some(another) = another {
             another.call_off();
         }
