@@ -46,7 +46,7 @@ impl ObjectImpl for SocketOutputStream {
     }
 
     fn dispatch_properties_changed(&self, properties: &[ParamSpec]) {
-        if !self.tap.is_unconnected() {
+        if !self.tap.tells_in_vain() {
             self.parent_dispatch_properties_changed(properties);
         }
     }

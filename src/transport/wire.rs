@@ -64,12 +64,16 @@ impl fmt::Debug for Wire {
 
 /// How a stream reaches the transport of its connection.
 #[derive(Debug, Default)]
-pub(crate) struct Tap(OnceCell<Arc<Wire>>);
+pub(crate) struct Tap {
+    wire: OnceCell<Arc<Wire>>,
+    /// The stream has told its properties once, in vain: see [`tells_in_vain`](Self::tells_in_vain).
+    is_made: AtomicBool,
+}
 
 impl Tap {
     pub(crate) fn connect(&self, wire: &Arc<Wire>) {
         // Called once, by the stream's constructor or around the socket it is made with.
-        let _ = self.0.set(wire.clone());
+        let _ = self.wire.set(wire.clone());
     }
 
     /// The one property of a stream, as GIO's private types have it: a new one for each class.
@@ -89,19 +93,20 @@ impl Tap {
     }
 
     pub(crate) fn property(&self) -> Value {
-        let transport = self.0.get().and_then(|wire| wire.get());
+        let transport = self.wire.get().and_then(|wire| wire.get());
         transport.map(|transport| transport.socket()).to_value()
     }
 
-    /// Whether the stream is still being made: nobody can hear what it tells, and to tell is dear.
-    pub(crate) fn is_unconnected(&self) -> bool {
-        self.0.get().is_none()
+    /// Whether nobody can hear what the stream is about to tell, since it is still being made: to tell is dear. Its
+    /// construction ends with the first that it tells.
+    pub(crate) fn tells_in_vain(&self) -> bool {
+        self.wire.get().is_none() && !self.is_made.swap(true, Ordering::Relaxed)
     }
 
     /// The transport of now: a connection may move on to another socket. A stream that was made by
     /// hand, through its GType, has no connection: a closed one, then.
     pub(crate) fn transport(&self) -> Arc<Transport> {
-        self.0
+        self.wire
             .get()
             .and_then(|wire| wire.get())
             .unwrap_or_else(|| Transport::of_socket(&placeholder(), &Notifier::new()))
@@ -109,12 +114,12 @@ impl Tap {
 
     /// Whether it is the transport of this wire that the stream reaches.
     pub(crate) fn is_on(&self, wire: &Arc<Wire>) -> bool {
-        self.0.get().is_some_and(|own| Arc::ptr_eq(own, wire))
+        self.wire.get().is_some_and(|own| Arc::ptr_eq(own, wire))
     }
 
     /// Whether the connection is closed, and so must the stream be.
     pub(crate) fn is_ended(&self) -> bool {
-        self.0.get().is_some_and(|wire| wire.is_ended())
+        self.wire.get().is_some_and(|wire| wire.is_ended())
     }
 }
 

@@ -1,12 +1,14 @@
 //! Sockets other than TCP's, through the base class.
 
 use std::{
+    cell::Cell,
     io::{Read, Write},
     net::UdpSocket,
     os::{
         fd::{AsRawFd, FromRawFd, OwnedFd},
         unix::net::{UnixDatagram, UnixStream},
     },
+    rc::Rc,
     time::Duration,
 };
 
@@ -342,5 +344,34 @@ fn a_stream_made_by_hand_without_a_socket_has_none() {
         assert_eq!(stream.property::<Option<gio::Socket>>("socket"), None);
         let stream: &gio::InputStream = stream.downcast_ref().expect("its type");
         assert_fails(stream.read_bytes(1, Cancellable::NONE), IOErrorEnum::Closed);
+    });
+}
+
+/// ST-2: as GIO's do.
+#[test]
+fn a_stream_made_by_hand_tells_what_it_is_asked_to() {
+    on_private_context(|_| {
+        let (connection, _peer) = connected();
+        let (_theirs, fd) = tcp_pair();
+        let theirs = gio::Socket::from_fd(fd)
+            .unwrap()
+            .connection_factory_create_connection();
+        for stream in [
+            connection.input_stream().type_(),
+            connection.output_stream().type_(),
+            theirs.input_stream().type_(),
+            theirs.output_stream().type_(),
+        ] {
+            for socket in [None, Some(connection.socket())] {
+                let stream = glib::Object::builder_with_type(stream)
+                    .property("socket", socket)
+                    .build();
+                let told = Rc::new(Cell::new(0));
+                let count = told.clone();
+                stream.connect_notify_local(Some("socket"), move |_, _| count.set(count.get() + 1));
+                stream.notify("socket");
+                assert_eq!(told.get(), 1, "{}", stream.type_());
+            }
+        }
     });
 }
