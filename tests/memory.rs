@@ -20,6 +20,7 @@ mod tools;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     net::TcpStream,
+    pin::pin,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicIsize, Ordering},
@@ -223,6 +224,25 @@ fn contexts_that_are_gone_leave_no_memory() {
                 .expect("a new context has no owner");
             drop(context);
             drop(kept);
+        });
+    });
+}
+
+/// What an engine knew of a connection goes with it, and not only with the connection.
+#[test]
+fn contexts_that_a_connection_waited_in_and_are_gone_leave_no_memory() {
+    bounded(|_, again| {
+        let (connection, _peer) = bare();
+        let (mut reader, _writer) = connection.halves();
+        again(&mut || {
+            let context = glib::MainContext::new();
+            context
+                .with_thread_default(|| {
+                    let (mut cx, mut buffer) = (Context::from_waker(Waker::noop()), [0; 4]);
+                    assert!(pin!(reader.read(&mut buffer)).poll(&mut cx).is_pending());
+                    run_out(&context);
+                })
+                .expect("a new context has no owner");
         });
     });
 }

@@ -43,9 +43,15 @@ impl Registrations {
             .chain(mem::take(&mut self.others))
     }
 
-    fn forget(&mut self, engine: &Arc<Engine>) {
-        self.first.take_if(|(known, _)| Arc::ptr_eq(known, engine));
-        self.others.retain(|(known, _)| !Arc::ptr_eq(known, engine));
+    /// Those whose engine has ended, or begun anew after a fork. To be dropped without the lock.
+    fn take_ended(&mut self) -> Vec<Watched> {
+        let first = self
+            .first
+            .take_if(|(_, registration)| registration.is_ended());
+        let others = self
+            .others
+            .extract_if(.., |(_, registration)| registration.is_ended());
+        first.into_iter().chain(others).collect()
     }
 
     fn of(&self, engine: &Arc<Engine>) -> Option<Arc<Registration>> {
@@ -92,8 +98,6 @@ impl Transport {
         if let Some(known) = registrations.of(engine) {
             return Ok(known);
         }
-        // Its engine has ended, or begun anew after a fork.
-        registrations.forget(engine);
         if registrations.ended {
             return Err(error::closed());
         }
@@ -104,7 +108,10 @@ impl Transport {
         }
         // Under the lock: an engine watches a descriptor once.
         let registration = engine.register(using.fd(), observer, purpose);
+        let ended = registrations.take_ended();
         registrations.add((engine.clone(), registration.clone()));
+        drop(registrations);
+        drop(ended);
         Ok(registration)
     }
 
