@@ -225,3 +225,27 @@ fn what_comes_in_time_does_not_time_out() {
         value_of(context.block_on(task));
     });
 }
+
+#[test]
+fn a_wait_that_moves_to_another_context_has_the_time_that_it_had_left() {
+    on_private_context(|context| {
+        let (connection, mut peer) = connected();
+        connection.socket().set_timeout(1);
+        let (mut reader, _writer) = connection.halves();
+        let (bell, mut buffer) = (Bell::new(), [0; 4]);
+        let second = glib::MainContext::new();
+        let mut read = Box::pin(reader.read(&mut buffer));
+        assert!(bell.poll(&mut read).is_pending());
+        second
+            .with_thread_default(|| assert!(bell.poll(&mut read).is_pending()))
+            .unwrap();
+        thread::sleep(SECOND);
+        assert_fails(done(bell.poll(&mut read)), IOErrorEnum::TimedOut);
+        drop(read);
+        assert_eq!(bell.held(), 0);
+        connection.set_socket(&connection.socket()).unwrap();
+        peer.write_all(b"late").unwrap();
+        let read = run(context, async move { reader.read(&mut [0; 4]).await });
+        assert_eq!(read.unwrap(), 4);
+    });
+}
