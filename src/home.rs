@@ -189,6 +189,9 @@ impl Notifier {
     /// Makes the calling thread and its thread-default context the home of an object that is about to be named,
     /// after one of before is gone, if there was one.
     pub(crate) fn settle_here(self: &Arc<Self>) {
+        // What one of before has told, or has not, is no matter of the next one's.
+        self.closed_told.store(false, Ordering::Release);
+        self.pending.store(0, Ordering::Release);
         // SAFETY: no object, no handlers. Those of the socket are of the thread that has the wrapper of the object
         // of GIO's class through which it is shared, which is this one.
         unsafe { self.move_home(&glib::MainContext::ref_thread_default()) };

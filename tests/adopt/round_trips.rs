@@ -160,3 +160,19 @@ fn a_unix_connection_goes_there_and_back() {
         assert_eq!(ours.to_gio(), connection.upcast::<gio::SocketConnection>());
     });
 }
+
+/// Though their transport is one, which the first has closed.
+#[test]
+fn each_one_that_is_closed_says_so() {
+    adopted(|context| {
+        let (connection, _peer) = adopted_tcp();
+        for _ in 0..3 {
+            let ours = SocketConnection::from_gio(&connection);
+            let seen = notifications(&ours);
+            ours.close(gio::Cancellable::NONE).expect("it is open");
+            iterate_until(context, || {
+                seen.borrow().iter().any(|name| name == "closed")
+            });
+        }
+    });
+}
