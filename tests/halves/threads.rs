@@ -334,3 +334,59 @@ fn a_wait_does_not_move_to_a_context_that_its_thread_does_not_own() {
         assert_eq!(read.unwrap(), 4);
     });
 }
+
+/// Whoever waits with what a half has kept from before learns of it, on whatever thread.
+#[test]
+fn a_close_at_any_moment_ends_halves_that_go_from_thread_to_thread() {
+    on_private_context(|_context| {
+        for round in 0..60_u64 {
+            let (connection, mut peer) = connected_bare();
+            let (reader, writer) = connection.halves();
+            let worker = thread::spawn(move || {
+                let (mut reader, mut writer) = (reader, writer);
+                for _ in 0..10_000 {
+                    let moved = thread::spawn(move || {
+                        let context = glib::MainContext::new();
+                        let echoed = context
+                            .with_thread_default(|| {
+                                context.block_on(async {
+                                    let mut byte = [0; 1];
+                                    let count = reader.read(&mut byte).await?;
+                                    writer.write_all(&byte[..count]).await?;
+                                    Ok::<_, glib::Error>(count)
+                                })
+                            })
+                            .unwrap();
+                        (reader, writer, echoed)
+                    });
+                    let echoed;
+                    (reader, writer, echoed) = moved.join().unwrap();
+                    match echoed {
+                        Ok(1..) => {}
+                        Ok(_) => return,
+                        Err(failure) => {
+                            assert!(
+                                failure.matches(IOErrorEnum::Closed)
+                                    || failure.matches(IOErrorEnum::BrokenPipe),
+                                "{failure}"
+                            );
+                            return;
+                        }
+                    }
+                }
+            });
+            for _ in 0..round % 7 {
+                peer.write_all(b"x").unwrap();
+                assert_eq!(peer.read(&mut [0; 1]).unwrap(), 1);
+            }
+            if round % 3 == 0 {
+                peer.write_all(b"x").unwrap();
+            }
+            for _ in 0..round * 50 {
+                std::hint::spin_loop();
+            }
+            connection.close(gio::Cancellable::NONE).unwrap();
+            worker.join().unwrap();
+        }
+    });
+}
