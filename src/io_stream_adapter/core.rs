@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{
+    ahead::Ahead,
     held::{Duplex, Held},
     waiters::{Waiters, number_of},
 };
@@ -58,46 +59,13 @@ enum Stage {
     },
 }
 
-/// What was read before somebody asked for it.
-#[derive(Default)]
-struct Ahead {
-    bytes: Vec<u8>,
-    taken: usize,
-    /// What comes after the bytes.
-    failure: Option<glib::Error>,
-    has_ended: bool,
-}
-
-impl Ahead {
-    fn is_something(&self) -> bool {
-        self.taken < self.bytes.len() || self.failure.is_some() || self.has_ended
-    }
-
-    fn take(&mut self, buffer: &mut [u8]) -> Option<Result<usize, glib::Error>> {
-        let left = &self.bytes[self.taken..];
-        if !left.is_empty() {
-            let count = left.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&left[..count]);
-            self.taken += count;
-            if self.taken == self.bytes.len() {
-                // A stream that nobody polls keeps no memory for it.
-                self.bytes = Vec::new();
-                self.taken = 0;
-            }
-            return Some(Ok(count));
-        }
-        if let Some(failure) = self.failure.take() {
-            return Some(Err(failure));
-        }
-        self.has_ended.then_some(Ok(0))
-    }
-}
-
 /// What has come of a poll.
 enum Polled<T> {
     Answer(io::Result<T>),
     Pending,
     Refused(glib::Error),
+    /// Not made: what was read ahead comes first.
+    Behind,
 }
 
 impl Core {
@@ -170,6 +138,11 @@ impl Core {
         waiters.begin(waker, number_of(&glib::MainContext::ref_thread_default()));
         let mut held = {
             let mut state = self.state();
+            if side == Side::Input && state.ahead.is_something() {
+                drop(state);
+                waiters.end(waker);
+                return Polled::Behind;
+            }
             match &mut state.stream {
                 Stage::Here(_) => {}
                 Stage::Away { is_missed, .. } => {
@@ -294,17 +267,18 @@ impl Core {
                 return Poll::Ready(known);
             }
             match self.poll(Side::Input, waker, |stream, cx| {
-                stream.poll_read(cx, buffer)
+                let polled = stream.poll_read(cx, buffer);
+                if matches!(polled, Poll::Ready(Ok(0))) {
+                    // Whoever polls behind an end may get anything.
+                    self.state().ahead.end();
+                }
+                polled
             }) {
                 Polled::Pending => return Poll::Pending,
                 Polled::Refused(failure) => return Poll::Ready(Err(failure)),
+                Polled::Behind => {}
                 Polled::Answer(Err(failure)) if is_interrupted(&failure) => {}
                 Polled::Answer(Err(failure)) => return Poll::Ready(Err(error::from_io(failure))),
-                Polled::Answer(Ok(0)) => {
-                    // Whoever polls behind an end may get anything.
-                    self.state().ahead.has_ended = true;
-                    return Poll::Ready(Ok(0));
-                }
                 // No more than there was room for, whatever it says.
                 Polled::Answer(Ok(count)) => return Poll::Ready(Ok(count.min(buffer.len()))),
             }
@@ -321,27 +295,42 @@ impl Core {
             return false;
         }
         let mut bytes = vec![0; AHEAD];
-        let read = loop {
+        loop {
             match self.poll(Side::Input, waker, |stream, cx| {
-                stream.poll_read(cx, &mut bytes)
+                let polled = stream.poll_read(cx, &mut bytes);
+                polled.map(|read| self.keep(read, &mut bytes))
             }) {
                 Polled::Pending => return false,
-                Polled::Refused(failure) => break Err(failure),
-                Polled::Answer(Err(failure)) if is_interrupted(&failure) => {}
-                Polled::Answer(result) => break result.map_err(error::from_io),
+                Polled::Refused(failure) => {
+                    self.state().ahead.fail(failure);
+                    return true;
+                }
+                // An interruption.
+                Polled::Answer(Err(_)) => {}
+                Polled::Answer(Ok(())) | Polled::Behind => return true,
             }
-        };
+        }
+    }
+
+    /// Keeps what was read ahead, while nobody else can poll for what comes after it. An interruption is handed back.
+    fn keep(&self, read: io::Result<usize>, bytes: &mut Vec<u8>) -> io::Result<()> {
         let mut state = self.state();
         match read {
-            Ok(0) => state.ahead.has_ended = true,
+            Ok(0) => state.ahead.end(),
             Ok(count) => {
+                let mut bytes = std::mem::take(bytes);
                 bytes.truncate(count);
-                state.ahead.bytes = bytes;
-                state.ahead.taken = 0;
+                state.ahead.put(bytes);
             }
-            Err(failure) => state.ahead.failure = Some(failure),
+            Err(failure) if is_interrupted(&failure) => return Err(failure),
+            Err(failure) => {
+                drop(state);
+                // Made from whatever the stream has put into it.
+                let failure = error::from_io(failure);
+                self.state().ahead.fail(failure);
+            }
         }
-        true
+        Ok(())
     }
 
     // --- Writing -------------------------------------------------------------------------------
@@ -377,6 +366,8 @@ impl Core {
             match self.poll(Side::Output, waker, &mut f) {
                 Polled::Pending => return Poll::Pending,
                 Polled::Refused(failure) => return Poll::Ready(Err(failure)),
+                // Of readers only.
+                Polled::Behind => {}
                 Polled::Answer(Err(failure)) if is_interrupted(&failure) => {}
                 Polled::Answer(result) => return Poll::Ready(result.map_err(error::from_io)),
             }

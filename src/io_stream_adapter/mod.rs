@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "class slots are C functions")]
 
+mod ahead;
 mod core;
 mod held;
 mod input;

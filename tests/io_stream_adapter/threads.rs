@@ -138,3 +138,74 @@ fn a_stream_that_is_send_is_used_by_any_thread_in_turn_and_at_once() {
         assert_eq!(echo.join().expect("no panic"), len);
     });
 }
+
+/// Hands out so many bytes, one at a time.
+struct Single(usize);
+
+impl futures::AsyncRead for Single {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        buffer: &mut [u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        if self.0 == 0 {
+            return std::task::Poll::Ready(Ok(0));
+        }
+        self.0 -= 1;
+        buffer[0] = b's';
+        std::task::Poll::Ready(Ok(1))
+    }
+}
+
+impl futures::AsyncWrite for Single {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        std::task::Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn threads_that_ask_at_once_whether_there_is_something_lose_nothing() {
+    const BYTES: usize = 200_000;
+    let stream = IoStreamAdapter::for_any_thread(Single(BYTES));
+    let carried = [0; 2].map(|_| Carried(stream.clone()));
+    let readers = carried.map(|carried| {
+        thread::spawn(move || {
+            let stream = carried.get();
+            let input = pollable_input(&stream);
+            let mut total = 0;
+            loop {
+                input.is_readable();
+                match input.read_nonblocking(&mut [0], NONE) {
+                    Ok(0) => break,
+                    Ok(count) => total += count.unsigned_abs(),
+                    Err(failure) => assert!(failure.matches(gio::IOErrorEnum::WouldBlock)),
+                }
+            }
+            drop(input);
+            (total, Carried(stream))
+        })
+    });
+    let total: usize = readers
+        .into_iter()
+        .map(|reader| reader.join().expect("no panic").0)
+        .sum();
+    assert_eq!(total, BYTES);
+}
