@@ -7,7 +7,10 @@
 
 #![allow(unsafe_code, reason = "a class slot is a C function")]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    ffi::c_void,
+    sync::atomic::{AtomicPtr, Ordering, fence},
+};
 
 use gio::prelude::*;
 use glib::{
@@ -76,9 +79,11 @@ fn adopt_class<P: IsA<glib::Object>, T: IsA<P>>(
     let slot = unsafe { &raw mut (*class).constructor };
     // SAFETY: a pointer to a function, which may be NULL, is a word; other threads read the slot, whole, when they make
     // an object.
-    let slot = unsafe { AtomicUsize::from_ptr(slot.cast()) };
-    // SAFETY: the slot of a class that has been initialised.
-    let before = unsafe { (*class).constructor };
+    let slot = unsafe { AtomicPtr::<c_void>::from_ptr(slot.cast()) };
+    // Another thread may be adopting, too.
+    let before = slot.load(Ordering::Acquire);
+    // SAFETY: what the slot holds: a constructor, or NULL.
+    let before = unsafe { std::mem::transmute::<*mut c_void, Option<Constructor>>(before) };
     let Some(before) = before else { return };
     // Whoever comes second, and each time after that, finds it done.
     let known = adopted.get_or_init(|| Adopted {
@@ -87,8 +92,8 @@ fn adopt_class<P: IsA<glib::Object>, T: IsA<P>>(
         construct: before,
     });
     let _ = slot.compare_exchange(
-        known.construct as usize,
-        construct as usize,
+        known.construct as *mut c_void,
+        construct as *mut c_void,
         Ordering::AcqRel,
         Ordering::Relaxed,
     );
@@ -133,7 +138,8 @@ unsafe fn construct(
     count: u32,
     properties: *mut GObjectConstructParam,
 ) -> *mut GObject {
-    // Set before the slot was.
+    // Set before the slot was, which GObject has read without any order.
+    fence(Ordering::Acquire);
     let Some(adopted) = adopted.get() else {
         return std::ptr::null_mut();
     };
