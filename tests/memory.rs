@@ -19,18 +19,22 @@ mod tools;
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
+    future::Future,
+    io,
     net::TcpStream,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicIsize, Ordering},
     },
-    task::{Context, Waker},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use gio::prelude::*;
-use gsock::{SocketConnection, engine, prelude::*};
+use gsock::{
+    IoStreamAdapter, SocketConnection, TcpWrapperConnection, UnixConnection, engine, prelude::*,
+};
 
 use support::*;
 use tools::elsewhere;
@@ -79,16 +83,20 @@ fn bounded(test: impl FnOnce(&glib::MainContext, &dyn Fn(&mut dyn FnMut())) + Se
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     on_private_context_within(LONG_LIMIT, |context| {
         test(context, &|once| {
-            (0..20).for_each(|_| once());
-            let before = HELD.load(Ordering::Relaxed);
-            (0..TIMES).for_each(|_| once());
-            let left = HELD.load(Ordering::Relaxed) - before;
+            let left = left_by(once);
             assert!(
                 left < SLACK,
                 "memory is left: {left} pieces after {TIMES} times"
             );
         });
     });
+}
+
+fn left_by(once: &mut dyn FnMut()) -> isize {
+    (0..20).for_each(|_| once());
+    let before = HELD.load(Ordering::Relaxed);
+    (0..TIMES).for_each(|_| once());
+    HELD.load(Ordering::Relaxed) - before
 }
 
 /// One that support does not keep a list of.
@@ -243,6 +251,113 @@ fn contexts_that_a_connection_waited_in_and_are_gone_leave_no_memory() {
                     run_out(&context);
                 })
                 .expect("a new context has no owner");
+        });
+    });
+}
+
+/// Never has anything, and never takes anything.
+struct Silent(Option<Waker>, Option<Waker>);
+
+impl futures::AsyncRead for Silent {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        _: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl futures::AsyncWrite for Silent {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.1 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn cancelled_operations_of_an_adapter_leave_no_memory() {
+    bounded(|context, again| {
+        let stream = IoStreamAdapter::new(Silent(None, None));
+        again(&mut || {
+            let reading = stream
+                .input_stream()
+                .read_future(vec![0; 4], glib::Priority::DEFAULT);
+            let writing = stream
+                .output_stream()
+                .write_future(vec![0; 4], glib::Priority::DEFAULT);
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut both = futures::future::join(reading, writing);
+            assert!(Pin::new(&mut both).poll(&mut cx).is_pending());
+            run_out(context);
+            drop(both);
+            run_out(context);
+        });
+    });
+}
+
+/// Nobody tells a connection that is polled by itself whether a task that has polled it is still there.
+#[test]
+fn aborted_tasks_on_a_wrapper_leave_a_waker_each_and_no_source() {
+    bounded(|context, _| {
+        let (base, _peer) = connected();
+        let wrapper = TcpWrapperConnection::new(&base, &base.socket()).expect("TCP");
+        let left = left_by(&mut || {
+            let mut its = wrapper.clone();
+            let task = engine::spawn_local(context, async move {
+                let _ = futures::AsyncReadExt::read(&mut its, &mut [0; 4]).await;
+            });
+            run_out(context);
+            task.abort();
+            assert!(task.is_finished());
+        });
+        assert!(left < TIMES + SLACK, "memory is left: {left} pieces");
+    });
+}
+
+#[test]
+fn descriptors_that_are_not_waited_for_any_more_leave_no_memory() {
+    bounded(|context, again| {
+        let (one, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let connection: UnixConnection =
+            SocketConnection::factory_create_connection_from_fd(one.into())
+                .expect("a socket")
+                .downcast()
+                .expect("a Unix socket");
+        again(&mut || {
+            let mut receiving = connection.receive_fd_future();
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(Pin::new(&mut receiving).poll(&mut cx).is_pending());
+            run_out(context);
+            drop(receiving);
+            run_out(context);
+        });
+    });
+}
+
+#[test]
+fn connections_that_go_there_and_back_leave_no_memory() {
+    bounded(|context, again| {
+        let (connection, _peer) = connected();
+        again(&mut || {
+            let theirs = connection.to_gio();
+            assert!(theirs.input_stream().is::<gio::PollableInputStream>());
+            assert_eq!(SocketConnection::from_gio(&theirs), connection);
+            drop(theirs);
+            run_out(context);
         });
     });
 }

@@ -94,12 +94,49 @@ pub(super) async fn wait<T>(
     cancellable: Option<gio::Cancellable>,
     mut poll: impl FnMut(&Core, Option<&Waker>) -> Poll<Result<T, glib::Error>>,
 ) -> Result<T, glib::Error> {
+    let mut place = Place {
+        core: &core,
+        waker: None,
+    };
     let polling = poll_fn(|cx| {
-        context
+        let polled = context
             .with_thread_default(|| poll(&core, Some(cx.waker())))
-            .unwrap_or_else(|_| Poll::Ready(Err(error::not_owned())))
+            .unwrap_or_else(|_| Poll::Ready(Err(error::not_owned())));
+        place.keep(cx.waker(), polled.is_pending());
+        polled
     });
     until_cancelled(polling, cancellable).await
+}
+
+/// One that waits no more has no place among those who do: the stream may never wake anybody.
+struct Place<'a> {
+    core: &'a Core,
+    waker: Option<Waker>,
+}
+
+impl Place<'_> {
+    fn keep(&mut self, waker: &Waker, waits: bool) {
+        let is_known = self.waker.as_ref().is_some_and(|its| its.will_wake(waker));
+        if waits && is_known {
+            return;
+        }
+        self.give_up();
+        self.waker = waits.then(|| waker.clone());
+    }
+
+    fn give_up(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            for side in [Side::Input, Side::Output] {
+                self.core.forget(side, &waker);
+            }
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.give_up();
+    }
 }
 
 /// Fires for as long as the stream is ready.

@@ -144,12 +144,19 @@ fn not_pollable() -> glib::Error {
     )
 }
 
-/// Who waits for one direction, each known by its waker.
+/// Who waits for one direction, each known by its waker. One source calls all who wait in a context.
 #[derive(Default)]
-struct Waiting(Mutex<Vec<(Waker, glib::Source)>>);
+struct Waiting(Mutex<Vec<Group>>);
+
+struct Group {
+    /// Of the context, as a number: one that is gone has destroyed the source.
+    context: usize,
+    source: glib::Source,
+    wakers: Arc<Wakers>,
+}
 
 impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, Vec<(Waker, glib::Source)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Group>> {
         // Whole values are exchanged under it: a panic leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,44 +169,58 @@ impl Waiting {
         source: impl FnOnce(Wake) -> glib::Source,
     ) -> Poll<Result<usize, glib::Error>> {
         let waits = matches!(&moved, Err(failure) if failure.matches(gio::IOErrorEnum::WouldBlock));
-        let engine = Engine::current();
-        let is_mine = |(known, source): &(Waker, glib::Source)| {
-            !source.is_destroyed() && known.will_wake(waker)
-        };
-        let context = glib::MainContext::ref_thread_default();
-        let (kept, ended): (Vec<_>, Vec<_>) = {
-            let mut all = self.lock();
-            let (kept, ended) = mem::take(&mut *all).into_iter().partition(|one| {
-                // Of one who waits on, the source stays, if it is in the context of now.
-                !one.1.is_destroyed()
-                    && (!is_mine(one) || waits && one.1.context().as_ref() == Some(&context))
-            });
-            *all = kept;
-            (
-                all.iter().filter(|one| is_mine(one)).cloned().collect(),
-                ended,
-            )
-        };
-        for (_, source) in ended {
-            source.destroy();
-        }
         if !waits {
+            self.leave(waker, None);
             // Not negative without an error.
             return Poll::Ready(moved.map(isize::unsigned_abs));
         }
-        if !engine.is_owned_here() {
+        if !Engine::current().is_owned_here() {
+            self.leave(waker, None);
             return Poll::Ready(Err(error::not_owned()));
         }
-        if kept.is_empty() {
-            let its = waker.clone();
-            let source = source(Box::new(move || {
-                its.wake_by_ref();
-                glib::ControlFlow::Break
-            }));
-            self.lock().push((waker.clone(), source.clone()));
-            source.attach(Some(&context));
+        let context = glib::MainContext::ref_thread_default();
+        let number = context.as_ptr().addr();
+        // Of one who waits on, the place stays, if it is in the context of now.
+        self.leave(waker, Some(number));
+        let mut its = Some(waker.clone());
+        let is_in = self
+            .lock()
+            .iter()
+            .any(|group| group.context == number && group.wakers.add(&mut its));
+        if is_in {
+            return Poll::Pending;
         }
+        let wakers = Arc::new(Wakers(Mutex::new(Some(its.into_iter().collect()))));
+        let called = wakers.clone();
+        let source = source(Box::new(move || {
+            called.call();
+            glib::ControlFlow::Break
+        }));
+        // Nobody else iterates the context.
+        source.attach(Some(&context));
+        self.lock().push(Group {
+            context: number,
+            source,
+            wakers,
+        });
         Poll::Pending
+    }
+
+    /// `waker` is not called any more but in the context `kept`. What calls nobody ends.
+    fn leave(&self, waker: &Waker, kept: Option<usize>) {
+        let mut gone = Vec::new();
+        let ended: Vec<Group> = {
+            let mut all = self.lock();
+            let is_over = |group: &mut Group| {
+                group.source.is_destroyed()
+                    || kept != Some(group.context) && group.wakers.remove(waker, &mut gone)
+            };
+            all.extract_if(.., is_over).collect()
+        };
+        for group in &ended {
+            group.source.destroy();
+        }
+        drop((ended, gone));
     }
 }
 
@@ -207,9 +228,44 @@ type Wake = Box<dyn FnMut() -> glib::ControlFlow>;
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        for (_, source) in mem::take(&mut *self.lock()) {
-            source.destroy();
+        for group in mem::take(&mut *self.lock()) {
+            group.source.destroy();
         }
+    }
+}
+
+/// `None` once they were called.
+struct Wakers(Mutex<Option<Vec<Waker>>>);
+
+impl Wakers {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Waker>>> {
+        // Whole values are exchanged under it: a panic leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers whether `waker` will be called.
+    fn add(&self, waker: &mut Option<Waker>) -> bool {
+        let mut all = self.lock();
+        let (Some(all), Some(its)) = (&mut *all, &*waker) else {
+            return false;
+        };
+        if !all.iter().any(|known| known.will_wake(its)) {
+            all.extend(waker.take());
+        }
+        true
+    }
+
+    /// Answers whether nobody is left. What is removed is to be dropped where no lock is held.
+    fn remove(&self, waker: &Waker, removed: &mut Vec<Waker>) -> bool {
+        let mut all = self.lock();
+        let Some(all) = &mut *all else { return true };
+        removed.extend(all.extract_if(.., |known| known.will_wake(waker)));
+        all.is_empty()
+    }
+
+    fn call(&self) {
+        let all = self.lock().take();
+        all.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
