@@ -1,6 +1,7 @@
 //! From GIO's classes to ours and back.
 
 use gio::prelude::*;
+use glib::translate::ToGlibPtr;
 use gsock::{ConnectionState, SocketConnection, prelude::*};
 
 use crate::{support::*, tools::*};
@@ -174,5 +175,47 @@ fn each_one_that_is_closed_says_so() {
                 seen.borrow().iter().any(|name| name == "closed")
             });
         }
+    });
+}
+
+fn dispose(object: &impl IsA<glib::Object>) {
+    // SAFETY: a live object.
+    unsafe { glib::gobject_ffi::g_object_run_dispose(object.as_ref().to_glib_none().0) };
+}
+
+/// It is of no use, and what shares the socket with it is.
+#[test]
+fn one_that_was_disposed_of_is_not_handed_out_again() {
+    adopted(|_| {
+        let (connection, mut peer) = adopted_tcp();
+        let ours = SocketConnection::from_gio(&connection);
+        dispose(&connection);
+        let other = ours.to_gio();
+        assert_ne!(other, connection);
+        write_all(&other, b"theirs, ");
+
+        dispose(&ours);
+        let second = SocketConnection::from_gio(&other);
+        assert_ne!(second, ours);
+        assert_eq!(second.state(), ConnectionState::Connected);
+        write_all(&second, b"ours");
+        drop((connection, ours, other, second));
+        assert_eq!(read_to_end(&mut peer), b"theirs, ours");
+    });
+}
+
+/// What has moved on to another socket is not on the one that GIO's object has.
+#[test]
+fn one_that_has_moved_on_is_not_handed_out_again() {
+    adopted(|_| {
+        let (connection, _peer) = adopted_tcp();
+        let ours = SocketConnection::from_gio(&connection);
+        let (_other_peer, fd) = tcp_pair();
+        let socket = gio::Socket::from_fd(fd).expect("a socket");
+        ours.set_socket(&socket).expect("nothing is under way");
+        let second = SocketConnection::from_gio(&connection);
+        assert_ne!(second, ours);
+        assert_eq!(second.socket(), connection.socket());
+        assert_eq!(ours.to_gio().socket(), socket);
     });
 }
