@@ -34,5 +34,7 @@ mod soup;
 mod the_types;
 #[path = "adopt/threads.rs"]
 mod threads;
+#[path = "adopt/tls.rs"]
+mod tls;
 #[path = "adopt/unmodified.rs"]
 mod unmodified;

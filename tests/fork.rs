@@ -827,3 +827,41 @@ fn a_grandchild_inherits_from_both() {
         assert_undisturbed(&connection, &mut peer);
     });
 }
+
+/// GIO's own class on our transport. One that nobody has used has no transport yet: it is the child's as well.
+#[test]
+fn adopted_ones_that_were_used_are_refused_and_others_are_not() {
+    alone(
+        "adopted_ones_that_were_used_are_refused_and_others_are_not",
+        || {
+            gsock::adopt_gio().expect("it can be done");
+            on_a_new_context(|_| {
+                let adopted = || {
+                    let (peer, fd) = tcp_pair();
+                    let socket = gio::Socket::from_fd(fd).expect("a socket");
+                    (socket.connection_factory_create_connection(), peer)
+                };
+                let write = |connection: &gio::SocketConnection| {
+                    let output = connection.output_stream();
+                    output.write_all(b"x", Cancellable::NONE)
+                };
+                let ((used, mut its_peer), (unused, mut other_peer)) = (adopted(), adopted());
+                write(&used).expect("room");
+                in_a_child(|| {
+                    assert_fails(write(&used), E::Failed);
+                    used.close(Cancellable::NONE).expect("this copy only");
+                    write(&unused).expect("room");
+                });
+                write(&used).expect("room");
+                used.close(Cancellable::NONE).expect("it is open");
+                let mut read = Vec::new();
+                its_peer.read_to_end(&mut read).expect("an orderly end");
+                assert_eq!(read, b"xx");
+                drop(unused);
+                read.clear();
+                other_peer.read_to_end(&mut read).expect("an orderly end");
+                assert_eq!(read, b"x");
+            });
+        },
+    );
+}
