@@ -54,11 +54,18 @@ fn two_threads_may_use_the_library_first() {
 type Use = fn(OwnedFd);
 
 /// What each of the two threads does.
-const FIRST_USES: [(Use, Use); 4] = [
+const FIRST_USES: [(Use, Use); 11] = [
     (make_a_socket, make_a_connection),
     (make_an_address, make_a_connection),
     (make_a_socket, make_a_connection_around_a_socket),
     (make_a_connection, make_a_connection),
+    (adopt, make_one_of_gios),
+    (adopt, make_one_of_a_class_below),
+    (adopt, make_a_socket),
+    (adopt_and_use, adopt_and_use),
+    (adopt_and_use, make_a_connection),
+    (adopt_and_use, go_there),
+    (make_one_of_gios, go_there),
 ];
 
 fn make_a_socket(fd: OwnedFd) {
@@ -78,6 +85,49 @@ fn make_a_connection(fd: OwnedFd) {
 fn make_a_connection_around_a_socket(fd: OwnedFd) {
     let connection = SocketConnection::new(&gio::Socket::from_fd(fd).unwrap());
     connection.output_stream();
+}
+
+fn adopt(_: OwnedFd) {
+    gsock::adopt_gio().unwrap();
+}
+
+/// Adopted or not, as it happens: it works.
+fn make_one_of_gios(fd: OwnedFd) {
+    let socket = gio::Socket::from_fd(fd).unwrap();
+    for _ in 0..20 {
+        let connection = socket.connection_factory_create_connection();
+        let output = connection.output_stream();
+        output.write_all(b"x", gio::Cancellable::NONE).unwrap();
+        assert!(!connection.input_stream().is_closed());
+    }
+}
+
+/// Its class has what its parent's has at that moment.
+fn make_one_of_a_class_below(fd: OwnedFd) {
+    let connection = gio::Socket::from_fd(fd)
+        .unwrap()
+        .connection_factory_create_connection();
+    let wrapper = gio::TcpWrapperConnection::new(&connection, &connection.socket());
+    assert_eq!(wrapper.type_().name(), "GTcpWrapperConnection");
+    let output = wrapper.output_stream();
+    output.write_all(b"x", gio::Cancellable::NONE).unwrap();
+}
+
+fn adopt_and_use(fd: OwnedFd) {
+    gsock::adopt_gio().unwrap();
+    let socket = gio::Socket::from_fd(fd).unwrap();
+    let connection = socket.connection_factory_create_connection();
+    assert_eq!(connection.type_().name(), "GsockGioTcpConnection");
+    let output = connection.output_stream();
+    output.write_all(b"x", gio::Cancellable::NONE).unwrap();
+    assert_eq!(SocketConnection::from_gio(&connection).to_gio(), connection);
+}
+
+fn go_there(fd: OwnedFd) {
+    let connection = SocketConnection::factory_create_connection_from_fd(fd).unwrap();
+    let theirs = connection.to_gio();
+    let output = theirs.output_stream();
+    output.write_all(b"x", gio::Cancellable::NONE).unwrap();
 }
 
 fn use_it_first((one, other): (Use, Use)) {
