@@ -9,7 +9,7 @@ use std::{
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use gio::prelude::*;
-use gsock::{SocketConnection, TcpConnection, prelude::*, relay};
+use gsock::{SocketConnection, TcpConnection, TcpWrapperConnection, prelude::*, relay};
 
 use crate::{support::*, tools::*};
 
@@ -297,5 +297,41 @@ fn a_relay_goes_through_the_base_stream() {
         assert_eq!(&seen, b"answer");
         assert_eq!(far.join().expect("not torn"), b"question");
         wait_for_worker(context, wrapper);
+    });
+}
+
+/// Whatever is under it: a task that polls is told of a close as one that reads is.
+#[test]
+fn a_close_ends_a_task_that_polls() {
+    on_private_context(|context| {
+        for over in [
+            |connection: &SocketConnection| plain(connection),
+            |connection: &SocketConnection| connection.clone().upcast(),
+            |connection: &SocketConnection| {
+                let theirs = connection.socket().connection_factory_create_connection();
+                theirs.upcast()
+            },
+            |connection: &SocketConnection| {
+                let over_halves = gsock::IoStreamAdapter::new(connection.clone());
+                over_halves.upcast()
+            },
+            |connection: &SocketConnection| zipped(connection),
+        ] {
+            let (connection, peer) = connected_to_outlive();
+            let wrapper = TcpWrapperConnection::new(&over(&connection), &connection.socket())
+                .expect("a socket of its kind");
+            let (reading, ended) = (wrapper.clone(), Rc::new(RefCell::new(None)));
+            let slot = ended.clone();
+            context.spawn_local(async move {
+                let read = (&reading).read(&mut [0; 4]).await;
+                *slot.borrow_mut() = Some(read.map_err(|failure| failure.kind()));
+            });
+            iterate_for(context, std::time::Duration::from_millis(10));
+            assert!(ended.borrow().is_none());
+            wrapper.close(NONE).expect("nothing is in the way");
+            iterate_until(context, || ended.borrow().is_some());
+            assert!(!matches!(*ended.borrow(), Some(Ok(1..))));
+            drop(peer);
+        }
     });
 }
