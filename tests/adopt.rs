@@ -26,6 +26,8 @@ mod dbus_talk;
 mod descriptors;
 #[path = "adopt/ownership.rs"]
 mod ownership;
+#[path = "adopt/proxied.rs"]
+mod proxied;
 #[path = "adopt/round_trips.rs"]
 mod round_trips;
 #[path = "adopt/soup.rs"]
