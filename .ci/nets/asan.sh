@@ -19,7 +19,7 @@ left_out=(factory_order_gio fork)
 # Its tests take turns, each in every context: a process for each operation.
 apart=cancel_points
 limit=480 # seconds, for one process
-at_once=6 # files; they wait more than they work
+at_once=4 # files; they wait more than they work
 
 cargo +nightly --version >/dev/null 2>&1 ||
     broken "needs a nightly toolchain: rustup toolchain install nightly --profile minimal"

@@ -7,7 +7,7 @@ use glib::translate::ToGlibPtr;
 
 use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
-const WAITS: usize = 8;
+const WAITS: usize = 4;
 
 /// How many descriptors the context polls.
 fn polled(context: &glib::MainContext) -> i32 {
