@@ -88,6 +88,10 @@ pub(super) struct Source {
     next: Option<Answer<Option<gio::SocketAddress>>>,
     /// Its enumerator has no way of its own not to block.
     blocks: bool,
+    /// The enumerator has named a proxy.
+    has_proxy: bool,
+    /// And, behind that, an address without one, which waits until all proxies have failed.
+    direct: Option<Candidate<gio::SocketAddress>>,
 }
 
 impl Source {
@@ -111,6 +115,8 @@ impl Source {
             enumerator: None,
             next: None,
             blocks: false,
+            has_proxy: false,
+            direct: None,
             wishes,
         };
         let type_ = connectable.type_();
@@ -287,6 +293,16 @@ impl Source {
         }
     }
 
+    /// Nothing is under way any more: if an address has waited for that, its time has come.
+    pub(super) fn go_direct(&mut self, race: &mut Addresses) -> bool {
+        let direct = self.direct.take();
+        let has_one = direct.is_some();
+        if has_one {
+            race.more(direct);
+        }
+        has_one
+    }
+
     /// An enumerator has answered.
     pub(super) fn enumerated(
         &mut self,
@@ -294,12 +310,22 @@ impl Source {
         race: &mut Addresses,
     ) {
         match next {
-            Ok(Some(address)) => race.more(Some(self.candidate(address))),
+            Ok(Some(address)) => {
+                let is_proxy = address.is::<gio::ProxyAddress>();
+                let candidate = self.candidate(address);
+                if self.has_proxy && !is_proxy {
+                    self.direct = Some(candidate);
+                    return;
+                }
+                self.has_proxy |= is_proxy;
+                race.more(Some(candidate));
+            }
             Ok(None) if self.targets.is_empty() => race.no_more(None),
             Err(failure) if self.targets.is_empty() => race.no_more(Some(failure)),
             // The proxies of one target of a service are used up: on to the next one.
             Ok(None) | Err(_) => {
                 self.enumerator = None;
+                self.has_proxy = false;
                 race.more(None);
             }
         }
