@@ -91,6 +91,23 @@ pub(super) enum Layer {
     Encrypted(gio::TlsClientConnection),
 }
 
+impl Attempt {
+    /// A thread that negotiates may have the stream for a while yet, and nobody need be there to take its answer: the peer
+    /// is not to wait for that.
+    fn give_up(self) {
+        let Self {
+            connection,
+            negotiation,
+            doing,
+            ..
+        } = self;
+        drop(doing);
+        if negotiation.is_some() {
+            let _ = connection.close(gio::Cancellable::NONE);
+        }
+    }
+}
+
 /// See the module's documentation.
 pub(super) struct Run {
     client: SocketClient,
@@ -234,7 +251,9 @@ impl Run {
                 Step::Lost => self.lose(),
                 Step::Cancel(number) => {
                     let failure = Some(error::cancelled());
-                    drop(self.take(number, failure));
+                    if let Some(attempt) = self.take(number, failure) {
+                        attempt.give_up();
+                    }
                 }
                 Step::Upgrade(number) => self.calls.push_back(Call::Upgrade(number)),
                 _ if self.is_cancelled() => self.end(Err(error::cancelled())),
@@ -559,6 +578,7 @@ impl Run {
         self.wait.end();
         for attempt in std::mem::take(&mut self.attempts) {
             self.note_end(&attempt, Some(error::cancelled()));
+            attempt.give_up();
         }
         if self.form == Form::Blocking && self.is_resolving && outcome.is_err() {
             self.note_resolved();
@@ -622,7 +642,9 @@ impl Drop for Run {
     fn drop(&mut self) {
         // Dropped before its end: who has been told of a beginning is told of the end.
         if self.is_resolving && !self.is_complete && self.thread == thread::here() {
-            self.attempts.clear();
+            for attempt in std::mem::take(&mut self.attempts) {
+                attempt.give_up();
+            }
             self.emit(Event::Complete, None);
         }
     }

@@ -3,8 +3,8 @@
 use gio::{IOErrorEnum as E, SocketClientEvent as Event, prelude::*};
 
 use crate::{
-    client::{Client, FORMS, Form, To},
-    client_tools::{listener_on, use_resolver_of_names},
+    client::{Client, FORMS, Form},
+    client_tools::{Next, scripted},
     differs::differs,
     proxy_peers::{SOCKS5_OK, Script, by, goes_after, proxy, says},
     support::*,
@@ -349,7 +349,6 @@ fn client_72_without_enable_proxy_there_is_none(side: Side, context: &glib::Main
 }
 
 fn client_74_a_connectable_that_names_no_proxy_has_none(side: Side, context: &glib::MainContext) {
-    use crate::client_tools::{Next, scripted};
     for form in FORMS {
         let (_listener, address) = listener();
         let client = proxied(side, &format!("socks5://{}", refused_address()));
@@ -374,30 +373,5 @@ fn differs_client_70_a_proxy_that_goes_is_the_same_to_all_forms() {
             [E::ProxyFailed, E::BrokenPipe],
             [E::BrokenPipe, E::BrokenPipe],
         );
-    });
-}
-
-/// CLIENT-73.
-#[test]
-fn differs_client_73_a_service_is_reached_through_the_proxy_that_was_set() {
-    on_private_context(|context| {
-        for form in FORMS {
-            differs(
-                context,
-                |side, context| {
-                    use_resolver_of_names();
-                    let (listener, port) = listener_on("127.0.0.1");
-                    listener.set_nonblocking(true).unwrap();
-                    let client = proxied(side, &format!("socks5://{}", refused_address()));
-                    let domain = format!("v4_ok_0x{port}.test");
-                    let made = client.run(form, &To::Service(&domain, "some"), None, context);
-                    drop(made);
-                    // Whether it was gone past.
-                    listener.accept().is_ok()
-                },
-                true,
-                false,
-            );
-        }
     });
 }
