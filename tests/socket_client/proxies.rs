@@ -199,6 +199,8 @@ fn a_stream_of_another_class_is_wrapped_at_the_end() {
             let made = connect(form, &client, &host, None, context).unwrap();
             assert_eq!(seen.take(), "RrCcPpK");
             assert!(made.remote_address().unwrap().is::<gio::ProxyAddress>());
+            let below = made.socket().remote_address().unwrap();
+            assert!(!below.is::<gio::ProxyAddress>());
             let output = made.output_stream();
             output.write_all(b"through", Cancellable::NONE).unwrap();
             made.close(Cancellable::NONE).unwrap();
