@@ -30,6 +30,7 @@ mod own_proxies;
 #[path = "socket_client/proxies.rs"]
 mod proxies;
 #[path = "socket_client/proxy_peers.rs"]
+#[allow(dead_code, reason = "some are for the tests of parity")]
 mod proxy_peers;
 #[path = "socket_client/servers.rs"]
 mod servers;

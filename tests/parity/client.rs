@@ -22,6 +22,7 @@ use crate::{
 };
 
 on_both!(
+    addr_5_localhost_is_this_machine_whichever_resolver_is_set,
     client_2_setters_notify_what_is_new_and_the_local_address_always,
     client_5_without_a_proxy_resolver_the_default_one_is_read,
     client_7_the_signal_runs_its_class_last_and_answers_nothing,
@@ -352,6 +353,30 @@ fn client_2_setters_notify_what_is_new_and_the_local_address_always(
         .set_property("proxy-resolver", gio::ProxyResolver::NONE);
     client.0.set_property("timeout", 2_u32);
     assert_eq!(seen.borrow()[5..], ["proxy-resolver", "timeout"]);
+}
+
+fn addr_5_localhost_is_this_machine_whichever_resolver_is_set(
+    side: Side,
+    context: &glib::MainContext,
+) {
+    // It knows of none of these.
+    use_resolver_of_names();
+    let (_listener, port) = listener_on("127.0.0.1");
+    for form in FORMS {
+        for host in ["localhost", "LocalHost", "a.b.localhost", "localhost."] {
+            let host = gio::NetworkAddress::new(host, port);
+            let client = side.client();
+            let seen = client.events();
+            client.connect(form, &host, context).unwrap();
+            // IPv6 first, where nobody listens.
+            assert_eq!(seen.take(), "RrCCcK", "{host:?}");
+        }
+        for host in ["notlocalhost", "localhost.test"] {
+            let host = gio::NetworkAddress::new(host, port);
+            let failed = side.client().connect(form, &host, context);
+            assert!(failed.unwrap_err().matches(gio::ResolverError::NotFound));
+        }
+    }
 }
 
 fn client_5_without_a_proxy_resolver_the_default_one_is_read(side: Side, _: &glib::MainContext) {
