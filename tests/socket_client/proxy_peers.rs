@@ -50,11 +50,8 @@ pub(crate) fn proxy(script: Script) -> (SocketAddr, JoinHandle<Vec<u8>>) {
             let count = peer.read(&mut buffer).unwrap_or(0);
             read.extend_from_slice(&buffer[..count]);
         }
-        while script.stays {
-            match peer.read(&mut buffer) {
-                Ok(0) | Err(_) => break,
-                Ok(count) => read.extend_from_slice(&buffer[..count]),
-            }
+        if script.stays {
+            let _ = peer.read_to_end(&mut read);
         }
         read
     });
