@@ -4,7 +4,8 @@
 #
 # Needed: cargo and rustc, a C linker (`cc`), pkg-config, and the development files of GLib.
 # How old they may be is written in Cargo.toml and read from there.
-# And what tests load when they run: GIO's TLS, which is glib-networking, and libsoup 3.
+# And what tests load when they run: GIO's TLS, which is glib-networking, and libsoup 3; servers that they start
+# are unpacked beneath target/, by servers.sh.
 #
 # `setup.sh capi`: and what the C library's description (GIR) and its tests need.
 # `setup.sh nets`: and, beyond that, what the nets need: a nightly toolchain, for the sanitizers,
@@ -283,5 +284,8 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 if [ "$purpose" = nets ] && ! has_nightly; then get_nightly; fi
+
+# What tests start is not installed.
+if found apt-get && found dpkg-deb; then "$root/.ci/servers.sh" || exit 1; fi
 
 say "nothing missing (rustc $rust_version, GLib $glib_version, cc, pkg-config${purpose:+, and for $purpose})"

@@ -15,7 +15,7 @@ limit=300
 # Rounds of the thread test where each costs more.
 rounds_asan=200
 rounds_valgrind=40
-tests=(functions types arguments threads relay unix-functions unix-arguments gio)
+tests=(functions types arguments threads relay unix-functions unix-arguments client-functions client-arguments gio)
 
 failures=0
 fail() {
@@ -86,17 +86,18 @@ same_symbols capi/symbols.txt || fail "the exported symbols are not those of cap
 declared=$(sed 's|/\*.*||; /^ \*/d' capi/include/gsock/*.h | grep -oE '\bgsock_[a-z0-9_]+ *\(void\)|\bgsock_[a-z0-9_]+ +\(' |
     sed 's/ *(.*//' | sort -u)
 # Those of the types are declared by G_DECLARE_DERIVABLE_TYPE.
-declared=$(printf '%s\n' "$declared" gsock_{socket,tcp,tcp_wrapper,unix}_connection_get_type | sort -u)
+declared=$(printf '%s\n' "$declared" gsock_{socket,tcp,tcp_wrapper,unix}_connection_get_type gsock_socket_client_get_type | sort -u)
 diff <(printf '%s\n' "$declared") capi/symbols.txt || fail "the headers and capi/symbols.txt do not agree"
 while IFS= read -r symbol; do
     case $symbol in *_get_type) continue ;; esac
     for test in functions arguments; do
         case $test-$symbol in
             # Takes no pointer.
-            arguments-*_factory_lookup_type) continue ;;
+            arguments-*_factory_lookup_type | arguments-*_client_new) continue ;;
         esac
         case $test-$symbol in
             *-gsock_unix_*) file=test-unix-$test.c ;;
+            *-gsock_socket_client_*) file=test-client-$test.c ;;
             # Adopting is for a whole process.
             *_gio) file=test-gio.c ;;
             functions-*_relay_*) file=test-relay.c ;;

@@ -86,3 +86,27 @@ fn each_example_says_why_there_is_no_connection_and_fails() {
         assert!(said.contains("refused"), "{example}: {said}");
     }
 }
+
+#[test]
+fn the_client_tells_each_step_and_what_came_of_each_address() {
+    let output = run("client", Some("--report".to_owned()));
+    assert_says_ok("client", &output);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let mut rest = &*said;
+    for step in [
+        "Resolving",
+        "Resolved",
+        "Connecting",
+        "Connected",
+        "Complete",
+        "name: ",
+        "refused",
+        "connected after",
+    ] {
+        let at = rest
+            .find(step)
+            .unwrap_or_else(|| panic!("no {step} where it belongs: {said}"));
+        rest = &rest[at + step.len()..];
+    }
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("hello"));
+}

@@ -30,6 +30,9 @@ mod unix_tools;
 )]
 mod client_tools;
 
+#[path = "socket_client/proxy_peers.rs"]
+mod proxy_peers;
+
 #[path = "parity/under.rs"]
 #[macro_use]
 mod under;
@@ -60,6 +63,8 @@ mod matrix;
 mod output;
 #[path = "parity/pollable.rs"]
 mod pollable;
+#[path = "parity/proxies.rs"]
+mod proxies;
 #[path = "parity/results.rs"]
 mod results;
 #[path = "parity/sockets.rs"]

@@ -25,6 +25,15 @@ mod events;
 mod flaws;
 #[path = "socket_client/forms.rs"]
 mod forms;
+#[path = "socket_client/own_proxies.rs"]
+mod own_proxies;
+#[path = "socket_client/proxies.rs"]
+mod proxies;
+#[path = "socket_client/proxy_peers.rs"]
+#[allow(dead_code, reason = "some are for the tests of parity")]
+mod proxy_peers;
+#[path = "socket_client/servers.rs"]
+mod servers;
 #[path = "socket_client/settings.rs"]
 mod settings;
 #[path = "socket_client/times.rs"]

@@ -82,7 +82,7 @@ fn table(pictures: &Path, only: &str) -> Result<(), Box<dyn Error>> {
             "active" => rows::active(&peers)?,
             "sync" => rows::sync(&peers)?,
             "bulk" => rows::bulk(&peers)?,
-            "connect" => rows::connect(),
+            "connect" => rows::connect(&peers)?,
             "construction" => rows::construction(&peers)?,
             "memory" => rows::memory(&peers)?,
             _ => rows::adopt(&peers)?,

@@ -39,6 +39,28 @@ impl Clocks {
     }
 }
 
+/// The same with the CPU of all threads, for work that hands a part of itself to others.
+#[derive(Clone, Copy)]
+pub(crate) struct ProcessClocks(Clocks);
+
+impl ProcessClocks {
+    pub(crate) fn start() -> Self {
+        Self(Clocks {
+            wall: sys::clock(libc::CLOCK_MONOTONIC),
+            cpu: sys::clock(libc::CLOCK_PROCESS_CPUTIME_ID),
+        })
+    }
+
+    pub(crate) fn stop(self, operations: u64) -> Sample {
+        let end = Self::start();
+        let each = |from: u64, to: u64| (to - from) as f64 / operations as f64;
+        Sample {
+            wall: each(self.0.wall, end.0.wall),
+            cpu: each(self.0.cpu, end.0.cpu),
+        }
+    }
+}
+
 /// Counts the messages of all clients of a loop, and reads the clocks at the first that counts and at the
 /// last. The same few loads and stores for every contestant; only one thread writes.
 pub(crate) struct Progress {

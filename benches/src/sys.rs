@@ -15,7 +15,7 @@ pub(crate) fn clock(id: libc::clockid_t) -> u64 {
     };
     // SAFETY: `time` is a timespec to write to.
     let code = unsafe { libc::clock_gettime(id, &raw mut time) };
-    assert_eq!(code, 0, "the two clocks asked for exist on Linux");
+    assert_eq!(code, 0, "the clocks asked for exist on Linux");
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 

@@ -182,16 +182,6 @@ impl RowMaker<'_> {
 }
 
 impl Row {
-    /// A line for what cannot be measured yet.
-    pub(crate) fn absent(what: &str, why: &str) -> Self {
-        Self {
-            what: format!("{what}: {why}"),
-            unit: "",
-            figures: [None; 6],
-            judgements: Vec::new(),
-        }
-    }
-
     fn lines(&self) -> Vec<[String; 14]> {
         let mut first: [String; 14] = Default::default();
         first[0].clone_from(&self.what);

@@ -1,7 +1,7 @@
 //! What C passes, and what is made of it.
 
 use std::{
-    ffi::c_int,
+    ffi::{CStr, c_char, c_int},
     os::fd::{FromRawFd, OwnedFd},
 };
 
@@ -10,7 +10,9 @@ use glib::{
     prelude::*,
     translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, from_glib},
 };
-use gsock::{Liveness, SocketConnection, TcpConnection, TcpWrapperConnection, UnixConnection};
+use gsock::{
+    Liveness, SocketClient, SocketConnection, TcpConnection, TcpWrapperConnection, UnixConnection,
+};
 
 use crate::fence::Refusal;
 
@@ -68,21 +70,48 @@ objects! {
     gio::IOStream: gio::ffi::GIOStream, "G_IS_IO_STREAM";
     gio::Socket: gio::ffi::GSocket, "G_IS_SOCKET";
     gio::SocketAddress: gio::ffi::GSocketAddress, "G_IS_SOCKET_ADDRESS";
+    SocketClient: gsock::subclass::SocketClientInstance, "GSOCK_IS_SOCKET_CLIENT";
+    gio::SocketConnectable: gio::ffi::GSocketConnectable, "G_IS_SOCKET_CONNECTABLE";
     gio::SocketConnection: gio::ffi::GSocketConnection, "G_IS_SOCKET_CONNECTION";
 }
 
-impl Argument for Option<gio::Cancellable> {
-    type C = *mut gio::ffi::GCancellable;
-    type Value = Borrowed<Self>;
-    const CHECK: &'static str = "NULL or G_IS_CANCELLABLE";
+macro_rules! optional_objects {
+    ($($type:ty: $c:ty, $check:literal;)*) => {$(
+        impl Argument for Option<$type> {
+            type C = *mut $c;
+            type Value = Borrowed<Self>;
+            const CHECK: &'static str = $check;
 
-    unsafe fn convert(c: Self::C) -> Option<Self::Value> {
-        // SAFETY: as the caller says.
-        if !c.is_null() && !unsafe { is_a(c.cast(), gio::Cancellable::static_type()) } {
+            unsafe fn convert(c: Self::C) -> Option<Self::Value> {
+                // SAFETY: as the caller says.
+                if !c.is_null() && !unsafe { is_a(c.cast(), <$type>::static_type()) } {
+                    return None;
+                }
+                // SAFETY: NULL or a live instance of the type.
+                Some(unsafe { Self::from_glib_borrow(c) })
+            }
+        }
+    )*};
+}
+
+optional_objects! {
+    gio::Cancellable: gio::ffi::GCancellable, "NULL or G_IS_CANCELLABLE";
+    gio::SocketAddress: gio::ffi::GSocketAddress, "NULL or G_IS_SOCKET_ADDRESS";
+    gio::ProxyResolver: gio::ffi::GProxyResolver, "NULL or G_IS_PROXY_RESOLVER";
+}
+
+impl Argument for String {
+    type C = *const c_char;
+    type Value = Self;
+    const CHECK: &'static str = "a string in UTF-8";
+
+    unsafe fn convert(c: *const c_char) -> Option<Self> {
+        if c.is_null() {
             return None;
         }
-        // SAFETY: NULL or a live instance of the type.
-        Some(unsafe { Self::from_glib_borrow(c) })
+        // SAFETY: a string of C's, as the caller says.
+        let string = unsafe { CStr::from_ptr(c) };
+        string.to_str().ok().map(str::to_owned)
     }
 }
 
@@ -146,6 +175,26 @@ impl Argument for gio::SocketType {
     }
 }
 
+impl Argument for gio::SocketProtocol {
+    type C = c_int;
+    type Value = Self;
+
+    unsafe fn convert(c: c_int) -> Option<Self> {
+        // SAFETY: any number will do.
+        Some(unsafe { Self::from_glib(c) })
+    }
+}
+
+impl Argument for gio::TlsCertificateFlags {
+    type C = u32;
+    type Value = Self;
+
+    unsafe fn convert(c: u32) -> Option<Self> {
+        // SAFETY: any bits will do.
+        Some(unsafe { Self::from_glib(c) })
+    }
+}
+
 impl Argument for Liveness {
     type C = c_int;
     type Value = Self;
@@ -189,6 +238,7 @@ macro_rules! as_they_are {
 
 as_they_are!(
     c_int,
+    u16,
     u32,
     usize,
     gpointer,

@@ -11,6 +11,7 @@ mod enums;
 mod export;
 mod fence;
 mod interop;
+mod socket_client;
 mod socket_connection;
 mod tcp_connection;
 mod tcp_wrapper_connection;

@@ -105,7 +105,7 @@ fn start(
 }
 
 /// Whatever C passes for a result.
-fn result_of(result: *mut GAsyncResult) -> Result<gio::AsyncResult, glib::Error> {
+pub(crate) fn result_of(result: *mut GAsyncResult) -> Result<gio::AsyncResult, glib::Error> {
     let type_ = gio::AsyncResult::static_type().into_glib();
     // SAFETY: NULL or a live instance of some type.
     let fits = unsafe { glib::gobject_ffi::g_type_check_instance_is_a(result.cast(), type_) };

@@ -57,6 +57,12 @@ ADDED = {
         "property remote-address",
         "property state",
     },
+    "SocketClient": {
+        "property attempt-delay-ms",
+        "property connect-timeout-ms",
+        "property io-timeout-ms",
+        "property multipath",
+    },
     "TcpConnection": {
         "get_keepalive_params",
         "get_linger_zero",
@@ -87,6 +93,7 @@ ADDED = {
 # For C alone: they use the caller's memory after they have returned, when other languages have taken it back.
 FOR_C = {
     "SocketConnection": {"receive_async", "receive_finish", "send_async", "send_finish"},
+    "SocketClient": set(),
     "TcpConnection": set(),
     "TcpWrapperConnection": set(),
     "UnixConnection": set(),
@@ -97,6 +104,20 @@ DIFFERENT = {
         "construct-only": ("1", None),
         "construct": (None, "1"),
         "setter": (None, "set_socket"),
+    },
+}
+# A stream that may be missing, which GIO's does not say, and a property whose functions have another name than it.
+STREAM = {key: "none" if key == "transfer-ownership" else None for key in SAID_OF_PARAMETERS}
+DIFFERENT |= {
+    ("SocketClient", "virtual event"): {
+        "parameter connection": (
+            (("IOStream", "GIOStream*"), STREAM),
+            (("IOStream", "GIOStream*"), STREAM | {"nullable": "1", "allow-none": "1"}),
+        ),
+    },
+    ("SocketClient", "property type"): {
+        "getter": (None, "get_socket_type"),
+        "setter": (None, "set_socket_type"),
     },
 }
 # GIO's function that makes a connection is a method of the socket there.
@@ -194,6 +215,9 @@ class Comparison(unittest.TestCase):
     def test_socket_connection(self):
         self.compare("SocketConnection")
 
+    def test_socket_client(self):
+        self.compare("SocketClient")
+
     def test_tcp_connection(self):
         self.compare("TcpConnection")
 
@@ -226,6 +250,7 @@ class Comparison(unittest.TestCase):
         for namespace, name in (
             (gio, "IOStream"),
             (gsock, "SocketConnection"),
+            (gsock, "SocketClient"),
             (gsock, "TcpConnection"),
             (gsock, "TcpWrapperConnection"),
             (gsock, "UnixConnection"),

@@ -37,6 +37,7 @@ class Face:
         self.TcpConnection = module.TcpConnection
         self.TcpWrapperConnection = module.TcpWrapperConnection
         self.UnixConnection = module.UnixConnection
+        self.SocketClient = module.SocketClient
         self.__dict__.update(differences)
 
 
@@ -620,6 +621,99 @@ class Scenario(Tools):
         # It has waited for the peer, who has seen our end.
         self.assertEqual(order, [b""])
         ender.join()
+
+
+    # --- The client --------------------------------------------------------------------------------
+
+    def test_the_clients_properties(self):
+        client = self.face.SocketClient.new()
+        address = Gio.InetSocketAddress.new_from_string("127.0.0.1", 0)
+        resolver = Gio.SimpleProxyResolver.new("socks5://127.0.0.1:1", None)
+        for get, set_, value in (
+            (client.get_family, client.set_family, Gio.SocketFamily.IPV4),
+            (client.get_socket_type, client.set_socket_type, Gio.SocketType.DATAGRAM),
+            (client.get_protocol, client.set_protocol, Gio.SocketProtocol.UDP),
+            (client.get_local_address, client.set_local_address, address),
+            (client.get_timeout, client.set_timeout, 7),
+            (client.get_enable_proxy, client.set_enable_proxy, False),
+            (client.get_tls, client.set_tls, True),
+            (
+                client.get_tls_validation_flags,
+                client.set_tls_validation_flags,
+                Gio.TlsCertificateFlags.EXPIRED,
+            ),
+            (client.get_proxy_resolver, client.set_proxy_resolver, resolver),
+        ):
+            self.assertNotEqual(get(), value)
+            set_(value)
+            self.assertEqual(get(), value)
+        client.set_local_address(None)
+        client.set_proxy_resolver(None)
+        self.assertIsNone(client.get_local_address())
+        self.assertEqual(client.get_proxy_resolver(), Gio.ProxyResolver.get_default())
+
+    def test_the_client_connects(self):
+        peer = Peer()
+        client = self.face.SocketClient()
+        events = []
+        # A method of the client is called so, too.
+        GObject.Object.connect(client, "event", lambda *args: events.append(args[1]))
+        host = f"127.0.0.1:{peer.port}"
+        made = [
+            client.connect(peer.address, None),
+            client.connect_to_host(host, 0, None),
+            client.connect_to_uri(f"some://{host}", 0, None),
+        ]
+        for connection in made:
+            self.assertIsInstance(connection, self.face.TcpConnection)
+            self.assertTrue(connection.is_connected())
+        once = ["RESOLVING", "RESOLVED", "CONNECTING", "CONNECTED", "COMPLETE"]
+        self.assertEqual(
+            events, [getattr(Gio.SocketClientEvent, name) for name in once] * len(made)
+        )
+        with self.assertRaises(GLib.Error) as raised:
+            client.connect_to_service("localhost", "no such service", None)
+        self.assertTrue(raised.exception.matches(Gio.resolver_error_quark(), 0))
+
+    def test_the_client_connects_asynchronously(self):
+        peer = Peer()
+        client = self.face.SocketClient()
+        host = f"127.0.0.1:{peer.port}"
+        results = []
+
+        def done(source, result):
+            self.assertEqual(source, client)
+            results.append(result)
+
+        client.connect_async(peer.address, None, done)
+        client.connect_to_host_async(host, 0, None, done)
+        client.connect_to_uri_async(f"some://{host}", 0, None, done)
+        context = GLib.MainContext.default()
+        while len(results) < 3:
+            context.iteration(True)
+        finishes = (
+            client.connect_finish,
+            client.connect_to_host_finish,
+            client.connect_to_uri_finish,
+        )
+        for finish, result in zip(finishes, results):
+            self.assertTrue(finish(result).is_connected())
+        client.connect_to_service_async("localhost", "no such service", None, done)
+        while len(results) < 4:
+            context.iteration(True)
+        with self.assertRaises(GLib.Error):
+            client.connect_to_service_finish(results[3])
+
+    def test_the_client_leaves_a_proxy_to_the_program(self):
+        peer = Peer()
+        client = self.face.SocketClient()
+        resolver = Gio.SimpleProxyResolver.new(f"own://127.0.0.1:{peer.port}", None)
+        client.set_proxy_resolver(resolver)
+        client.add_application_proxy("own")
+        connection = client.connect_to_host("far.test", 70, None)
+        self.assertEqual(
+            connection.get_remote_address().get_destination_hostname(), "far.test"
+        )
 
 
 class OnGio(Scenario, unittest.TestCase):

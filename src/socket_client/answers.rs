@@ -286,6 +286,36 @@ pub(super) fn next_of(
     })
 }
 
+/// The agreement with a proxy, and the stream that comes of it.
+pub(super) fn agreement_of(
+    proxy: &gio::Proxy,
+    stream: &gio::IOStream,
+    address: &gio::ProxyAddress,
+) -> Answer<gio::IOStream> {
+    unsafe fn take(proxy: *mut GObject, result: *mut GAsyncResult) -> Outcome<gio::IOStream> {
+        let stream = finished(|failure| {
+            // SAFETY: of this operation.
+            unsafe { gio_ffi::g_proxy_connect_finish(proxy.cast(), result, failure) }
+        })?;
+        // SAFETY: a full reference or NULL.
+        let stream: Option<gio::IOStream> = unsafe { from_glib_full(stream) };
+        stream.ok_or_else(|| error::failed("The proxy's protocol has failed without saying why"))
+    }
+    Answer::new(take, |cancellable, callback, data| {
+        // SAFETY: live arguments; the callback and its data belong together, and `take` to this function.
+        unsafe {
+            gio_ffi::g_proxy_connect_async(
+                proxy.to_glib_none().0,
+                stream.to_glib_none().0,
+                address.to_glib_none().0,
+                cancellable,
+                callback,
+                data,
+            );
+        }
+    })
+}
+
 /// The TLS handshake.
 pub(super) fn handshake_of(tls: &impl IsA<gio::TlsConnection>) -> Answer<()> {
     unsafe fn take(tls: *mut GObject, result: *mut GAsyncResult) -> Outcome<()> {

@@ -1,6 +1,7 @@
 //! State of a [`SocketClient`](super::SocketClient).
 
 use std::{
+    collections::BTreeSet,
     mem,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -37,6 +38,8 @@ pub(super) struct Settings {
     pub(super) io_timeout_ms: u32,
     pub(super) attempt_delay_ms: u32,
     pub(super) multipath: bool,
+    /// Protocols of proxies that the program itself speaks.
+    pub(super) application_proxies: BTreeSet<String>,
 }
 
 pub(super) const DEFAULT_ATTEMPT_DELAY: u32 = 250;
@@ -59,6 +62,7 @@ impl Default for Settings {
             io_timeout_ms: 0,
             attempt_delay_ms: DEFAULT_ATTEMPT_DELAY,
             multipath: false,
+            application_proxies: BTreeSet::new(),
         }
     }
 }

@@ -34,7 +34,11 @@ glib::wrapper! {
     /// the outcome is a [`TcpWrapperConnection`](crate::TcpWrapperConnection) around it. Where the handshake fails, the
     /// next address is tried.
     ///
-    /// Where the proxy resolver names a proxy, connecting fails with `NotSupported`; it does not go past it.
+    /// Where the proxy resolver names a proxy, that one is connected to, and GIO's [`gio::Proxy`] for its protocol makes the
+    /// agreement (SOCKS 4, 4a and 5, HTTP and HTTPS), before TLS. Where that fails, the next proxy is
+    /// tried. What the resolver does not name is not connected to, and what it names `direct://` behind
+    /// a proxy only when all proxies have failed. The remote address of such a connection is the
+    /// [`gio::ProxyAddress`]. See also [`add_application_proxy`](SocketClientExt::add_application_proxy).
     ///
     /// # Properties
     ///
@@ -67,6 +71,8 @@ glib::wrapper! {
     /// | `Resolved` | at most once | none |
     /// | `Connecting` | for each address | the connection, whose remote address is the one that is tried |
     /// | `Connected` | for each that connects | the connection |
+    /// | `ProxyNegotiating` | for each connection to a proxy, one after the other | the connection |
+    /// | `ProxyNegotiated` | for each proxy that agrees | the stream that has come of it, often the connection |
     /// | `TlsHandshaking` | for each that is encrypted, one after the other | the [`gio::TlsClientConnection`]: here certificates and handlers are set |
     /// | `TlsHandshaked` | for each handshake that succeeds | likewise |
     /// | `Complete` | once, at last | the connection, or none after a failure |
@@ -257,7 +263,8 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
     /// The error of the attempt that came furthest, and of those the last in time. In
     /// `gio::IOErrorEnum`: `ConnectionRefused`, `HostUnreachable`, `NetworkUnreachable`, `AddressInUse` and whatever else the
     /// network and the system answer; those of `gio::TlsError` from a handshake; `TimedOut`; `Cancelled`; `NotFound` where the connectable has no address
-    /// at all, `NotSupported` for a socket that cannot be made or where there is a proxy, `InvalidArgument` for a type
+    /// at all, `NotSupported` for a socket that cannot be made or the protocol of a proxy that nobody speaks, `ProxyFailed`, `ProxyAuthFailed`,
+    /// `ProxyNeedAuth` and `ProxyNotAllowed` from a proxy, `InvalidArgument` for a type
     /// that there is not. In `gio::ResolverError`: what a lookup has answered.
     ///
     /// # Cancel safety
@@ -851,6 +858,19 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
     fn set_proxy_resolver(&self, resolver: Option<&impl IsA<gio::ProxyResolver>>) {
         let resolver = resolver.map(|resolver| resolver.as_ref().clone());
         self.upcast_ref().imp().set_proxy_resolver(resolver);
+    }
+
+    /// Leaves proxies that speak `protocol` to the program: a connection to one is handed out as it is, without TLS, and
+    /// its remote address is the [`gio::ProxyAddress`] that says where to. To say it twice does nothing more.
+    ///
+    /// GIO: CLIENT-14, CLIENT-67.
+    #[doc(alias = "gsock_socket_client_add_application_proxy")]
+    #[doc(alias = "g_socket_client_add_application_proxy")]
+    fn add_application_proxy(&self, protocol: &str) {
+        let imp = self.upcast_ref().imp();
+        imp.settings()
+            .application_proxies
+            .insert(protocol.to_owned());
     }
 
     notify!(connect_family_notify, "family");

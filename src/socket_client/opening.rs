@@ -18,14 +18,23 @@ pub(super) struct Making {
 }
 
 impl Making {
-    /// Its home is here.
-    pub(super) fn connection(self, client: &SocketClient) -> SocketConnection {
+    /// Its home is here. And the proxy that it goes to, if it is one.
+    pub(super) fn connection(
+        self,
+        client: &SocketClient,
+    ) -> (SocketConnection, Option<gio::ProxyAddress>) {
         let connection = SocketConnection::around(self.bare, self.type_);
         let transport = connection.imp().transport();
         let limit = client.imp().settings().timeout;
         transport.set_timeout_exactly(u64::from(limit) * 1_000_000);
         transport.expect_peer(self.native);
-        connection
+        let enable_proxy = client.imp().settings().enable_proxy;
+        let proxy = self.address.downcast_ref::<gio::ProxyAddress>();
+        let proxy = proxy.filter(|_| enable_proxy).cloned();
+        if let Some(proxy) = proxy.clone() {
+            transport.expect_proxy(proxy);
+        }
+        (connection, proxy)
     }
 }
 
@@ -37,7 +46,7 @@ pub(super) fn open(
 ) -> Result<Making, (Phase, glib::Error)> {
     let imp = client.imp();
     let local = imp.local_address();
-    let (family, new, enable_proxy, multipath) = {
+    let (family, new, multipath) = {
         let settings = imp.settings();
         let family = match (settings.family, &local) {
             (SocketFamily::Invalid, Some(local)) => local.family(),
@@ -49,17 +58,8 @@ pub(super) fn open(
             type_: settings.type_,
             protocol: settings.protocol.into_glib(),
         };
-        (family, new, settings.enable_proxy, settings.multipath)
+        (family, new, settings.multipath)
     };
-    if let Some(proxy) = address.downcast_ref::<gio::ProxyAddress>()
-        && enable_proxy
-    {
-        // Never past it.
-        let protocol = proxy.protocol();
-        let text = format!("Proxy protocol “{protocol}” is not supported.");
-        let failure = glib::Error::new(gio::IOErrorEnum::NotSupported, &text);
-        return Err((Phase::Proxy, failure));
-    }
     if family != address.family() {
         // The codes of a connect(2) that is bound to fail.
         let code = if family == SocketFamily::Ipv6 {
@@ -68,7 +68,8 @@ pub(super) fn open(
             gio::IOErrorEnum::NotSupported
         };
         let failure = glib::Error::new(code, "The address is of another family than the socket");
-        return Err((Phase::Choosing, prefixed(connectable, &failure)));
+        let failure = prefixed(connectable, address.downcast_ref(), &failure);
+        return Err((Phase::Choosing, failure));
     }
     let connecting = |failure| (Phase::Connecting, failure);
     let native = NativeAddress::from_gio(address).map_err(connecting)?;
@@ -93,8 +94,15 @@ pub(super) fn open(
 }
 
 /// With a word on where to, as GIO words it.
-pub(super) fn prefixed(connectable: &SocketConnectable, failure: &glib::Error) -> glib::Error {
-    let host = if let Some(name) = connectable.downcast_ref::<gio::NetworkAddress>() {
+pub(super) fn prefixed(
+    connectable: &SocketConnectable,
+    proxy: Option<&gio::ProxyAddress>,
+    failure: &glib::Error,
+) -> glib::Error {
+    let host = if let Some(proxy) = proxy {
+        let address = InetAddressExt::to_str(&proxy.address());
+        Some(format!("proxy server {address}"))
+    } else if let Some(name) = connectable.downcast_ref::<gio::NetworkAddress>() {
         Some(name.hostname().to_string())
     } else if let Some(service) = connectable.downcast_ref::<gio::NetworkService>() {
         Some(service.domain().to_string())
@@ -110,11 +118,12 @@ pub(super) fn prefixed(connectable: &SocketConnectable, failure: &glib::Error) -
     glib::Error::with_domain(failure.domain(), failure.code(), &text)
 }
 
-/// TLS over a connection, before the handshake.
+/// TLS over a stream that lies over a connection, before the handshake.
 pub(super) fn secure(
     client: &SocketClient,
     connectable: &SocketConnectable,
     connection: &SocketConnection,
+    stream: &gio::IOStream,
 ) -> Result<gio::TlsClientConnection, glib::Error> {
     let kind = connection.imp().transport().kind();
     if !(kind.is_inet() && kind.is_stream()) {
@@ -124,7 +133,7 @@ pub(super) fn secure(
             "There is no TLS but over TCP",
         ));
     }
-    let tls = gio::TlsClientConnection::new(connection, Some(connectable))?;
+    let tls = gio::TlsClientConnection::new(stream, Some(connectable))?;
     let tls: gio::TlsClientConnection = tls
         .downcast()
         .map_err(|_| error::failed("The TLS backend has made something else than a connection"))?;
@@ -133,10 +142,19 @@ pub(super) fn secure(
     Ok(tls)
 }
 
-/// What is handed out in the place of the connection below the TLS.
+/// What is handed out in the place of the connection below, when `stream` lies over it.
 pub(super) fn wrap(
-    connection: &SocketConnection,
-    tls: &gio::TlsClientConnection,
+    below: &SocketConnection,
+    stream: &gio::IOStream,
 ) -> Result<SocketConnection, glib::Error> {
-    TcpWrapperConnection::new(tls, &connection.socket()).map(Cast::upcast)
+    if let Some(connection) = stream.downcast_ref::<SocketConnection>() {
+        return Ok(connection.clone());
+    }
+    let wrapper = TcpWrapperConnection::new(stream, &below.socket())?;
+    let wrapper: SocketConnection = wrapper.upcast();
+    let peer = below.remote_address().ok();
+    if let Some(proxy) = peer.and_then(|peer| peer.downcast::<gio::ProxyAddress>().ok()) {
+        wrapper.imp().transport().expect_proxy(proxy);
+    }
+    Ok(wrapper)
 }

@@ -17,7 +17,7 @@ use gio::{
 
 use super::{
     SocketClient,
-    answers::handshake_of,
+    answers::{agreement_of, handshake_of},
     opening::{Making, open, prefixed, secure, wrap},
     race::{Attempt as Number, Delays, Moment, Phase, Race, Step},
     report::{Attempt as Tried, ConnectReport},
@@ -40,17 +40,18 @@ pub(super) enum Form {
 }
 
 pub(super) type Outcome = Result<SocketConnection, glib::Error>;
-type Ready = Pin<Box<dyn Future<Output = Result<(), glib::Error>>>>;
+/// The stream is that which a proxy gave.
+type Ready = Pin<Box<dyn Future<Output = Result<Option<gio::IOStream>, glib::Error>>>>;
 
 /// What is done outside of [`Run::advance`]: see there.
 pub(super) enum Call {
     Emit(Event, Option<gio::IOStream>),
     Make(Number, Making),
     Connected(SocketConnection),
-    /// Encrypt it.
-    Secure(Number),
-    /// It is encrypted.
-    Secured(Number, gio::TlsClientConnection),
+    /// Agree with the proxy, or encrypt it.
+    Upgrade(Number),
+    /// A layer is there.
+    Upgraded(Number, Layer),
     Next(BlockingNext),
 }
 
@@ -70,8 +71,41 @@ struct Attempt {
     connected: Option<Moment>,
     /// What it is doing; begun when all is told.
     doing: Option<Ready>,
-    /// Set once it is being encrypted.
-    tls: Option<gio::TlsClientConnection>,
+    /// Whom it is to agree with yet, if anybody.
+    proxy: Option<gio::ProxyAddress>,
+    /// What is being negotiated.
+    negotiation: Option<Negotiation>,
+    /// What was negotiated last, or the connection itself.
+    stream: gio::IOStream,
+}
+
+#[derive(Clone, Debug)]
+enum Negotiation {
+    Proxy,
+    Tls(gio::TlsClientConnection),
+}
+
+/// What an agreement or a handshake has given.
+pub(super) enum Layer {
+    Proxied(gio::IOStream),
+    Encrypted(gio::TlsClientConnection),
+}
+
+impl Attempt {
+    /// A thread that negotiates may have the stream for a while yet, and nobody need be there to take its answer: the peer
+    /// is not to wait for that.
+    fn give_up(self) {
+        let Self {
+            connection,
+            negotiation,
+            doing,
+            ..
+        } = self;
+        drop(doing);
+        if negotiation.is_some() {
+            let _ = connection.close(gio::Cancellable::NONE);
+        }
+    }
 }
 
 /// See the module's documentation.
@@ -96,7 +130,7 @@ pub(super) struct Run {
     is_complete: bool,
     outcome: Option<Outcome>,
     report: ConnectReport,
-    tls_begun: Option<Moment>,
+    upgrade_begun: Moment,
 }
 
 impl Run {
@@ -126,7 +160,7 @@ impl Run {
             is_complete: false,
             outcome: None,
             report: ConnectReport::default(),
-            tls_begun: None,
+            upgrade_begun: begun,
             cancel: cancellable.as_ref().map(CancelWatch::new),
             client: client.clone(),
             connectable,
@@ -217,9 +251,11 @@ impl Run {
                 Step::Lost => self.lose(),
                 Step::Cancel(number) => {
                     let failure = Some(error::cancelled());
-                    drop(self.take(number, failure));
+                    if let Some(attempt) = self.take(number, failure) {
+                        attempt.give_up();
+                    }
                 }
-                Step::Upgrade(number) => self.calls.push_back(Call::Secure(number)),
+                Step::Upgrade(number) => self.calls.push_back(Call::Upgrade(number)),
                 _ if self.is_cancelled() => self.end(Err(error::cancelled())),
                 _ if self.deadline.is_some_and(|deadline| deadline <= now) => {
                     let failure = self.too_late();
@@ -233,6 +269,7 @@ impl Run {
                         .and_then(|source| source.more(&mut self.race));
                     self.calls.extend(blocking.map(Call::Next));
                 }
+                Step::Wait(_) if self.attempts.is_empty() && self.goes_direct() => {}
                 Step::Wait(until) => {
                     let until = earlier(until, self.deadline);
                     self.wait.until(until, &Engine::current(), cx.waker());
@@ -246,6 +283,13 @@ impl Run {
                 }
             }
         }
+    }
+
+    fn goes_direct(&mut self) -> bool {
+        let race = &mut self.race;
+        self.source
+            .as_mut()
+            .is_some_and(|source| source.go_direct(race))
     }
 
     /// Tells the race what has happened.
@@ -264,28 +308,52 @@ impl Run {
             };
             attempt.doing = None;
             let number = attempt.number;
-            if let Some(tls) = attempt.tls.clone() {
-                match done {
-                    Ok(()) => {
-                        self.report.tls = self.tls_begun.map(|begun| duration(now - begun));
-                        self.calls.push_back(Call::Secured(number, tls));
+            if let Some(negotiation) = attempt.negotiation.take() {
+                let took = Some(duration(now.saturating_sub(self.upgrade_begun)));
+                let (layer, phase) = match negotiation {
+                    Negotiation::Proxy => {
+                        self.report.proxy = took;
+                        let same = attempt.stream.clone();
+                        let layer = done.map(|stream| Layer::Proxied(stream.unwrap_or(same)));
+                        (layer, Phase::Proxy)
                     }
-                    Err(failure) => self.fail(number, Phase::Tls, failure),
+                    Negotiation::Tls(tls) => {
+                        self.report.tls = took;
+                        (done.map(|_| Layer::Encrypted(tls)), Phase::Tls)
+                    }
+                };
+                match layer {
+                    Ok(layer) => self.calls.push_back(Call::Upgraded(number, layer)),
+                    Err(failure) => self.fail(number, phase, failure),
                 }
                 return;
             }
             match done {
-                Ok(()) => {
+                Ok(_) => {
                     attempt.connected = Some(now);
                     let connection = attempt.connection.clone();
-                    let tls = self.client.imp().settings().tls;
-                    self.race.connected(number, tls);
+                    let (upgrade, is_left) = {
+                        let settings = self.client.imp().settings();
+                        // A proxy that is the program's own business, with all that comes behind it.
+                        let is_left = attempt.proxy.as_ref().is_some_and(|proxy| {
+                            settings
+                                .application_proxies
+                                .contains(proxy.protocol().as_str())
+                        });
+                        let upgrade = attempt.proxy.is_some() || settings.tls;
+                        (upgrade && !is_left, is_left)
+                    };
+                    if is_left {
+                        attempt.proxy = None;
+                    }
+                    self.race.connected(number, upgrade);
                     self.calls.push_back(Call::Connected(connection));
                     // It is told before anything else happens.
                     return;
                 }
                 Err(failure) => {
-                    let failure = prefixed(&self.connectable, &failure);
+                    let proxy = attempt.proxy.as_ref();
+                    let failure = prefixed(&self.connectable, proxy, &failure);
                     self.fail(number, Phase::Connecting, failure);
                     at -= 1;
                 }
@@ -335,14 +403,20 @@ impl Run {
                 }
                 self.emit(Event::Connected, Some(connection.upcast_ref()));
             }
-            Call::Secure(number) => {
-                if let Err(failure) = self.secure(number) {
-                    self.fail(number, Phase::Tls, failure);
+            Call::Upgrade(number) => self.upgrade(number),
+            Call::Upgraded(number, layer) => {
+                let (event, stream) = match layer {
+                    Layer::Proxied(stream) => (Event::ProxyNegotiated, stream),
+                    Layer::Encrypted(tls) => (Event::TlsHandshaked, tls.upcast()),
+                };
+                self.emit(event, Some(&stream));
+                if let Some(attempt) = self.attempt(number) {
+                    attempt.stream = stream;
                 }
-            }
-            Call::Secured(number, tls) => {
-                self.emit(Event::TlsHandshaked, Some(tls.upcast_ref()));
-                match self.wrap(number, &tls) {
+                if event == Event::ProxyNegotiated && self.client.imp().settings().tls {
+                    return self.upgrade(number);
+                }
+                match self.wrap(number) {
                     Ok(()) => self.race.upgraded(number),
                     Err(failure) => self.fail(number, Phase::Tls, failure),
                 }
@@ -358,7 +432,7 @@ impl Run {
 
     fn make(&mut self, number: Number, making: Making) {
         let address = making.address.clone();
-        let connection = making.connection(&self.client);
+        let (connection, proxy) = making.connection(&self.client);
         let (begun, tried) = (glib::monotonic_time(), self.report.attempts.len());
         self.report.attempts.push(Tried {
             address: address.clone(),
@@ -370,7 +444,9 @@ impl Run {
         self.attempts.push(Attempt {
             number,
             doing: None,
-            tls: None,
+            negotiation: None,
+            proxy,
+            stream: connection.clone().upcast(),
             connected: None,
             address,
             begun,
@@ -381,33 +457,76 @@ impl Run {
         if !self.is_cancelled()
             && let Some(attempt) = self.attempts.last_mut()
         {
-            attempt.doing = Some(attempt.connection.connect_future(&attempt.address));
+            let connecting = attempt.connection.connect_future(&attempt.address);
+            attempt.doing = Some(Box::pin(async move { connecting.await.map(|()| None) }));
         }
+    }
+
+    fn attempt(&mut self, number: Number) -> Option<&mut Attempt> {
+        self.attempts.iter_mut().find(|it| it.number == number)
+    }
+
+    fn upgrade(&mut self, number: Number) {
+        let proxy = self
+            .attempt(number)
+            .and_then(|attempt| attempt.proxy.take());
+        self.upgrade_begun = glib::monotonic_time();
+        let (begun, phase) = match proxy {
+            Some(proxy) => (self.agree(number, &proxy), Phase::Proxy),
+            None => (self.secure(number), Phase::Tls),
+        };
+        if let Err(failure) = begun {
+            self.fail(number, phase, failure);
+        }
+    }
+
+    /// Begins to agree with a proxy.
+    fn agree(&mut self, number: Number, address: &gio::ProxyAddress) -> Result<(), glib::Error> {
+        let attempt = self.attempt(number).ok_or_else(lost)?;
+        let connection = attempt.connection.clone();
+        let protocol = address.protocol();
+        let proxy = gio::Proxy::default_for_protocol(&protocol).ok_or_else(|| {
+            let text = format!("Proxy protocol “{protocol}” is not supported.");
+            glib::Error::new(gio::IOErrorEnum::NotSupported, &text)
+        })?;
+        attempt.negotiation = Some(Negotiation::Proxy);
+        let stream: gio::IOStream = connection.upcast();
+        self.emit(Event::ProxyNegotiating, Some(&stream));
+        let address = address.clone();
+        if !self.is_cancelled()
+            && let Some(attempt) = self.attempt(number)
+        {
+            attempt.doing = Some(Box::pin(async move {
+                agreement_of(&proxy, &stream, &address).await.map(Some)
+            }));
+        }
+        Ok(())
     }
 
     /// Begins the handshake on a connection.
     fn secure(&mut self, number: Number) -> Result<(), glib::Error> {
         let attempt = self.attempts.iter_mut().find(|it| it.number == number);
-        let attempt = attempt.ok_or_else(|| error::failed("The connection is lost"))?;
-        let tls = secure(&self.client, &self.connectable, &attempt.connection)?;
-        attempt.tls = Some(tls.clone());
-        self.tls_begun = Some(glib::monotonic_time());
+        let attempt = attempt.ok_or_else(lost)?;
+        let connection = &attempt.connection;
+        let tls = secure(&self.client, &self.connectable, connection, &attempt.stream)?;
+        attempt.negotiation = Some(Negotiation::Tls(tls.clone()));
         self.emit(Event::TlsHandshaking, Some(tls.upcast_ref()));
         // Begun by the next step, unless it was cancelled just now.
         if !self.is_cancelled()
             && let Some(attempt) = self.attempts.iter_mut().find(|it| it.number == number)
         {
             // In the next poll, whose context is the one to wait in.
-            attempt.doing = Some(Box::pin(async move { handshake_of(&tls).await }));
+            attempt.doing = Some(Box::pin(
+                async move { handshake_of(&tls).await.map(|()| None) },
+            ));
         }
         Ok(())
     }
 
-    /// Puts the encrypted connection in the place of the one below.
-    fn wrap(&mut self, number: Number, tls: &gio::TlsClientConnection) -> Result<(), glib::Error> {
-        let attempt = self.attempts.iter_mut().find(|it| it.number == number);
-        let attempt = attempt.ok_or_else(|| error::failed("The connection is lost"))?;
-        attempt.connection = wrap(&attempt.connection, tls)?;
+    /// Puts what was negotiated in the place of the connection below.
+    fn wrap(&mut self, number: Number) -> Result<(), glib::Error> {
+        let attempt = self.attempt(number).ok_or_else(lost)?;
+        attempt.connection = wrap(&attempt.connection, &attempt.stream)?;
         Ok(())
     }
 
@@ -432,9 +551,7 @@ impl Run {
             return self.end(Err(error::cancelled()));
         }
         let won = self.take(number, None);
-        let outcome = won
-            .map(|won| won.connection)
-            .ok_or_else(|| error::failed("The connection is lost"));
+        let outcome = won.map(|won| won.connection).ok_or_else(lost);
         self.end(outcome);
     }
 
@@ -461,6 +578,7 @@ impl Run {
         self.wait.end();
         for attempt in std::mem::take(&mut self.attempts) {
             self.note_end(&attempt, Some(error::cancelled()));
+            attempt.give_up();
         }
         if self.form == Form::Blocking && self.is_resolving && outcome.is_err() {
             self.note_resolved();
@@ -502,13 +620,21 @@ impl Run {
     fn too_late(&self) -> glib::Error {
         let phase = if self.attempts.is_empty() {
             "looking for an address"
-        } else if self.attempts.iter().any(|attempt| attempt.tls.is_some()) {
+        } else if self.is_at(|it| matches!(it, Negotiation::Tls(_))) {
             "on the TLS handshake"
+        } else if self.is_at(|it| matches!(it, Negotiation::Proxy)) {
+            "on the agreement with a proxy"
         } else {
             "connecting"
         };
         let text = format!("The time for connecting is up: it was spent {phase}");
         glib::Error::new(gio::IOErrorEnum::TimedOut, &text)
+    }
+
+    fn is_at(&self, what: fn(&Negotiation) -> bool) -> bool {
+        self.attempts
+            .iter()
+            .any(|attempt| attempt.negotiation.as_ref().is_some_and(what))
     }
 }
 
@@ -516,10 +642,16 @@ impl Drop for Run {
     fn drop(&mut self) {
         // Dropped before its end: who has been told of a beginning is told of the end.
         if self.is_resolving && !self.is_complete && self.thread == thread::here() {
-            self.attempts.clear();
+            for attempt in std::mem::take(&mut self.attempts) {
+                attempt.give_up();
+            }
             self.emit(Event::Complete, None);
         }
     }
+}
+
+fn lost() -> glib::Error {
+    error::failed("The connection is lost")
 }
 
 fn duration(microseconds: i64) -> Duration {

@@ -88,6 +88,10 @@ pub(super) struct Source {
     next: Option<Answer<Option<gio::SocketAddress>>>,
     /// Its enumerator has no way of its own not to block.
     blocks: bool,
+    /// The enumerator has named a proxy.
+    has_proxy: bool,
+    /// And, behind that, an address without one, which waits until all proxies have failed.
+    direct: Option<Candidate<gio::SocketAddress>>,
 }
 
 impl Source {
@@ -111,6 +115,8 @@ impl Source {
             enumerator: None,
             next: None,
             blocks: false,
+            has_proxy: false,
+            direct: None,
             wishes,
         };
         let type_ = connectable.type_();
@@ -196,16 +202,15 @@ impl Source {
         if let Some(address) = gio::InetSocketAddress::from_string(&host, u32::from(port)) {
             return race.more(Some(self.candidate(address.upcast())));
         }
+        if is_loopback(&host) {
+            return self.open_loopback(port, race);
+        }
         let resolver = gio::Resolver::default();
         for (family, only) in [
             (SocketFamily::Ipv6, Only::IPV6_ONLY),
             (SocketFamily::Ipv4, Only::IPV4_ONLY),
         ] {
-            let is_wanted = match self.wishes.family {
-                Some(wanted @ (SocketFamily::Ipv4 | SocketFamily::Ipv6)) => wanted == family,
-                _ => true,
-            };
-            if is_wanted {
+            if self.is_wanted(family) {
                 self.count += 1;
                 let lookup = Lookup(self.count);
                 race.expect(lookup, family == SocketFamily::Ipv6);
@@ -214,6 +219,29 @@ impl Source {
             }
         }
         race.more(None);
+    }
+
+    fn is_wanted(&self, family: SocketFamily) -> bool {
+        match self.wishes.family {
+            Some(wanted @ (SocketFamily::Ipv4 | SocketFamily::Ipv6)) => wanted == family,
+            _ => true,
+        }
+    }
+
+    /// What `GResolver` answers itself, whichever resolver is set: there is nothing to ask or to wait for.
+    fn open_loopback(&mut self, port: u16, race: &mut Addresses) {
+        self.count += 1;
+        let lookup = Lookup(self.count);
+        race.expect(lookup, false);
+        race.more(None);
+        let found = [SocketFamily::Ipv6, SocketFamily::Ipv4]
+            .into_iter()
+            .filter(|family| self.is_wanted(*family))
+            .map(gio::InetAddress::new_loopback)
+            .map(|address| gio::InetSocketAddress::new(&address, port).upcast())
+            .map(|address| self.candidate(address))
+            .collect();
+        race.answered(lookup, Ok(found), glib::monotonic_time());
     }
 
     fn candidate(&self, address: gio::SocketAddress) -> Candidate<gio::SocketAddress> {
@@ -287,6 +315,16 @@ impl Source {
         }
     }
 
+    /// Nothing is under way any more: if an address has waited for that, its time has come.
+    pub(super) fn go_direct(&mut self, race: &mut Addresses) -> bool {
+        let direct = self.direct.take();
+        let has_one = direct.is_some();
+        if has_one {
+            race.more(direct);
+        }
+        has_one
+    }
+
     /// An enumerator has answered.
     pub(super) fn enumerated(
         &mut self,
@@ -294,12 +332,22 @@ impl Source {
         race: &mut Addresses,
     ) {
         match next {
-            Ok(Some(address)) => race.more(Some(self.candidate(address))),
+            Ok(Some(address)) => {
+                let is_proxy = address.is::<gio::ProxyAddress>();
+                let candidate = self.candidate(address);
+                if self.has_proxy && !is_proxy {
+                    self.direct = Some(candidate);
+                    return;
+                }
+                self.has_proxy |= is_proxy;
+                race.more(Some(candidate));
+            }
             Ok(None) if self.targets.is_empty() => race.no_more(None),
             Err(failure) if self.targets.is_empty() => race.no_more(Some(failure)),
             // The proxies of one target of a service are used up: on to the next one.
             Ok(None) | Err(_) => {
                 self.enumerator = None;
+                self.has_proxy = false;
                 race.more(None);
             }
         }
@@ -338,6 +386,13 @@ fn port_of(service: &str) -> Option<u16> {
     // Who parses addresses knows the names.
     let parsed = is_name.then(|| gio::NetworkAddress::parse(&format!("host:{service}"), 0));
     parsed?.ok().map(|parsed| parsed.port())
+}
+
+/// Whether a name is this machine, by RFC 6761.
+fn is_loopback(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let parent = name.rsplit('.').next().unwrap_or(name);
+    parent.eq_ignore_ascii_case("localhost")
 }
 
 fn is_direct(uris: &[glib::GString]) -> bool {

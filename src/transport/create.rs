@@ -9,7 +9,7 @@ use gio::prelude::*;
 use glib::translate::IntoGlib;
 
 use super::{NativeAddress, Transport, options};
-use crate::error;
+use crate::{error, vfunc::Owned};
 
 /// What a new socket is to be.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +115,13 @@ impl Transport {
     /// The peer that there is going to be, for those who ask before.
     pub(crate) fn expect_peer(&self, peer: NativeAddress) {
         self.state().remote = Some(peer.into());
+    }
+
+    /// The peer is a proxy, which is what there is to be told of it.
+    pub(crate) fn expect_proxy(&self, proxy: gio::ProxyAddress) {
+        // Once in the life of a connection that a client makes.
+        let rare = self.rare.get_or_init(Box::default);
+        let _ = rare.proxy.set(Owned::new(proxy));
     }
 
     /// Undoes [`clear_blocking`](Self::clear_blocking).

@@ -59,6 +59,7 @@ use crate::{
     error,
     home::{Notifier, WeakObject, change},
     reactor::Interest,
+    vfunc::Owned,
 };
 use descriptor::Descriptor;
 use stream::SharedDeadline;
@@ -82,6 +83,8 @@ struct Rare {
     shared_deadlines: [Mutex<Vec<SharedDeadline>>; 2],
     /// The connection of GIO's class that shares it.
     twin: Mutex<Option<WeakObject>>,
+    /// The peer is a proxy, and this says whose.
+    proxy: OnceCell<Owned<gio::ProxyAddress>>,
 }
 
 /// See the module's documentation. What a transfer touches stands together at the beginning.
@@ -354,6 +357,9 @@ impl Transport {
     ///
     /// `NotConnected` for a socket that never had a peer.
     pub(crate) fn remote_address(&self) -> Result<gio::SocketAddress, glib::Error> {
+        if let Some(proxy) = self.rare.get().and_then(|rare| rare.proxy.get()) {
+            return Ok(proxy.get().clone().upcast());
+        }
         self.native_remote()?
             .to_gio()
             .ok_or_else(error::not_connected)

@@ -22,6 +22,7 @@ use crate::{
 };
 
 on_both!(
+    addr_5_localhost_is_this_machine_whichever_resolver_is_set,
     client_2_setters_notify_what_is_new_and_the_local_address_always,
     client_5_without_a_proxy_resolver_the_default_one_is_read,
     client_7_the_signal_runs_its_class_last_and_answers_nothing,
@@ -58,17 +59,17 @@ on_both!(
 
 /// A client of either class, by what both have in common.
 #[derive(Clone)]
-struct Client(glib::Object);
+pub(crate) struct Client(pub(crate) glib::Object);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
     Blocking,
     Callback,
 }
 
-const FORMS: [Form; 2] = [Form::Blocking, Form::Callback];
+pub(crate) const FORMS: [Form; 2] = [Form::Blocking, Form::Callback];
 
-type Made = Result<gio::IOStream, glib::Error>;
+pub(crate) type Made = Result<gio::IOStream, glib::Error>;
 
 /// Finishes by the function of connecting to a URI.
 fn finish(client: &glib::Object, result: &gio::AsyncResult) -> Made {
@@ -95,7 +96,7 @@ fn finish(client: &glib::Object, result: &gio::AsyncResult) -> Made {
 }
 
 impl Side {
-    fn client(self) -> Client {
+    pub(crate) fn client(self) -> Client {
         Client(match self {
             Self::Gio => gio::SocketClient::new().upcast(),
             Self::Ours => gsock::SocketClient::new().upcast(),
@@ -104,7 +105,7 @@ impl Side {
 }
 
 /// A call of one of the four operations.
-enum To<'a> {
+pub(crate) enum To<'a> {
     Connectable(&'a gio::SocketConnectable),
     Host(&'a str, u16),
     Service(&'a str, &'a str),
@@ -113,7 +114,7 @@ enum To<'a> {
 
 impl Client {
     /// The letters of the events: see the tests of the client.
-    fn events(&self) -> Rc<RefCell<String>> {
+    pub(crate) fn events(&self) -> Rc<RefCell<String>> {
         let seen = Rc::new(RefCell::new(String::new()));
         let letters = seen.clone();
         self.on_event(move |event, _, stream| {
@@ -122,7 +123,10 @@ impl Client {
         seen
     }
 
-    fn on_event(&self, f: impl Fn(Event, gio::SocketConnectable, Option<gio::IOStream>) + 'static) {
+    pub(crate) fn on_event(
+        &self,
+        f: impl Fn(Event, gio::SocketConnectable, Option<gio::IOStream>) + 'static,
+    ) {
         self.0.connect_local("event", false, move |values| {
             let event = values[1].get().unwrap();
             let connectable = values[2].get().unwrap();
@@ -131,7 +135,7 @@ impl Client {
         });
     }
 
-    fn run(
+    pub(crate) fn run(
         &self,
         form: Form,
         to: &To<'_>,
@@ -148,13 +152,21 @@ impl Client {
         }
     }
 
-    fn connect(
+    pub(crate) fn connect(
         &self,
         form: Form,
         connectable: &impl IsA<gio::SocketConnectable>,
         context: &glib::MainContext,
     ) -> Made {
         self.run(form, &To::Connectable(connectable.as_ref()), None, context)
+    }
+
+    pub(crate) fn add_application_proxy(&self, protocol: &str) {
+        if let Some(client) = self.0.downcast_ref::<gio::SocketClient>() {
+            return client.add_application_proxy(protocol);
+        }
+        let client = self.0.downcast_ref::<gsock::SocketClient>().expect("ours");
+        gsock::SocketClientExt::add_application_proxy(client, protocol);
     }
 
     fn block(&self, to: &To<'_>, cancellable: Option<&Cancellable>) -> Made {
@@ -341,6 +353,30 @@ fn client_2_setters_notify_what_is_new_and_the_local_address_always(
         .set_property("proxy-resolver", gio::ProxyResolver::NONE);
     client.0.set_property("timeout", 2_u32);
     assert_eq!(seen.borrow()[5..], ["proxy-resolver", "timeout"]);
+}
+
+fn addr_5_localhost_is_this_machine_whichever_resolver_is_set(
+    side: Side,
+    context: &glib::MainContext,
+) {
+    // It knows of none of these.
+    use_resolver_of_names();
+    let (_listener, port) = listener_on("127.0.0.1");
+    for form in FORMS {
+        for host in ["localhost", "LocalHost", "a.b.localhost", "localhost."] {
+            let host = gio::NetworkAddress::new(host, port);
+            let client = side.client();
+            let seen = client.events();
+            client.connect(form, &host, context).unwrap();
+            // IPv6 first, where nobody listens.
+            assert_eq!(seen.take(), "RrCCcK", "{host:?}");
+        }
+        for host in ["notlocalhost", "localhost.test"] {
+            let host = gio::NetworkAddress::new(host, port);
+            let failed = side.client().connect(form, &host, context);
+            assert!(failed.unwrap_err().matches(gio::ResolverError::NotFound));
+        }
+    }
 }
 
 fn client_5_without_a_proxy_resolver_the_default_one_is_read(side: Side, _: &glib::MainContext) {

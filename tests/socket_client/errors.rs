@@ -131,45 +131,6 @@ fn where_all_are_of_another_family_it_fails_as_a_connect_would() {
     });
 }
 
-const NO_HOSTS: [&str; 0] = [];
-
-#[test]
-fn a_proxy_is_an_error_and_is_not_gone_past() {
-    on_private_context(|context| {
-        let (listener, address) = listener();
-        listener.set_nonblocking(true).unwrap();
-        let proxy = "socks5://127.0.0.1:1";
-        for form in FORMS {
-            let client = SocketClient::new();
-            client.set_proxy_resolver(Some(&gio::SimpleProxyResolver::new(Some(proxy), NO_HOSTS)));
-            let targets: [gio::SocketConnectable; 3] = [
-                gio_address(address).upcast(),
-                name("v4-ok.test", address.port()).upcast(),
-                gio::NetworkService::new(
-                    "some",
-                    "tcp",
-                    &format!("v4_ok_0x{}.test", address.port()),
-                )
-                .upcast(),
-            ];
-            for target in targets {
-                let failed = connect(form, &client, &target, None, context);
-                assert_fails(failed, IOErrorEnum::NotSupported);
-                assert!(listener.accept().is_err(), "{target:?} was connected to");
-            }
-            client.set_enable_proxy(false);
-            connect(form, &client, &gio_address(address), None, context).unwrap();
-            iterate_until(context, || listener.accept().is_ok());
-            // And a resolver that knows of none for this host.
-            client.set_enable_proxy(true);
-            let direct = gio::SimpleProxyResolver::new(Some(proxy), ["127.0.0.1"]);
-            client.set_proxy_resolver(Some(&direct));
-            connect(form, &client, &gio_address(address), None, context).unwrap();
-            iterate_until(context, || listener.accept().is_ok());
-        }
-    });
-}
-
 #[test]
 fn a_future_that_was_never_polled_has_done_nothing() {
     on_private_context(|_| {

@@ -28,7 +28,7 @@ fn certificate() -> String {
 }
 
 /// Greets each of `count` connections by TLS.
-fn server(count: usize) -> (SocketAddr, String, JoinHandle<()>) {
+pub(crate) fn server(count: usize) -> (SocketAddr, String, JoinHandle<()>) {
     let (listener, address) = listener();
     let certificate = certificate();
     let own = certificate.clone();
@@ -72,7 +72,7 @@ fn silent_server() -> (TcpListener, SocketAddr) {
 }
 
 /// Whose handler takes exactly this certificate.
-fn trusting(certificate: &str) -> SocketClient {
+pub(crate) fn trusting(certificate: &str) -> SocketClient {
     let client = SocketClient::new();
     client.set_tls(true);
     let expected = gio::TlsCertificate::from_pem(certificate).unwrap();

@@ -166,9 +166,48 @@ pub(crate) fn memory(peers: &Peers) -> Answer<Vec<Row>> {
     ])
 }
 
-pub(crate) fn connect() -> Vec<Row> {
-    vec![Row::absent(
-        "connect + accept + close",
-        "comes with the client",
-    )]
+/// To `localhost`, which is looked up; on IPv6 nobody listens, so that each takes two addresses.
+pub(crate) fn connect(peers: &Peers) -> Answer<Vec<Row>> {
+    let variants = [
+        "ours",
+        "ours-direct",
+        "ours-sync-direct",
+        "c",
+        "c-direct",
+        "c-sync-direct",
+        "tokio",
+        "std",
+    ];
+    let entrants = all_do(&variants, |_| Work::Connect { count: 500 });
+    let series = run(peers, MANY_REPETITIONS, &entrants)?;
+    let reading = microseconds(&series, Figure::Cpu);
+    Ok(vec![
+        reading
+            .row(
+                "connect to localhost, a future",
+                "ours-direct",
+                ["c-direct", "", "tokio", "std", ""],
+            )
+            .to("tokio", "tokio", Some(AtMost(1.2)))
+            .faster_than("C", "c-direct", Some(AtLeast(2.5)))
+            .faster_than("C, asking for proxies", "c", Some(AtLeast(6.0)))
+            .done(),
+        reading
+            .row(
+                "  asking for proxies, as by default",
+                "ours",
+                ["c", "", "", "", ""],
+            )
+            .faster_than("C", "c", None)
+            .done(),
+        reading
+            .row(
+                "connect to localhost, blocking",
+                "ours-sync-direct",
+                ["c-sync-direct", "", "", "std", ""],
+            )
+            .to("C", "c-sync-direct", None)
+            .to("std", "std", None)
+            .done(),
+    ])
 }

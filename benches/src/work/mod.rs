@@ -2,6 +2,7 @@
 //! behind, and so that its instructions and system calls can be counted as they are.
 
 mod bulk;
+mod connecting;
 mod construction;
 mod loops;
 mod memory;
@@ -36,6 +37,8 @@ pub(crate) enum Work {
     Bulk { mebibytes: u64 },
     /// Making a connection and dropping it, per connection.
     Construction { count: u64 },
+    /// Connecting to `localhost` by its name and dropping the connection, per connection.
+    Connect { count: u64 },
     /// Bytes of the heap per connection with a pending read.
     Memory { count: u64 },
     /// How often a loop wakes up on which nothing happens, in so many seconds.
@@ -55,6 +58,7 @@ impl fmt::Display for Work {
             Self::Answered { messages } => write!(f, "answered {messages}"),
             Self::Bulk { mebibytes } => write!(f, "bulk {mebibytes}"),
             Self::Construction { count } => write!(f, "construction {count}"),
+            Self::Connect { count } => write!(f, "connect {count}"),
             Self::Memory { count } => write!(f, "memory {count}"),
             Self::Rest { seconds } => write!(f, "rest {seconds}"),
         }
@@ -81,6 +85,7 @@ impl Work {
                 mebibytes: number(1)?,
             },
             "construction" => Self::Construction { count: number(1)? },
+            "connect" => Self::Connect { count: number(1)? },
             "memory" => Self::Memory { count: number(1)? },
             "rest" => Self::Rest {
                 seconds: number(1)?,
@@ -159,6 +164,7 @@ pub(crate) fn once(words: &[String]) -> Result<(), Box<dyn Error>> {
         Work::Answered { messages } => sync::answered_before(variant, messages),
         Work::Bulk { mebibytes } => bulk::write(&context, variant, mebibytes, ports.sink),
         Work::Construction { count } => construction::construct(variant, count, ports.hold),
+        Work::Connect { count } => connecting::connect(&context, variant, count, ports.hold),
         Work::Memory { count } => memory::per_connection(&context, variant, count, ports.hold),
         Work::Rest { seconds } => rest::rest(&context, variant, seconds, ports.hold),
     })??;

@@ -1,0 +1,377 @@
+//! Connecting through proxies.
+
+use gio::{IOErrorEnum as E, SocketClientEvent as Event, prelude::*};
+
+use crate::{
+    client::{Client, FORMS, Form},
+    client_tools::{Next, scripted},
+    differs::differs,
+    proxy_peers::{SOCKS5_OK, Script, by, goes_after, proxy, says},
+    support::*,
+    under::*,
+};
+
+on_both!(
+    client_54_the_events_of_a_proxy,
+    client_67_the_program_does_what_it_said_that_it_would,
+    client_67_a_protocol_that_nobody_speaks_is_not_supported,
+    client_68_the_remote_address_is_that_of_the_proxy_and_says_where_to,
+    client_69_after_a_proxy_that_fails_comes_the_next,
+    client_70_what_a_socks5_proxy_answers,
+    client_70_what_other_proxies_answer,
+    client_56_the_streams_of_the_events,
+    client_44_a_proxy_that_is_not_there_is_named,
+    client_72_without_enable_proxy_there_is_none,
+    client_74_a_connectable_that_names_no_proxy_has_none,
+);
+
+/// Somewhere that nobody is asked for: the proxy would be.
+fn target() -> gio::InetSocketAddress {
+    gio_address(([127, 0, 0, 1], 9).into())
+}
+
+fn proxied(side: Side, uri: &str) -> Client {
+    let client = side.client();
+    client.0.set_property("proxy-resolver", by(uri));
+    client
+}
+
+/// What comes of a connect through a proxy, and the events.
+fn through(
+    side: Side,
+    form: Form,
+    scheme: &str,
+    script: Script,
+    context: &glib::MainContext,
+) -> (Result<(), E>, String) {
+    let (address, serving) = proxy(script);
+    let client = proxied(side, &format!("{scheme}{address}"));
+    let seen = client.events();
+    let made = client.connect(form, &target(), context);
+    let outcome = made.as_ref().map(|_| ()).map_err(code);
+    drop(made);
+    serving.join().unwrap();
+    (outcome, seen.take())
+}
+
+fn client_54_the_events_of_a_proxy(side: Side, context: &glib::MainContext) {
+    for form in FORMS {
+        let script = says(&[&[5, 0], SOCKS5_OK]);
+        let ok = through(side, form, "socks5://", script, context);
+        assert_eq!(ok, (Ok(()), "RrCcPpK".to_owned()), "{form:?}");
+        let script = says(&[&[5, 0], &[5, 5, 0, 1, 0, 0, 0, 0, 0, 0]]);
+        let refused = through(side, form, "socks5://", script, context);
+        let expected = (Err(E::ConnectionRefused), "RrCcP0".to_owned());
+        assert_eq!(refused, expected, "{form:?}");
+        let client = proxied(side, &format!("socks5://{}", refused_address()));
+        let seen = client.events();
+        assert_fails(
+            client.connect(form, &target(), context),
+            E::ConnectionRefused,
+        );
+        assert_eq!(seen.take(), "RrC0");
+    }
+}
+
+fn client_67_the_program_does_what_it_said_that_it_would(side: Side, context: &glib::MainContext) {
+    for form in FORMS {
+        let (_listener, address) = listener();
+        let client = proxied(side, &format!("own://{address}"));
+        client.add_application_proxy("own");
+        client.0.set_property("tls", true);
+        let seen = client.events();
+        let made = client.connect(form, &target(), context).unwrap();
+        assert_eq!(seen.take(), "RrCcK");
+        let proxy = remote_of(&made);
+        assert_eq!(proxy.protocol(), "own");
+        assert_eq!(proxy.destination_port(), 9);
+    }
+}
+
+fn client_67_a_protocol_that_nobody_speaks_is_not_supported(
+    side: Side,
+    context: &glib::MainContext,
+) {
+    for form in FORMS {
+        let (_listener, address) = listener();
+        let client = proxied(side, &format!("own://{address}"));
+        // Names are compared as they are.
+        client.add_application_proxy("OWN");
+        let seen = client.events();
+        let failed = client.connect(form, &target(), context).unwrap_err();
+        assert!(failed.matches(E::NotSupported), "{failed:?}");
+        assert_eq!(failed.message(), "Proxy protocol “own” is not supported.");
+        assert_eq!(seen.take(), "RrCc0");
+    }
+}
+
+fn remote_of(made: &gio::IOStream) -> gio::ProxyAddress {
+    let remote = match made.downcast_ref::<gio::SocketConnection>() {
+        Some(made) => SocketConnectionExt::remote_address(made),
+        None => {
+            let made = made
+                .downcast_ref::<gsock::SocketConnection>()
+                .expect("ours");
+            gsock::SocketConnectionExt::remote_address(made)
+        }
+    };
+    remote.unwrap().downcast().expect("the address of a proxy")
+}
+
+fn client_68_the_remote_address_is_that_of_the_proxy_and_says_where_to(
+    side: Side,
+    context: &glib::MainContext,
+) {
+    for form in FORMS {
+        let (address, serving) = proxy(says(&[&[5, 0], SOCKS5_OK]));
+        let client = proxied(side, &format!("socks5://{address}"));
+        client.on_event(|event, _, stream| {
+            if event == Event::Connecting {
+                assert_eq!(remote_of(&stream.unwrap()).destination_port(), 70);
+            }
+        });
+        // The proxy looks the name up.
+        let host = gio::NetworkAddress::new("nowhere.test", 70);
+        let made = client.connect(form, &host, context).unwrap();
+        let remote = remote_of(&made);
+        assert_eq!(remote.destination_hostname(), "nowhere.test");
+        assert_eq!(remote.port(), address.port());
+        drop((made, remote));
+        let read = serving.join().unwrap();
+        assert_eq!(
+            read,
+            b"\x05\x01\x00\x05\x01\x00\x03\x0cnowhere.test\x00\x46"
+        );
+    }
+}
+
+fn client_69_after_a_proxy_that_fails_comes_the_next(side: Side, context: &glib::MainContext) {
+    for form in FORMS {
+        // What SOCKS in general stands for: 5, 4a and 4, with one address.
+        let (listener, address) = listener();
+        let serving = std::thread::spawn(move || {
+            use std::io::{Read, Write};
+            let mut buffer = [0; 100];
+            let (mut first, _) = listener.accept().unwrap();
+            let _ = first.read(&mut buffer);
+            let _ = first.write_all(&[0, 91]);
+            let (mut second, _) = listener.accept().unwrap();
+            let count = second.read(&mut buffer).unwrap();
+            second.write_all(&[0, 90, 0, 0, 0, 0, 0, 0]).unwrap();
+            let _ = second.read(&mut buffer);
+            buffer[..count.min(2)].to_vec()
+        });
+        let client = proxied(side, &format!("socks://{address}"));
+        let seen = client.events();
+        let made = client.connect(form, &target(), context).unwrap();
+        assert_eq!(seen.take(), "RrCcPCcPpK");
+        assert_eq!(remote_of(&made).protocol(), "socks4a");
+        drop(made);
+        assert_eq!(serving.join().unwrap(), [4, 1]);
+    }
+}
+
+fn client_70_what_a_socks5_proxy_answers(side: Side, context: &glib::MainContext) {
+    macro_rules! reply {
+        ($code:literal) => {
+            says(&[&[5, 0], &[5, $code, 0, 1, 0, 0, 0, 0, 0, 0]])
+        };
+    }
+    let cases: [(&str, Script, Result<(), E>); 17] = [
+        ("", reply!(0), Ok(())),
+        ("", reply!(1), Err(E::ProxyFailed)),
+        ("", reply!(2), Err(E::ProxyNotAllowed)),
+        ("", reply!(3), Err(E::NetworkUnreachable)),
+        ("", reply!(4), Err(E::HostUnreachable)),
+        ("", reply!(5), Err(E::ConnectionRefused)),
+        ("", reply!(6), Err(E::HostUnreachable)),
+        ("", reply!(7), Err(E::ProxyFailed)),
+        ("", reply!(8), Err(E::ProxyFailed)),
+        ("", reply!(99), Err(E::ProxyFailed)),
+        ("", says(&[&[5, 2]]), Err(E::ProxyNeedAuth)),
+        ("", says(&[&[5, 255]]), Err(E::ProxyNeedAuth)),
+        ("", says(&[&[4, 0]]), Err(E::ProxyFailed)),
+        ("me:secret@", reply!(0), Ok(())),
+        ("me:secret@", says(&[&[5, 2], &[1, 0], SOCKS5_OK]), Ok(())),
+        (
+            "me:secret@",
+            says(&[&[5, 2], &[1, 1]]),
+            Err(E::ProxyAuthFailed),
+        ),
+        (
+            "",
+            says(&[&[5, 0], &[5, 0, 0, 9, 0, 0, 0, 0, 0, 0]]),
+            Err(E::ProxyFailed),
+        ),
+    ];
+    for form in FORMS {
+        for (login, script, expected) in &cases {
+            let scheme = format!("socks5://{login}");
+            let (outcome, seen) = through(side, form, &scheme, *script, context);
+            assert_eq!(outcome, *expected, "{form:?} {login} {script:?}");
+            let events = if expected.is_ok() {
+                "RrCcPpK"
+            } else {
+                "RrCcP0"
+            };
+            assert_eq!(seen, events, "{form:?} {login} {script:?}");
+        }
+    }
+}
+
+fn client_70_what_other_proxies_answer(side: Side, context: &glib::MainContext) {
+    let cases: [(&str, Script, Result<(), E>); 15] = [
+        ("http://", says(&[b"HTTP/1.0 200 OK\r\n\r\n"]), Ok(())),
+        (
+            "http://",
+            says(&[b"HTTP/1.1 200 Connection established\r\nVia: us\r\n\r\n"]),
+            Ok(()),
+        ),
+        (
+            "http://",
+            says(&[b"HTTP/1.0 403 No\r\n\r\n"]),
+            Err(E::ProxyNotAllowed),
+        ),
+        (
+            "http://",
+            says(&[b"HTTP/1.0 407 Who\r\n\r\n"]),
+            Err(E::ProxyNeedAuth),
+        ),
+        (
+            "http://me:secret@",
+            says(&[b"HTTP/1.0 200 OK\r\n\r\n"]),
+            Ok(()),
+        ),
+        (
+            "http://me:secret@",
+            says(&[b"HTTP/1.0 407 Who\r\n\r\n"]),
+            Err(E::ProxyAuthFailed),
+        ),
+        (
+            "http://",
+            says(&[b"HTTP/1.0 500 Oh\r\n\r\n"]),
+            Err(E::ProxyFailed),
+        ),
+        (
+            "http://",
+            says(&[b"HTTP/1.0 404 Oh\r\n\r\n"]),
+            Err(E::ProxyFailed),
+        ),
+        (
+            "http://",
+            says(&[b"220 mail here\r\n\r\n"]),
+            Err(E::ProxyFailed),
+        ),
+        ("http://", goes_after(&[]), Err(E::ProxyFailed)),
+        ("socks4://", says(&[&[0, 90, 0, 0, 0, 0, 0, 0]]), Ok(())),
+        (
+            "socks4://",
+            says(&[&[0, 91, 0, 0, 0, 0, 0, 0]]),
+            Err(E::ProxyFailed),
+        ),
+        (
+            "socks4://",
+            says(&[&[0, 93, 0, 0, 0, 0, 0, 0]]),
+            Err(E::ProxyFailed),
+        ),
+        ("socks4a://", says(&[&[0, 90, 0, 0, 0, 0, 0, 0]]), Ok(())),
+        (
+            "socks4a://",
+            says(&[&[0, 92, 0, 0, 0, 0, 0, 0]]),
+            Err(E::ProxyFailed),
+        ),
+    ];
+    for form in FORMS {
+        for (scheme, script, expected) in &cases {
+            let (outcome, seen) = through(side, form, scheme, *script, context);
+            assert_eq!(outcome, *expected, "{form:?} {scheme} {script:?}");
+            let events = if expected.is_ok() {
+                "RrCcPpK"
+            } else {
+                "RrCcP0"
+            };
+            assert_eq!(seen, events, "{form:?} {scheme} {script:?}");
+        }
+    }
+}
+
+fn client_56_the_streams_of_the_events(side: Side, context: &glib::MainContext) {
+    for form in FORMS {
+        let (address, serving) = proxy(says(&[&[5, 0], SOCKS5_OK]));
+        let client = proxied(side, &format!("socks5://{address}"));
+        let streams = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let seen = streams.clone();
+        client.on_event(move |event, _, stream| seen.borrow_mut().push((event, stream)));
+        let made = client.connect(form, &target(), context).unwrap();
+        let streams = streams.take();
+        assert_eq!(streams[0], (Event::Resolving, None));
+        assert_eq!(streams[1], (Event::Resolved, None));
+        // SOCKS leaves the stream as it is: from the beginning to the end there is one object.
+        for (at, event) in [
+            Event::Connecting,
+            Event::Connected,
+            Event::ProxyNegotiating,
+            Event::ProxyNegotiated,
+            Event::Complete,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert_eq!(streams[at + 2], (event, Some(made.clone())));
+        }
+        drop((streams, made));
+        serving.join().unwrap();
+    }
+}
+
+fn client_44_a_proxy_that_is_not_there_is_named(side: Side, context: &glib::MainContext) {
+    for form in FORMS {
+        let client = proxied(side, &format!("http://{}", refused_address()));
+        let host = gio::NetworkAddress::new("nowhere.test", 70);
+        let failed = client.connect(form, &host, context).unwrap_err();
+        let expected = "Could not connect to proxy server 127.0.0.1: ";
+        assert!(failed.message().starts_with(expected), "{failed:?}");
+    }
+}
+
+fn client_72_without_enable_proxy_there_is_none(side: Side, context: &glib::MainContext) {
+    for form in FORMS {
+        let (_listener, address) = listener();
+        let client = proxied(side, &format!("socks5://{}", refused_address()));
+        client.0.set_property("enable-proxy", false);
+        client
+            .connect(form, &gio_address(address), context)
+            .unwrap();
+        client.0.set_property("enable-proxy", true);
+        let failed = client.connect(form, &gio_address(address), context);
+        assert_fails(failed, E::ConnectionRefused);
+    }
+}
+
+fn client_74_a_connectable_that_names_no_proxy_has_none(side: Side, context: &glib::MainContext) {
+    for form in FORMS {
+        let (_listener, address) = listener();
+        let client = proxied(side, &format!("socks5://{}", refused_address()));
+        let own = scripted([Next::Address(address)]);
+        client.connect(form, &own, context).unwrap();
+    }
+}
+
+/// CLIENT-70: GIO's blocking form has other codes where a SOCKS 5 proxy goes in the middle.
+#[test]
+fn differs_client_70_a_proxy_that_goes_is_the_same_to_all_forms() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, context| {
+                FORMS.map(|form| {
+                    let script = goes_after(&[]);
+                    let (outcome, _) = through(side, form, "socks5://", script, context);
+                    outcome.unwrap_err()
+                })
+            },
+            [E::ProxyFailed, E::BrokenPipe],
+            [E::BrokenPipe, E::BrokenPipe],
+        );
+    });
+}

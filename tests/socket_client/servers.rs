@@ -1,0 +1,113 @@
+//! Proxies of others, which a test starts for itself.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// It is ended with the value.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    /// Its configuration, if it has one.
+    file: Option<PathBuf>,
+}
+
+/// Where `make setup` unpacks it, or the name by which the system finds it.
+fn program(name: &str) -> PathBuf {
+    let unpacked = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("target/servers/usr/bin")
+        .join(name);
+    if unpacked.exists() {
+        unpacked
+    } else {
+        name.into()
+    }
+}
+
+/// A port that was free just now.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
+impl Server {
+    /// SOCKS 5.
+    pub(crate) fn microsocks(arguments: &[&str]) -> Self {
+        Self::started(|address| {
+            let mut command = Command::new(program("microsocks"));
+            command.args(["-i", "127.0.0.1", "-p", &address.port().to_string()]);
+            command.args(arguments);
+            (command, None)
+        })
+    }
+
+    /// HTTP, with more lines of configuration.
+    pub(crate) fn tinyproxy(more: &str) -> Self {
+        Self::started(|address| {
+            let port = address.port();
+            let file = std::env::temp_dir().join(format!("gsock-tinyproxy-{port}"));
+            let lines = format!("Port {port}\nListen 127.0.0.1\nTimeout 20\nMaxClients 20\n{more}");
+            fs::write(&file, lines).unwrap();
+            let mut command = Command::new(program("tinyproxy"));
+            command.arg("-d").arg("-c").arg(&file);
+            (command, Some(file))
+        })
+    }
+
+    fn started(command: impl Fn(SocketAddr) -> (Command, Option<PathBuf>)) -> Self {
+        // Somebody else may take the port before it does.
+        for _ in 0..5 {
+            let address = free_address();
+            let (mut command, file) = command(address);
+            let child = command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap_or_else(|failure| {
+                    panic!(
+                        "{:?} cannot be started ({failure}): make setup unpacks it on Debian; elsewhere install it",
+                        command.get_program()
+                    )
+                });
+            let mut server = Self {
+                address,
+                child,
+                file,
+            };
+            if server.answers() {
+                return server;
+            }
+        }
+        panic!("a proxy was started five times and never listened");
+    }
+
+    fn answers(&mut self) -> bool {
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            if TcpStream::connect(self.address).is_ok() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(file) = &self.file {
+            let _ = fs::remove_file(file);
+        }
+    }
+}
