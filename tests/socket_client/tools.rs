@@ -123,6 +123,11 @@ unsafe fn list_of(found: Vec<gio::InetAddress>) -> *mut glib::ffi::GList {
         })
 }
 
+/// Of an answer that nobody fetches.
+unsafe extern "C" fn free_list(list: gpointer) {
+    unsafe { gio_ffi::g_resolver_free_addresses(list.cast()) };
+}
+
 unsafe fn answer_later(
     resolver: *mut gio_ffi::GResolver,
     name: &str,
@@ -162,7 +167,7 @@ unsafe fn answer_later(
         let task = task as *mut gio_ffi::GTask;
         match found.clone() {
             Ok(found) => unsafe {
-                gio_ffi::g_task_return_pointer(task, list_of(found).cast(), None);
+                gio_ffi::g_task_return_pointer(task, list_of(found).cast(), Some(free_list));
             },
             Err(failure) => unsafe {
                 gio_ffi::g_task_return_error(task, failure.into_glib_ptr());
