@@ -62,7 +62,7 @@ fi
 # slow way of walking a stack is the only one that gets through it.
 export G_SLICE=always-malloc
 # Some of what is suppressed is known by its test, far down in the stack.
-export ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0:malloc_context_size=60:exitcode=23
+export ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0:malloc_context_size=250:exitcode=23
 export LSAN_OPTIONS=suppressions=$root/.ci/nets/asan.supp:print_suppressions=0
 # A sanitized test is slow, and the time limits are for those that hang. Reports have stacks of their own.
 export GSOCK_TEST_SLOWNESS=6 RUST_BACKTRACE=0
