@@ -24,25 +24,50 @@ use crate::{
     unix_tools::{Parcel, option, send_by_hand, set_option},
 };
 
+/// Nothing that is expected of either class, and as often as it takes.
+fn must(holds: bool, why: &str) {
+    if !holds {
+        panic!("{why}");
+    }
+}
+
 /// How much of a processor a thread has used.
 fn used_by(thread: libc::pthread_t) -> Duration {
     let mut clock = 0;
     // SAFETY: a thread that is there, and room for the answer.
     let failed = unsafe { libc::pthread_getcpuclockid(thread, &raw mut clock) };
-    assert_eq!(failed, 0);
+    must(failed == 0, "no clock");
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: room for the answer.
-    assert_eq!(unsafe { libc::clock_gettime(clock, &raw mut time) }, 0);
+    let failed = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    must(failed == 0, "no time");
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+fn is_told_who_sends(socket: &impl AsRawFd) -> bool {
+    let (mut value, mut len) = (-1_i32, size_of::<i32>() as libc::socklen_t);
+    // SAFETY: room for an integer.
+    let failed = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PASSCRED,
+            (&raw mut value).cast(),
+            &raw mut len,
+        )
+    };
+    must(failed == 0, "no option");
+    value != 0
 }
 
 /// From now on the number stands for what `file` does.
 fn put(file: &impl AsRawFd, number: i32) {
     // SAFETY: two numbers; whoever has the second one keeps it.
-    assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), number) }, number);
+    let put = unsafe { libc::dup2(file.as_raw_fd(), number) };
+    must(put == number, "the number cannot be had");
 }
 
 /// UNIX-13: the wait is over, and GIO goes on to set the option back for as long as that fails.
@@ -63,7 +88,7 @@ fn differs_f14_an_option_that_cannot_be_set_back_holds_nobody_up() {
             let meddler = thread::spawn(move || {
                 let is_gios = matches!(side, Side::Gio);
                 let end = Instant::now() + LIMIT;
-                while is_gios && option(&kept, libc::SO_PASSCRED) == 0 && Instant::now() < end {
+                while is_gios && !is_told_who_sends(&kept) && Instant::now() < end {
                     thread::yield_now();
                 }
                 put(&File::open("/dev/null").expect("a file"), number);
