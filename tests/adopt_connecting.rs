@@ -26,20 +26,9 @@ mod tools;
 )]
 mod under;
 
-/// Makes one test of each scenario, on GIO's class.
-macro_rules! on_both {
-    ($($scenario:ident),+ $(,)?) => {$(
-        mod $scenario {
-            #[test]
-            fn on_adopted() {
-                crate::support::on_private_context(|context| {
-                    gsock::adopt_gio().expect("it can be done");
-                    super::$scenario(crate::under::Side::Gio, context);
-                });
-            }
-        }
-    )+};
-}
+#[path = "adopt_parity/adopted.rs"]
+#[macro_use]
+mod adopted;
 
 #[path = "parity/connecting.rs"]
 mod connecting;

@@ -11,18 +11,17 @@ use std::{
 use gio::{ffi as gio_ffi, subclass::prelude::*};
 use glib::{
     ffi::{GError, gboolean, gpointer},
-    translate::{FromGlibPtrBorrow, ToGlibPtr, from_glib_full},
+    translate::{FromGlibPtrBorrow, ToGlibPtr},
 };
 
 use super::classes::Twin;
 use crate::{
-    operation::{Answers, Drive, Tag, Task, finish},
+    operation::{Drive, Task},
     reactor::spawn,
+    subclass::socket_connection::{close_finish, close_task, outcome},
     transport::Drain,
     vfunc::{Owned, boolean, fenced},
 };
-
-static CLOSE: Tag = Tag::new();
 
 /// Sets the slots of `GIOStream`, all of them.
 pub(super) fn fill_class<T: Twin>(class: &mut gio_ffi::GIOStreamClass) {
@@ -101,16 +100,8 @@ fn call_close(
             &raw mut failure,
         )
     };
-    if !failure.is_null() {
-        // SAFETY: a set error is ours to free.
-        return Err(unsafe { from_glib_full(failure) });
-    }
-    if done == glib::ffi::GFALSE {
-        return Err(crate::error::failed(
-            "The operation failed without saying why",
-        ));
-    }
-    Ok(())
+    // SAFETY: as the slot's contract says.
+    unsafe { outcome(done, failure) }
 }
 
 /// Closes before it returns, unless the peer is waited for; answers in the caller's context.
@@ -122,17 +113,7 @@ unsafe extern "C" fn close_async<T: Twin>(
     data: gpointer,
 ) {
     // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe {
-        Task::new(
-            stream.cast(),
-            cancellable,
-            callback,
-            data,
-            &CLOSE,
-            Answers::Nothing,
-            priority,
-        )
-    };
+    let task = unsafe { close_task(stream, priority, cancellable, callback, data) };
     // SAFETY: called on instances of `T`.
     let (imp, object) = unsafe { both::<T>(stream) };
     // A task that is dropped by a panic answers by itself.
@@ -177,15 +158,4 @@ fn end_close<T: Twin>(
     imp.core().set_drained();
     let closed = call_close(object, gio::Cancellable::NONE);
     drained.and(closed)
-}
-
-unsafe extern "C" fn close_finish(
-    stream: *mut gio_ffi::GIOStream,
-    result: *mut gio_ffi::GAsyncResult,
-    out: *mut *mut GError,
-) -> gboolean {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = fenced(|| unsafe { finish(stream.cast(), result, &CLOSE) });
-    // SAFETY: the caller's place for an error.
-    unsafe { boolean(result, out) }
 }

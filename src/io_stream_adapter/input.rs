@@ -19,12 +19,13 @@ use super::{
 };
 use crate::{
     error,
-    operation::{Answers, Reply, Tag, Task, finish, finish_size},
-    vfunc::{add_interface, boolean, fenced, size, source_around},
+    operation::{Answers, Reply, Task},
+    vfunc::{
+        add_interface, boolean, fenced,
+        input_stream::{CLOSE, READ, close_finish, read_finish},
+        size, source_around,
+    },
 };
-
-static READ: Tag = Tag::new();
-static CLOSE: Tag = Tag::new();
 
 mod imp {
     use super::*;
@@ -151,17 +152,6 @@ unsafe extern "C" fn read_async(
     });
 }
 
-unsafe extern "C" fn read_finish(
-    stream: *mut gio_ffi::GInputStream,
-    result: *mut gio_ffi::GAsyncResult,
-    out: *mut *mut glib::ffi::GError,
-) -> isize {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish_size(stream.cast(), result, &READ) };
-    // SAFETY: the caller's place for an error.
-    unsafe { size(result, out) }
-}
-
 /// There is nothing to wait for.
 unsafe extern "C" fn close(
     stream: *mut gio_ffi::GInputStream,
@@ -204,17 +194,6 @@ unsafe extern "C" fn close_async(
         Ok(())
     });
     task.answer(result);
-}
-
-unsafe extern "C" fn close_finish(
-    stream: *mut gio_ffi::GInputStream,
-    result: *mut gio_ffi::GAsyncResult,
-    out: *mut *mut glib::ffi::GError,
-) -> gboolean {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, &CLOSE) };
-    // SAFETY: the caller's place for an error.
-    unsafe { boolean(result, out) }
 }
 
 unsafe extern "C" fn pollable_init(iface: gpointer, _: gpointer) {

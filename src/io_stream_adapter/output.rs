@@ -22,14 +22,14 @@ use super::{
 };
 use crate::{
     error,
-    operation::{Answers, Reply, Tag, Task, finish, finish_size},
+    operation::{Answers, Reply, Tag, Task},
     reactor::spawn,
-    vfunc::{add_interface, boolean, fenced, size, source_around},
+    vfunc::{
+        add_interface, boolean, fenced,
+        output_stream::{CLOSE, FLUSH, WRITE, close_finish, flush_finish, write_finish},
+        size, source_around,
+    },
 };
-
-static WRITE: Tag = Tag::new();
-static FLUSH: Tag = Tag::new();
-static CLOSE: Tag = Tag::new();
 
 mod imp {
     use super::*;
@@ -159,17 +159,6 @@ unsafe extern "C" fn write_async(
     });
 }
 
-unsafe extern "C" fn write_finish(
-    stream: *mut gio_ffi::GOutputStream,
-    result: *mut gio_ffi::GAsyncResult,
-    out: *mut *mut glib::ffi::GError,
-) -> isize {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish_size(stream.cast(), result, &WRITE) };
-    // SAFETY: the caller's place for an error.
-    unsafe { size(result, out) }
-}
-
 /// What is not a transfer.
 #[derive(Clone, Copy)]
 enum Step {
@@ -288,17 +277,6 @@ unsafe extern "C" fn flush_async(
     }
 }
 
-unsafe extern "C" fn flush_finish(
-    stream: *mut gio_ffi::GOutputStream,
-    result: *mut gio_ffi::GAsyncResult,
-    out: *mut *mut glib::ffi::GError,
-) -> gboolean {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, &FLUSH) };
-    // SAFETY: the caller's place for an error.
-    unsafe { boolean(result, out) }
-}
-
 unsafe extern "C" fn close(
     stream: *mut gio_ffi::GOutputStream,
     cancellable: *mut gio_ffi::GCancellable,
@@ -327,17 +305,6 @@ unsafe extern "C" fn close_async(
             data,
         );
     }
-}
-
-unsafe extern "C" fn close_finish(
-    stream: *mut gio_ffi::GOutputStream,
-    result: *mut gio_ffi::GAsyncResult,
-    out: *mut *mut glib::ffi::GError,
-) -> gboolean {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, &CLOSE) };
-    // SAFETY: the caller's place for an error.
-    unsafe { boolean(result, out) }
 }
 
 unsafe extern "C" fn pollable_init(iface: gpointer, _: gpointer) {

@@ -22,8 +22,9 @@ use crate::{
     transport::Transport,
 };
 
-static READ: Tag = Tag::new();
-static CLOSE: Tag = Tag::new();
+/// Of every stream of the crate: a result is told by its source object too.
+pub(crate) static READ: Tag = Tag::new();
+pub(crate) static CLOSE: Tag = Tag::new();
 
 /// Sets the slots that differ from `GInputStream`'s own.
 pub(crate) fn fill_input_class<T: TransportStream + 'static>(
@@ -118,7 +119,7 @@ unsafe extern "C" fn read_async<T: TransportStream + 'static>(
     }
 }
 
-unsafe extern "C" fn read_finish(
+pub(crate) unsafe extern "C" fn read_finish(
     stream: *mut gio_ffi::GInputStream,
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut glib::ffi::GError,
@@ -151,7 +152,7 @@ unsafe extern "C" fn close_async(
     task.answer(Ok(()));
 }
 
-unsafe extern "C" fn close_finish(
+pub(crate) unsafe extern "C" fn close_finish(
     stream: *mut gio_ffi::GInputStream,
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut glib::ffi::GError,

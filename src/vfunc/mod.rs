@@ -2,8 +2,8 @@
 
 #![allow(unsafe_code, reason = "virtual functions are C functions")]
 
-mod input_stream;
-mod output_stream;
+pub(crate) mod input_stream;
+pub(crate) mod output_stream;
 mod pollable;
 mod transfer;
 

@@ -22,10 +22,11 @@ use crate::{
     transport::{Attempted, Transport},
 };
 
-static WRITE: Tag = Tag::new();
+/// Of every stream of the crate: a result is told by its source object too.
+pub(crate) static WRITE: Tag = Tag::new();
 static WRITE_VECTORED: Tag = Tag::new();
-static FLUSH: Tag = Tag::new();
-static CLOSE: Tag = Tag::new();
+pub(crate) static FLUSH: Tag = Tag::new();
+pub(crate) static CLOSE: Tag = Tag::new();
 
 /// Sets the slots that differ from `GOutputStream`'s own.
 pub(crate) fn fill_output_class<T: TransportStream + 'static>(
@@ -231,7 +232,7 @@ unsafe extern "C" fn write_async<T: TransportStream + 'static>(
     }
 }
 
-unsafe extern "C" fn write_finish(
+pub(crate) unsafe extern "C" fn write_finish(
     stream: *mut gio_ffi::GOutputStream,
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut glib::ffi::GError,
@@ -311,7 +312,7 @@ unsafe extern "C" fn flush_async(
     task.answer(Ok(()));
 }
 
-unsafe extern "C" fn flush_finish(
+pub(crate) unsafe extern "C" fn flush_finish(
     stream: *mut gio_ffi::GOutputStream,
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut glib::ffi::GError,
@@ -344,7 +345,7 @@ unsafe extern "C" fn close_async(
     task.answer(Ok(()));
 }
 
-unsafe extern "C" fn close_finish(
+pub(crate) unsafe extern "C" fn close_finish(
     stream: *mut gio_ffi::GOutputStream,
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut glib::ffi::GError,

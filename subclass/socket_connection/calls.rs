@@ -62,7 +62,7 @@ pub(crate) fn call_connect(
 /// # Safety
 ///
 /// `failure` is NULL or an error that is ours to free.
-unsafe fn outcome(done: gboolean, failure: *mut GError) -> Result<(), glib::Error> {
+pub(crate) unsafe fn outcome(done: gboolean, failure: *mut GError) -> Result<(), glib::Error> {
     if !failure.is_null() {
         // SAFETY: as the caller says.
         return Err(unsafe { from_glib_full(failure) });

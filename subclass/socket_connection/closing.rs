@@ -188,7 +188,7 @@ pub(crate) async fn first_then_cancelled(
     }
 }
 
-pub(super) unsafe extern "C" fn close_finish(
+pub(crate) unsafe extern "C" fn close_finish(
     stream: *mut gio_ffi::GIOStream,
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut GError,

@@ -25,13 +25,14 @@ use crate::{
 
 pub(crate) use calls::{
     call_close, call_connect, call_connect_async, call_connect_finish, call_connect_future,
-    class_of,
+    class_of, outcome,
 };
-pub(crate) use closing::{close_async_default, close_task, first_then_cancelled, run_close};
+pub(crate) use closing::{
+    close_async_default, close_finish, close_task, first_then_cancelled, run_close,
+};
 pub(crate) use defaults::{fill_class, inherit_close, inherit_connect, inherit_slots};
 
 use calls::{ConnectAsync, call_close_future, note_override, parent_class_of};
-use closing::close_finish;
 use defaults::{CONNECT, connect_finish};
 
 /// What a future of this crate's class slots resolves to.
