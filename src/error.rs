@@ -46,6 +46,18 @@ pub(crate) fn closed() -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::Closed, "Socket is already closed")
 }
 
+pub(crate) fn listener_closed() -> glib::Error {
+    glib::Error::new(gio::IOErrorEnum::Closed, "Listener is already closed")
+}
+
+/// Whoever would take connections beside a service that runs.
+pub(crate) fn served() -> glib::Error {
+    glib::Error::new(
+        gio::IOErrorEnum::Pending,
+        "The service takes its connections itself while it is active",
+    )
+}
+
 pub(crate) fn stream_closed() -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::Closed, "Stream is already closed")
 }

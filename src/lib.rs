@@ -18,6 +18,7 @@ mod relay;
 mod socket_client;
 mod socket_connection;
 mod socket_input_stream;
+mod socket_listener;
 mod socket_output_stream;
 #[path = "../subclass/mod.rs"]
 pub mod subclass;
@@ -34,6 +35,7 @@ pub use io_stream_adapter::IoStreamAdapter;
 pub use relay::{Relayed, relay};
 pub use socket_client::{Attempt, ConnectReport, SocketClient, SocketClientExt};
 pub use socket_connection::{SocketConnection, SocketConnectionExt};
+pub use socket_listener::{SocketListener, SocketListenerExt};
 pub use tcp_connection::{KeepaliveParams, Liveness, TcpConnection, TcpConnectionExt};
 pub use tcp_wrapper_connection::{TcpWrapperConnection, TcpWrapperConnectionExt};
 pub use transport::ConnectionState;

@@ -7,6 +7,6 @@
 //! ```
 
 pub use crate::{
-    SocketClientExt as _, SocketConnectionExt as _, TcpConnectionExt as _,
+    SocketClientExt as _, SocketConnectionExt as _, SocketListenerExt as _, TcpConnectionExt as _,
     TcpWrapperConnectionExt as _, UnixConnectionExt as _,
 };

@@ -47,6 +47,7 @@
 
 pub(crate) mod socket_client;
 pub(crate) mod socket_connection;
+pub(crate) mod socket_listener;
 pub(crate) mod structs;
 pub(crate) mod tcp_connection;
 pub(crate) mod tcp_wrapper_connection;
@@ -54,10 +55,12 @@ pub(crate) mod unix_connection;
 
 pub use socket_client::{SocketClientImpl, SocketClientImplExt};
 pub use socket_connection::{SocketConnectionImpl, SocketConnectionImplExt, UnitFuture};
+pub use socket_listener::{SocketListenerImpl, SocketListenerImplExt};
 pub use structs::{
     SocketClientClass, SocketClientInstance, SocketConnectionClass, SocketConnectionInstance,
-    TcpConnectionClass, TcpConnectionInstance, TcpWrapperConnectionClass,
-    TcpWrapperConnectionInstance, UnixConnectionClass, UnixConnectionInstance,
+    SocketListenerClass, SocketListenerInstance, TcpConnectionClass, TcpConnectionInstance,
+    TcpWrapperConnectionClass, TcpWrapperConnectionInstance, UnixConnectionClass,
+    UnixConnectionInstance,
 };
 pub use tcp_connection::TcpConnectionImpl;
 pub use tcp_wrapper_connection::TcpWrapperConnectionImpl;
@@ -69,6 +72,7 @@ pub mod prelude {
 
     pub use super::{
         SocketClientImpl, SocketClientImplExt, SocketConnectionImpl, SocketConnectionImplExt,
-        TcpConnectionImpl, TcpWrapperConnectionImpl, UnitFuture, UnixConnectionImpl,
+        SocketListenerImpl, SocketListenerImplExt, TcpConnectionImpl, TcpWrapperConnectionImpl,
+        UnitFuture, UnixConnectionImpl,
     };
 }

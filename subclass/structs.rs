@@ -4,8 +4,8 @@
 //! An instance struct is its parent's alone: private data lies before it.
 
 use gio::ffi::{
-    GAsyncReadyCallback, GAsyncResult, GCancellable, GIOStream, GIOStreamClass, GSocketAddress,
-    GSocketClientEvent, GSocketConnectable,
+    GAsyncReadyCallback, GAsyncResult, GCancellable, GIOStream, GIOStreamClass, GSocket,
+    GSocketAddress, GSocketClientEvent, GSocketConnectable, GSocketListenerEvent,
 };
 use glib::ffi::{GError, gboolean, gpointer};
 use glib::gobject_ffi::{GObject, GObjectClass};
@@ -142,6 +142,38 @@ pub struct SocketClientClass {
     >,
     /// Room for more.
     pub padding: [gpointer; 10],
+}
+
+/// `struct _GsockSocketListener`.
+#[derive(Debug)]
+#[repr(C)]
+#[doc(alias = "GsockSocketListener")]
+pub struct SocketListenerInstance {
+    pub(crate) parent_instance: GObject,
+}
+
+/// `struct _GsockSocketListenerClass`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+#[doc(alias = "GsockSocketListenerClass")]
+pub struct SocketListenerClass {
+    /// The slots of `GObject`.
+    pub parent_class: GObjectClass,
+    /// There are more sockets than before.
+    pub changed: Option<unsafe extern "C" fn(*mut SocketListenerInstance)>,
+    /// The signal's handler of the class, after those that were connected.
+    pub event: Option<
+        unsafe extern "C" fn(*mut SocketListenerInstance, GSocketListenerEvent, *mut GSocket),
+    >,
+    /// Room for more.
+    pub padding: [gpointer; 10],
+}
+
+impl std::fmt::Debug for SocketListenerClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SocketListenerClass")
+            .finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for SocketClientClass {

@@ -23,21 +23,62 @@ pub(crate) fn block_on_events(
     until: Option<i64>,
     cancellable: Option<&gio::Cancellable>,
 ) -> Result<Events, glib::Error> {
+    let (fd, events) = fd.map_or((-1, 0), |(fd, events)| (fd, events.bits()));
+    let mut polled = [polled(fd, events), polled(-1, libc::POLLIN)];
+    block_on(&mut polled, until, cancellable)?;
+    Ok(Events::from_bits(polled[0].revents))
+}
+
+/// Likewise until any of `fds` is ready.
+///
+/// # Errors
+///
+/// As there.
+pub(crate) fn block_on_any(
+    fds: impl Iterator<Item = (RawFd, Events)>,
+    until: Option<i64>,
+    cancellable: Option<&gio::Cancellable>,
+) -> Result<(), glib::Error> {
+    let wake = std::iter::once(polled(-1, libc::POLLIN));
+    let mut polled: Vec<_> = fds
+        .map(|(fd, events)| polled(fd, events.bits()))
+        .chain(wake)
+        .collect();
+    block_on(&mut polled, until, cancellable)
+}
+
+fn polled(fd: RawFd, events: i16) -> libc::pollfd {
+    libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    }
+}
+
+/// The last of `polled` is the place of what wakes.
+fn block_on(
+    polled: &mut [libc::pollfd],
+    until: Option<i64>,
+    cancellable: Option<&gio::Cancellable>,
+) -> Result<(), glib::Error> {
     let Some(wake) = thread_wake() else {
         // No descriptor is left for an eventfd: look often instead.
         let until = until.unwrap_or(i64::MAX).min(in_a_moment());
-        return poll_until(fd, None, Some(until)).map(|(events, _)| events);
+        return poll_until(polled, Some(until));
     };
     let mut watch = cancellable.map(CancelWatch::new);
     if let Some(watch) = &mut watch {
         // One that is cancelled already wakes at once.
         watch.wake(&Waker::from(wake.clone()));
     }
-    let (events, is_woken) = poll_until(fd, Some(wake.0.as_raw_fd()), until)?;
-    if is_woken {
+    if let Some(last) = polled.last_mut() {
+        last.fd = wake.0.as_raw_fd();
+    }
+    poll_until(polled, until)?;
+    if polled.last().is_some_and(|last| last.revents != 0) {
         wake.clear();
     }
-    Ok(events)
+    Ok(())
 }
 
 /// Wakes a [`block_on_events`] of the calling thread, from any thread; `None` when no descriptor is
@@ -63,26 +104,8 @@ fn in_a_moment() -> i64 {
     glib::monotonic_time().saturating_add(20_000)
 }
 
-/// `poll(2)` on up to two descriptors until a moment, through interruptions. Answers what the first reports, and
-/// whether the second has something to read.
-fn poll_until(
-    fd: Option<(RawFd, Events)>,
-    wake: Option<RawFd>,
-    until: Option<i64>,
-) -> Result<(Events, bool), glib::Error> {
-    let (fd, events) = fd.map_or((-1, 0), |(fd, events)| (fd, events.bits()));
-    let mut polled = [
-        libc::pollfd {
-            fd,
-            events,
-            revents: 0,
-        },
-        libc::pollfd {
-            fd: wake.unwrap_or(-1),
-            events: libc::POLLIN,
-            revents: 0,
-        },
-    ];
+/// `poll(2)` until a moment, through interruptions.
+fn poll_until(polled: &mut [libc::pollfd], until: Option<i64>) -> Result<(), glib::Error> {
     loop {
         let timeout = match until {
             None => -1,
@@ -92,11 +115,11 @@ fn poll_until(
         let count =
             unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout) };
         if count > 0 {
-            return Ok((Events::from_bits(polled[0].revents), polled[1].revents != 0));
+            return Ok(());
         }
         if count == 0 {
             if until.is_some_and(|until| glib::monotonic_time() >= until) {
-                return Ok((Events::NONE, false));
+                return Ok(());
             }
             continue;
         }

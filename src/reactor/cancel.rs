@@ -26,6 +26,10 @@ impl CancelWatch {
         }
     }
 
+    pub(crate) fn cancellable(&self) -> &gio::Cancellable {
+        &self.cancellable
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancellable.is_cancelled()
     }

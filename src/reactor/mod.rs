@@ -38,7 +38,7 @@ mod waiters;
 
 use std::future::Future;
 
-pub(crate) use blocking::{block_on_events, blocking_waker};
+pub(crate) use blocking::{block_on_any, block_on_events, blocking_waker};
 pub(crate) use cancel::CancelWatch;
 pub(crate) use engine::{Engine, Spawned};
 pub(crate) use events::{Events, Interest};

@@ -1,11 +1,27 @@
 //! Taking a connection from a socket that listens, as a bare descriptor.
 
-#![expect(dead_code, reason = "the listener is not there yet")]
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use gio::prelude::*;
 
-use super::{Bare, Kind, NativeAddress, kind::Origin, options};
+use super::{Bare, Kind, NativeAddress, Transport, create::MULTIPATH_TCP, kind::Origin, options};
 use crate::error;
+
+/// Why there is no connection to take.
+#[derive(Debug)]
+pub(crate) enum NoneTaken {
+    /// None waits.
+    Empty,
+    /// Some have died while they waited, so many that others are to have their turn.
+    Dead,
+    /// The listening socket is closed, or belongs to the parent process.
+    Closed(glib::Error),
+    /// The kernel refuses, by this errno.
+    Refused(i32),
+}
+
+/// So many connections that have died are passed over in one go.
+const DEAD: usize = 64;
 
 impl Bare {
     /// The next connection that waits at `listening`, which is of this kind. Programs that are started do not get it.
@@ -32,6 +48,11 @@ impl Bare {
             || !options::is_nonblocking(fd.as_raw_fd());
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         options::set_close_on_exec(fd.as_raw_fd());
+        let mut kind = kind;
+        if kind.protocol == MULTIPATH_TCP {
+            // A peer that does not speak it has plain TCP.
+            kind.protocol = options::protocol(fd.as_raw_fd());
+        }
         let origin = Origin::Accepted { peer, waits };
         Ok(Self { fd, kind, origin })
     }
@@ -50,10 +71,100 @@ impl Bare {
     }
 }
 
-impl Kind {
-    /// Of a socket that listens, which is that of all that it accepts; or the errno of the kernel, which will not
-    /// describe it.
-    pub(crate) fn of_listening(fd: BorrowedFd<'_>) -> Result<Self, i32> {
-        Self::of_fd(fd.as_raw_fd()).map(|(kind, _)| kind)
+impl Transport {
+    /// The next connection that waits at this socket, which listens.
+    pub(crate) fn accept(&self) -> Result<Bare, NoneTaken> {
+        let using = self.enter().map_err(NoneTaken::Closed)?;
+        // SAFETY: the use keeps the number this socket's.
+        let listening = unsafe { BorrowedFd::borrow_raw(using.fd()) };
+        for _ in 0..DEAD {
+            let errno = match Bare::accept(listening, self.kind()) {
+                Ok(bare) => return Ok(bare),
+                Err(errno) => errno,
+            };
+            if errno == libc::EAGAIN || errno == libc::EWOULDBLOCK {
+                return Err(NoneTaken::Empty);
+            }
+            if !is_passed_over(errno) {
+                // Closed by somebody else between the look and the call.
+                if self.is_closed() {
+                    return Err(NoneTaken::Closed(error::closed()));
+                }
+                return Err(NoneTaken::Refused(errno));
+            }
+        }
+        Err(NoneTaken::Dead)
     }
+
+    /// Has the kernel keep so many connections that nobody has accepted yet, if the socket listens.
+    pub(crate) fn set_backlog(&self, backlog: i32) {
+        let Ok(using) = self.enter() else {
+            return;
+        };
+        if options::get_int(using.fd(), libc::SOL_SOCKET, libc::SO_ACCEPTCONN) == Ok(1) {
+            // SAFETY: no pointers involved. What listens already cannot but go on.
+            unsafe { libc::listen(using.fd(), backlog) };
+        }
+    }
+
+    /// Has connections that are accepted here send what they are given at once, as GLib has it from 2.80.0 on: they
+    /// inherit the option, so that each is spared a call.
+    pub(crate) fn have_accepted_not_wait(&self) {
+        if self.kind().is_inet()
+            && self.kind().is_stream()
+            && let Ok(using) = self.enter()
+        {
+            let _ = options::set(using.fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+        }
+    }
+
+    /// Has no call on it wait, whatever its mode was: a listening socket may be shared with another process.
+    pub(crate) fn have_calls_not_wait(&self) {
+        if let Ok(using) = self.enter() {
+            options::set_nonblocking(using.fd());
+        }
+    }
+}
+
+/// What concerns one connection, which has died in the queue: on Linux accept(2) answers what has befallen it.
+fn is_passed_over(errno: i32) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if errno == libc::ENONET {
+        return true;
+    }
+    matches!(
+        errno,
+        libc::EINTR
+            | libc::ECONNABORTED
+            | libc::ECONNRESET
+            | libc::EPROTO
+            | libc::ENETDOWN
+            | libc::ENOPROTOOPT
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENETUNREACH
+            | libc::ETIMEDOUT
+    )
+}
+
+/// Whether the kernel will go on refusing, whatever comes: the socket does not listen, or cannot.
+pub(crate) fn is_for_good(errno: i32) -> bool {
+    matches!(
+        errno,
+        libc::EINVAL | libc::EOPNOTSUPP | libc::EBADF | libc::ENOTSOCK
+    )
+}
+
+/// Binds a socket that is going to listen; an address whose connections linger may be taken.
+///
+/// # Errors
+///
+/// What `bind(2)` answers, such as `AddressInUse`.
+pub(crate) fn bind_to_listen(fd: RawFd, address: &gio::SocketAddress) -> Result<(), glib::Error> {
+    let native = NativeAddress::from_gio(address)?;
+    let _ = options::set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1);
+    native.bind(fd).map_err(|errno| {
+        let address = SocketConnectableExt::to_string(address);
+        error::prefixed(&format!("Error binding to address {address}"), errno)
+    })
 }

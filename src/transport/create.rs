@@ -20,7 +20,7 @@ pub(crate) struct NewSocket {
 }
 
 /// IPPROTO_MPTCP, which is Linux's alone.
-const MULTIPATH_TCP: i32 = 262;
+pub(super) const MULTIPATH_TCP: i32 = 262;
 
 impl NewSocket {
     /// The same by Multipath TCP, for what would be TCP.

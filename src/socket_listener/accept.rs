@@ -1,0 +1,353 @@
+//! Accepting: one who takes connections, in whichever form.
+
+use std::{
+    fmt, mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use super::{
+    listening::{Accepted, Listening, Look},
+    sockets::{Seen, Sockets},
+};
+use crate::{
+    error,
+    reactor::{
+        CancelWatch, Engine, Interest, Registration, Wait, block_on_any, blocking_waker, earlier,
+    },
+};
+
+/// Takes connections from the sockets of a listener, one with each answer.
+///
+/// It is a plain state machine that may be polled again after each answer. accept(2) is called while somebody polls
+/// it, and for him: dropped or cancelled, it leaves every connection in the queues of the kernel. It keeps the
+/// sockets, not the listener.
+pub(crate) struct Accept {
+    sockets: Arc<Sockets>,
+    cancel: Option<CancelWatch>,
+    seen: Seen,
+    /// How the engine of the last poll watches them, in the order of `seen`.
+    places: Vec<Place>,
+    engine: Option<Arc<Engine>>,
+    /// It was there before the listener was closed.
+    is_begun: bool,
+    /// When it has begun to wait, while it waits for an answer.
+    waits_since: Option<i64>,
+    timer: Wait,
+    id: u64,
+    waits_for_change: bool,
+    /// Sockets that do not listen are told once.
+    passes_over_broken: bool,
+}
+
+struct Place {
+    registration: Option<Arc<Registration>>,
+    wait: Wait,
+}
+
+/// What a round through the sockets has come to.
+enum Round {
+    Done(Result<Accepted, glib::Error>),
+    Nothing,
+    Again,
+}
+
+impl Accept {
+    pub(super) fn new(sockets: &Arc<Sockets>, cancellable: Option<&gio::Cancellable>) -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let seen = sockets.see();
+        Self {
+            sockets: sockets.clone(),
+            cancel: cancellable.map(CancelWatch::new),
+            is_begun: !seen.is_closed,
+            seen,
+            places: Vec::new(),
+            engine: None,
+            waits_since: None,
+            timer: Wait::new(),
+            id: LAST.fetch_add(1, Ordering::Relaxed),
+            waits_for_change: false,
+            passes_over_broken: false,
+        }
+    }
+
+    /// For who goes on for good: a socket that does not listen is told once, and passed over from then on.
+    pub(crate) fn passing_over_broken(mut self) -> Self {
+        self.passes_over_broken = true;
+        for listening in self.seen.all.iter() {
+            listening.give_another_chance();
+        }
+        self
+    }
+
+    /// Waits by blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` where there is nothing to wait for, and otherwise as of [`poll`](Self::poll).
+    pub(super) fn block(&mut self) -> Result<Accepted, glib::Error> {
+        if !self.seen.is_closed && self.seen.all.is_empty() {
+            return Err(error::invalid("The listener has no sockets to accept from"));
+        }
+        loop {
+            if let Some(failure) = self.obstacle() {
+                return Err(failure);
+            }
+            match self.round() {
+                Round::Done(result) => return result,
+                Round::Again => continue,
+                Round::Nothing => {}
+            }
+            let deadline = self.deadline();
+            if deadline.is_some_and(|deadline| glib::monotonic_time() >= deadline) {
+                return Err(error::timed_out());
+            }
+            self.wait_blocking(deadline)?;
+        }
+    }
+
+    fn wait_blocking(&mut self, deadline: Option<i64>) -> Result<(), glib::Error> {
+        // Where there is none the wait looks often by itself.
+        if let Some(waker) = blocking_waker() {
+            self.waits_for_change = true;
+            if self.sockets.wait(self.id, &self.seen, &waker) {
+                return Ok(());
+            }
+        }
+        // Nobody else gets their numbers while they are used.
+        let uses: Vec<_> = self
+            .seen
+            .all
+            .iter()
+            .filter_map(|listening| listening.transport().enter().ok())
+            .collect();
+        if uses.is_empty() && !self.seen.all.is_empty() {
+            // Closed meanwhile: the next look says so.
+            return Ok(());
+        }
+        let fds = uses
+            .iter()
+            .map(|using| (using.fd(), Interest::Read.events()));
+        let cancellable = self.cancel.as_ref().map(CancelWatch::cancellable);
+        block_on_any(fds, deadline, cancellable)
+    }
+
+    /// What came of it, once there is a connection or something has failed. It may be asked again after that.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Accepted, glib::Error>> {
+        let engine = Engine::current();
+        loop {
+            if let Some(failure) = self.obstacle() {
+                return self.end(Err(failure));
+            }
+            self.follow(&engine);
+            match self.round() {
+                Round::Done(result) => return self.end(result),
+                Round::Again => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Round::Nothing => {}
+            }
+            let deadline = self.deadline();
+            if deadline.is_some_and(|deadline| glib::monotonic_time() >= deadline) {
+                return self.end(Err(error::timed_out()));
+            }
+            if self.arm(&engine, deadline, cx.waker()) {
+                continue;
+            }
+            // Cancelled while the watch was being set up: nobody may wake us any more.
+            if self.is_cancelled() {
+                return self.end(Err(error::cancelled()));
+            }
+            return Poll::Pending;
+        }
+    }
+
+    fn end(
+        &mut self,
+        result: Result<Accepted, glib::Error>,
+    ) -> Poll<Result<Accepted, glib::Error>> {
+        self.stop_waiting();
+        Poll::Ready(result)
+    }
+
+    fn stop_waiting(&mut self) {
+        self.waits_since = None;
+        self.timer.end();
+        for place in &mut self.places {
+            place.wait.end();
+        }
+        if mem::take(&mut self.waits_for_change) {
+            self.sockets.stop_waiting(self.id);
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(CancelWatch::is_cancelled)
+    }
+
+    /// Why there is no point in going on. It is looked at before a connection is taken, never after that.
+    fn obstacle(&mut self) -> Option<glib::Error> {
+        if !self.sockets.is_as(&self.seen) {
+            self.seen = self.sockets.see();
+            self.places.clear();
+        }
+        if self.seen.is_closed {
+            return Some(if self.is_begun {
+                error::closed()
+            } else {
+                error::listener_closed()
+            });
+        }
+        self.is_cancelled().then(error::cancelled)
+    }
+
+    fn is_passed_over(&self, listening: &Listening) -> bool {
+        self.passes_over_broken && listening.is_broken()
+    }
+
+    /// Forgets what is of no use here and now.
+    fn follow(&mut self, engine: &Arc<Engine>) {
+        if !self
+            .engine
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, engine))
+        {
+            self.places.clear();
+            self.engine = Some(engine.clone());
+        }
+        if self.places.len() != self.seen.all.len() {
+            self.places = self
+                .seen
+                .all
+                .iter()
+                .map(|listening| Place {
+                    registration: listening.transport().known_registration(engine),
+                    wait: Wait::new(),
+                })
+                .collect();
+        }
+    }
+
+    /// Looks at each socket that may have a connection, until one has.
+    fn round(&self) -> Round {
+        let mut closed = None;
+        let mut is_any_open = self.seen.all.is_empty();
+        let mut again = false;
+        for at in self.sockets.order(self.seen.all.len()) {
+            let listening = &self.seen.all[at];
+            if self.is_passed_over(listening) {
+                is_any_open = true;
+                continue;
+            }
+            let registration = self
+                .places
+                .get(at)
+                .and_then(|place| place.registration.as_ref())
+                .filter(|registration| !registration.is_ended());
+            let seen = registration.map(|registration| registration.look());
+            if seen.is_some_and(|seen| !seen.is_ready(Interest::Read)) {
+                is_any_open = true;
+                continue;
+            }
+            match listening.look() {
+                Look::Taken(accepted) => {
+                    self.sockets.served(at);
+                    return Round::Done(Ok(accepted));
+                }
+                Look::Failed(failure) => {
+                    self.sockets.served(at);
+                    return Round::Done(Err(failure));
+                }
+                Look::Empty => {
+                    is_any_open = true;
+                    if let (Some(registration), Some(seen)) = (registration, seen) {
+                        registration.used_up(Interest::Read, seen);
+                    }
+                }
+                Look::Again => {
+                    is_any_open = true;
+                    again = true;
+                }
+                Look::Closed(failure) => closed = Some(failure),
+            }
+        }
+        match closed {
+            // Somebody has closed all of them by himself.
+            Some(failure) if !is_any_open => Round::Done(Err(failure)),
+            _ if again => Round::Again,
+            _ => Round::Nothing,
+        }
+    }
+
+    /// When the first of the sockets that have a timeout runs out of it.
+    fn deadline(&mut self) -> Option<i64> {
+        let mut shortest = None;
+        for listening in self.seen.all.iter() {
+            let transport = listening.transport();
+            if transport.timeout() != 0 {
+                shortest = earlier(shortest, Some(i64::from(transport.timeout()) * 1_000_000));
+            }
+        }
+        let shortest = shortest?;
+        let since = *self.waits_since.get_or_insert_with(glib::monotonic_time);
+        Some(since.saturating_add(shortest))
+    }
+
+    /// Answers whether there is something new already.
+    fn arm(&mut self, engine: &Arc<Engine>, deadline: Option<i64>, waker: &Waker) -> bool {
+        self.waits_for_change = true;
+        if self.sockets.wait(self.id, &self.seen, waker) {
+            return true;
+        }
+        if let Some(cancel) = &mut self.cancel {
+            cancel.wake(waker);
+        }
+        self.timer.until(deadline, engine, waker);
+        let passes_over_broken = self.passes_over_broken;
+        let mut is_ready = false;
+        let mut is_any_watched = self.seen.all.is_empty();
+        for (listening, place) in self.seen.all.iter().zip(&mut self.places) {
+            if passes_over_broken && listening.is_broken() {
+                is_any_watched = true;
+                continue;
+            }
+            if place
+                .registration
+                .as_ref()
+                .is_none_or(|known| known.is_ended())
+            {
+                // It was looked at just now. One that is closed reports nothing any more.
+                place.registration = listening
+                    .transport()
+                    .registration(engine, Interest::Read)
+                    .ok();
+            }
+            if let Some(registration) = &place.registration {
+                is_any_watched = true;
+                is_ready |= place
+                    .wait
+                    .for_descriptor(registration, Interest::Read, waker);
+            }
+        }
+        // All are closed: the next look says so.
+        is_ready || !is_any_watched
+    }
+}
+
+impl Drop for Accept {
+    fn drop(&mut self) {
+        self.stop_waiting();
+    }
+}
+
+impl fmt::Debug for Accept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accept")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+//! One socket that listens.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crate::{
+    SocketConnection, error,
+    home::Notifier,
+    transport::{Bare, NativeAddress, NoneTaken, Transport, is_for_good},
+    vfunc::Owned,
+};
+
+/// A socket of a listener. Its transport looks after the descriptor: who uses it, who watches it, and whether somebody
+/// has closed the `GSocket` without a word.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    transport: Arc<Transport>,
+    /// What was said with this socket to this listener.
+    source_object: Option<Owned<glib::Object>>,
+    /// It was found, and told, that it does not listen: those who accept for good pass it over.
+    is_broken: AtomicBool,
+}
+
+/// What came of one look at a socket.
+pub(super) enum Look {
+    Taken(Accepted),
+    Empty,
+    /// There may be more, after others have had their turn.
+    Again,
+    Closed(glib::Error),
+    Failed(glib::Error),
+}
+
+impl Listening {
+    pub(super) fn new(socket: &gio::Socket, source_object: Option<&glib::Object>) -> Arc<Self> {
+        let transport = Transport::of_socket(socket, &Notifier::new());
+        transport.have_calls_not_wait();
+        transport.have_accepted_not_wait();
+        Arc::new(Self {
+            transport,
+            source_object: source_object.cloned().map(Owned::new),
+            is_broken: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn transport(&self) -> &Arc<Transport> {
+        &self.transport
+    }
+
+    pub(crate) fn source_object(&self) -> Option<glib::Object> {
+        self.source_object
+            .as_ref()
+            .map(|object| object.get().clone())
+    }
+
+    pub(super) fn address(&self) -> Option<gio::SocketAddress> {
+        self.transport
+            .local_address()
+            .ok()
+            .filter(|_| !self.transport.is_closed())
+    }
+
+    pub(super) fn is_at(&self, address: &NativeAddress) -> bool {
+        self.address()
+            .and_then(|own| NativeAddress::from_gio(&own).ok())
+            .is_some_and(|own| own == *address)
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
+    }
+
+    /// It may listen by now.
+    pub(super) fn give_another_chance(&self) {
+        self.is_broken.store(false, Ordering::Relaxed);
+    }
+
+    /// Takes the next connection, if there is one. It does not wait.
+    pub(super) fn look(self: &Arc<Self>) -> Look {
+        match self.transport.accept() {
+            Ok(bare) => Look::Taken(Accepted {
+                bare,
+                listening: self.clone(),
+            }),
+            Err(NoneTaken::Empty) => Look::Empty,
+            Err(NoneTaken::Dead) => Look::Again,
+            Err(NoneTaken::Closed(failure)) => Look::Closed(failure),
+            Err(NoneTaken::Refused(errno)) => {
+                self.is_broken.store(is_for_good(errno), Ordering::Relaxed);
+                Look::Failed(error::prefixed("Error accepting connection", errno))
+            }
+        }
+    }
+
+    pub(super) fn close(&self) {
+        let _ = self.transport.close();
+    }
+}
+
+/// A connection that was taken from the kernel, and is closed if nobody makes something of it.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    bare: Bare,
+    listening: Arc<Listening>,
+}
+
+impl Accepted {
+    /// Its object, whose home is here, and what was said with the listening socket.
+    pub(crate) fn connection(self) -> (SocketConnection, Option<glib::Object>) {
+        let (family, type_, protocol) = self.bare.kind().key();
+        let type_ = SocketConnection::factory_lookup_type(family, type_, protocol);
+        let source_object = self.listening.source_object();
+        (SocketConnection::around(self.bare, type_), source_object)
+    }
+
+    /// Likewise as a socket.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel answers that will not describe it.
+    pub(crate) fn socket(self) -> Result<(gio::Socket, Option<glib::Object>), glib::Error> {
+        let source_object = self.listening.source_object();
+        let socket = gio::Socket::from_fd(self.bare.into_fd())?;
+        Ok((socket, source_object))
+    }
+
+    /// Who has connected.
+    pub(crate) fn peer(&self) -> Option<NativeAddress> {
+        self.bare.peer()
+    }
+
+    pub(crate) fn listening(&self) -> &Arc<Listening> {
+        &self.listening
+    }
+}

@@ -1,0 +1,558 @@
+//! The listener, which accepts connections.
+
+mod accept;
+mod addresses;
+mod calls;
+pub(crate) mod imp;
+mod incoming;
+mod listening;
+mod sockets;
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+};
+
+use futures_core::Stream;
+use gio::{prelude::*, subclass::prelude::*};
+
+use self::incoming::Incoming;
+pub(crate) use self::{
+    accept::Accept,
+    imp::Change,
+    listening::{Accepted, Listening},
+};
+use crate::{SocketConnection, operation::assert_owns_context};
+
+glib::wrapper! {
+    /// Listens on any number of sockets, and accepts the connections that come.
+    ///
+    /// Sockets are made for an address ([`add_address`](SocketListenerExt::add_address)) or a port
+    /// ([`add_inet_port`](SocketListenerExt::add_inet_port),
+    /// [`add_any_inet_port`](SocketListenerExt::add_any_inet_port)), or are there already
+    /// ([`add_socket`](SocketListenerExt::add_socket)). Each may be added with a *source object*, which comes with each of
+    /// its connections.
+    ///
+    /// A connection is accepted blocking ([`accept`](SocketListenerExt::accept)), with a [`gio::AsyncResult`]
+    /// ([`accept_async`](SocketListenerExt::accept_async) and [`accept_finish`](SocketListenerExt::accept_finish)), by a
+    /// future ([`accept_future`](SocketListenerExt::accept_future)), or comes in a stream
+    /// ([`incoming`](SocketListenerExt::incoming)). Any number of these may be under way at once, on any number of
+    /// threads: each gets one connection. They wait for sockets that are added meanwhile, too, and the sockets are served in
+    /// turn. Nothing is taken from the kernel before somebody has asked for it and can be given it: what was cancelled or
+    /// dropped leaves the connection in the queue.
+    ///
+    /// The type of a connection is that which is [registered](SocketConnection::factory_register_type) for its
+    /// socket. TCP connections send what they are given at once (`TCP_NODELAY`), as GLib has it from 2.80.0 on.
+    ///
+    /// # Properties
+    ///
+    /// | name | type | default | |
+    /// | --- | --- | --- | --- |
+    /// | `listen-backlog` | `i32`, 0 to 2000 | 10 | how many connections the kernel keeps that nobody has accepted yet, for each socket |
+    ///
+    /// # The signal `event`
+    ///
+    /// For each socket that the listener makes, on the thread that adds it and before that returns:
+    /// [`Binding`](gio::SocketListenerEvent::Binding), [`Bound`](gio::SocketListenerEvent::Bound),
+    /// [`Listening`](gio::SocketListenerEvent::Listening) and [`Listened`](gio::SocketListenerEvent::Listened), as far as it
+    /// gets. In the first, options may be set that have to be there before a socket is bound.
+    ///
+    /// # Threads
+    ///
+    /// In C any thread may call any function of it at any time. The wrapper stays on one thread, as gio-rs' own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gio::prelude::*;
+    /// use gsock::{SocketClient, SocketListener, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = SocketListener::new();
+    /// let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+    /// let any_port = gio::InetSocketAddress::new(&loopback, 0);
+    /// let address = listener.add_address(
+    ///     &any_port,
+    ///     gio::SocketType::Stream,
+    ///     gio::SocketProtocol::Default,
+    ///     None::<&glib::Object>,
+    /// )?;
+    ///
+    /// let client = SocketClient::new().connect(&address, gio::Cancellable::NONE)?;
+    /// let (server, _) = listener.accept(gio::Cancellable::NONE)?;
+    /// client.output_stream().write_all(b"Hello", gio::Cancellable::NONE)?;
+    /// let hello = server.input_stream().read_bytes(5, gio::Cancellable::NONE)?;
+    /// assert_eq!(&hello[..], b"Hello");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// GIO: LISTEN-1.
+    #[doc(alias = "GsockSocketListener")]
+    #[doc(alias = "GSocketListener")]
+    pub struct SocketListener(ObjectSubclass<imp::SocketListener>);
+}
+
+// C calls from any thread; the wrapper stays on one, as gio-rs' own.
+const _: () = {
+    const fn state_is_shared<T: Send + Sync>() {}
+    state_is_shared::<imp::SocketListener>();
+    state_is_shared::<Accepted>();
+    const fn may_move<T: Send>() {}
+    may_move::<Accept>();
+};
+
+/// What an accept gives: the connection, and what was said with the socket that it came by.
+type Taken = (SocketConnection, Option<glib::Object>);
+type TakenSocket = (gio::Socket, Option<glib::Object>);
+type Accepting<T> = Pin<Box<dyn Future<Output = Result<T, glib::Error>> + 'static>>;
+
+impl Default for SocketListener {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SocketListener {
+    /// No listener, for parameters that take an optional one.
+    pub const NONE: Option<&'static Self> = None;
+
+    /// A listener without sockets.
+    #[doc(alias = "gsock_socket_listener_new")]
+    #[doc(alias = "g_socket_listener_new")]
+    #[must_use]
+    pub fn new() -> Self {
+        glib::Object::new()
+    }
+}
+
+fn block(
+    listener: &impl IsA<SocketListener>,
+    cancellable: Option<&impl IsA<gio::Cancellable>>,
+) -> Result<Accepted, glib::Error> {
+    let cancellable = cancellable.map(AsRef::as_ref);
+    listener.upcast_ref().imp().accept(cancellable).block()
+}
+
+fn future<T: 'static>(
+    listener: &impl IsA<SocketListener>,
+    make: impl FnOnce(Accepted) -> Result<T, glib::Error> + 'static,
+) -> Accepting<T> {
+    let listener: SocketListener = listener.upcast_ref().clone();
+    Box::pin(async move {
+        assert_owns_context();
+        let mut accept = listener.imp().accept(None);
+        make(poll_fn(|cx| accept.poll(cx)).await?)
+    })
+}
+
+/// The methods of [`SocketListener`] and every type that derives from it.
+pub trait SocketListenerExt: IsA<SocketListener> + 'static {
+    /// Accepts from `socket`, too, which somebody else has bound and listens.
+    ///
+    /// It is closed with the listener; if that is dropped without having been closed, it stays open for as long as
+    /// somebody has it. Whatever mode its descriptor was in, calls on it do not wait from now on, and what is accepted from
+    /// it has `TCP_NODELAY`. Its timeout limits how long an accept waits.
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `Closed` when the listener is; `Failed` when `socket` is. One that does not listen is
+    /// taken: it is accepting that fails then.
+    ///
+    /// # Main context
+    ///
+    /// None is iterated.
+    ///
+    /// GIO: LISTEN-11, LISTEN-12.
+    #[doc(alias = "gsock_socket_listener_add_socket")]
+    #[doc(alias = "g_socket_listener_add_socket")]
+    fn add_socket(
+        &self,
+        socket: &impl IsA<gio::Socket>,
+        source_object: Option<&impl IsA<glib::Object>>,
+    ) -> Result<(), glib::Error> {
+        let source_object = source_object.map(AsRef::as_ref);
+        addresses::add_socket(self.upcast_ref(), socket.as_ref(), source_object)
+    }
+
+    /// Makes a socket, binds it to `address` and listens. Answers the address that it has got, which has a port where
+    /// `address` left that open.
+    ///
+    /// An address whose last connections linger may be taken (`SO_REUSEADDR`). The file of a Unix address is made
+    /// and stays; one that is there already is an error.
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `Closed` when the listener is; `AddressInUse`, `PermissionDenied`, `ConnectionRefused` for an
+    /// address that this computer does not have, and whatever else bind(2) answers; `NotSupported` for a socket
+    /// that cannot be made, or cannot listen; `InvalidArgument` for a type that there is not.
+    ///
+    /// # Main context
+    ///
+    /// None is iterated. The events are emitted here and now.
+    ///
+    /// GIO: LISTEN-7, LISTEN-8, LISTEN-9, LISTEN-10.
+    #[doc(alias = "gsock_socket_listener_add_address")]
+    #[doc(alias = "g_socket_listener_add_address")]
+    fn add_address(
+        &self,
+        address: &impl IsA<gio::SocketAddress>,
+        type_: gio::SocketType,
+        protocol: gio::SocketProtocol,
+        source_object: Option<&impl IsA<glib::Object>>,
+    ) -> Result<gio::SocketAddress, glib::Error> {
+        let source_object = source_object.map(AsRef::as_ref);
+        let listener = self.upcast_ref();
+        addresses::add_address(listener, address.as_ref(), type_, protocol, source_object)
+    }
+
+    /// Listens on TCP port `port` of every address of this computer, of IPv6 and of IPv4.
+    ///
+    /// It is one socket where that of IPv6 takes IPv4 as well, otherwise there are two. Where a family is missing, or
+    /// nothing can listen in it, the other one is enough.
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `Closed` when the listener is; `InvalidArgument` for port 0; `AddressInUse` when the
+    /// port is taken in either family; `PermissionDenied`; that of IPv6 when neither family listens.
+    ///
+    /// # Main context
+    ///
+    /// As of [`add_address`](Self::add_address).
+    ///
+    /// GIO: LISTEN-14, LISTEN-15, LISTEN-16, LISTEN-17.
+    #[doc(alias = "gsock_socket_listener_add_inet_port")]
+    #[doc(alias = "g_socket_listener_add_inet_port")]
+    fn add_inet_port(
+        &self,
+        port: u16,
+        source_object: Option<&impl IsA<glib::Object>>,
+    ) -> Result<(), glib::Error> {
+        let source_object = source_object.map(AsRef::as_ref);
+        addresses::add_inet_port(self.upcast_ref(), port, source_object)
+    }
+
+    /// Likewise on a TCP port that is free in both families. Answers which one it is.
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `Closed` when the listener is; what bind(2) and listen(2) answer.
+    ///
+    /// # Main context
+    ///
+    /// As of [`add_address`](Self::add_address).
+    ///
+    /// GIO: LISTEN-18, LISTEN-19, LISTEN-20.
+    #[doc(alias = "gsock_socket_listener_add_any_inet_port")]
+    #[doc(alias = "g_socket_listener_add_any_inet_port")]
+    fn add_any_inet_port(
+        &self,
+        source_object: Option<&impl IsA<glib::Object>>,
+    ) -> Result<u16, glib::Error> {
+        let source_object = source_object.map(AsRef::as_ref);
+        addresses::add_any_inet_port(self.upcast_ref(), source_object)
+    }
+
+    /// The addresses of the open sockets, in the order in which they were added.
+    #[doc(alias = "gsock_socket_listener_get_addresses")]
+    fn addresses(&self) -> Vec<gio::SocketAddress> {
+        addresses::addresses(self.upcast_ref())
+    }
+
+    /// Closes the sockets that have the address `address`, one of [`addresses`](Self::addresses), and accepts
+    /// from them no more. Connections that nobody has accepted are reset. Whoever waits goes on waiting, for the others.
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `NotFound` when there is none; `Closed` when the listener is.
+    #[doc(alias = "gsock_socket_listener_remove_address")]
+    fn remove_address(&self, address: &impl IsA<gio::SocketAddress>) -> Result<(), glib::Error> {
+        addresses::remove_address(self.upcast_ref(), address.as_ref())
+    }
+
+    /// Accepts a connection, and blocks this thread, and nothing else, until there is one. Also answers what was
+    /// said with the socket that it came by.
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `Closed` when the listener is, also while this waits, or when somebody has closed all of its sockets;
+    /// `InvalidArgument` when it has no sockets, or when one does not listen; `TimedOut` when a socket
+    /// that was added has a timeout; `Cancelled`; `TooManyOpenFiles` and whatever else accept(2) answers: the connection stays in the
+    /// queue then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled from any thread it leaves every connection in the queue.
+    ///
+    /// # Main context
+    ///
+    /// None of the caller's is iterated. The connection's home is this thread with its thread-default context.
+    ///
+    /// GIO: LISTEN-22, LISTEN-24, LISTEN-25, LISTEN-27, LISTEN-34.
+    #[doc(alias = "gsock_socket_listener_accept")]
+    #[doc(alias = "g_socket_listener_accept")]
+    fn accept(
+        &self,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+    ) -> Result<Taken, glib::Error> {
+        block(self, cancellable).map(Accepted::connection)
+    }
+
+    /// Starts to accept a connection. `callback` gets the result to hand to
+    /// [`accept_finish`](Self::accept_finish), never before this returns.
+    ///
+    /// A listener without sockets is not an error: one may be added.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept`](Self::accept), from `accept_finish`.
+    ///
+    /// # Cancel safety
+    ///
+    /// A cancelled accept leaves every connection in the queue. One that has completed keeps its result.
+    ///
+    /// # Main context
+    ///
+    /// `callback` runs in the context that is thread-default now.
+    ///
+    /// # Panics
+    ///
+    /// If this thread neither owns that context nor can acquire it.
+    ///
+    /// GIO: LISTEN-28, LISTEN-30.
+    #[doc(alias = "gsock_socket_listener_accept_async")]
+    #[doc(alias = "g_socket_listener_accept_async")]
+    fn accept_async(
+        &self,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+        callback: impl FnOnce(&Self, &gio::AsyncResult) + 'static,
+    ) {
+        calls::start(self, cancellable.map(AsRef::as_ref), callback);
+    }
+
+    /// Takes the outcome of [`accept_async`](Self::accept_async) or
+    /// [`accept_socket_async`](Self::accept_socket_async) of this listener, once, as a connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept`](Self::accept); `InvalidArgument` for anything but a result of an accept of this listener that has
+    /// ended and was not taken yet.
+    ///
+    /// # Cancel safety
+    ///
+    /// It does not wait; an accept that has ended keeps its result when it is cancelled afterwards.
+    ///
+    /// # Main context
+    ///
+    /// Any thread may call it; the connection's home is that thread with its thread-default context.
+    ///
+    /// GIO: LISTEN-13.
+    #[doc(alias = "gsock_socket_listener_accept_finish")]
+    #[doc(alias = "g_socket_listener_accept_finish")]
+    fn accept_finish(&self, result: &impl IsA<gio::AsyncResult>) -> Result<Taken, glib::Error> {
+        calls::finish(self.upcast_ref(), result.as_ref()).map(Accepted::connection)
+    }
+
+    /// A future that accepts a connection from its first poll on. Also answers what was said with the socket that
+    /// it came by.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept`](Self::accept), but that it waits where there are no sockets.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves every connection in the queue.
+    ///
+    /// # Main context
+    ///
+    /// It waits on the thread-default context of the thread that polls it, which is the connection's home.
+    ///
+    /// # Panics
+    ///
+    /// The first poll, on a thread that neither owns that context nor can acquire it.
+    #[doc(alias = "gsock_socket_listener_accept_async")]
+    #[doc(alias = "g_socket_listener_accept_async")]
+    fn accept_future(&self) -> Accepting<Taken> {
+        future(self, |accepted| Ok(accepted.connection()))
+    }
+
+    /// Like [`accept`](Self::accept), for a [`gio::Socket`], which is in blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
+    /// # Main context
+    ///
+    /// None is iterated.
+    ///
+    /// GIO: LISTEN-21.
+    #[doc(alias = "gsock_socket_listener_accept_socket")]
+    #[doc(alias = "g_socket_listener_accept_socket")]
+    fn accept_socket(
+        &self,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+    ) -> Result<TakenSocket, glib::Error> {
+        block(self, cancellable).and_then(Accepted::socket)
+    }
+
+    /// The same as [`accept_async`](Self::accept_async): it is the finish function that makes the difference.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
+    /// # Main context
+    ///
+    /// As there.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    ///
+    /// GIO: LISTEN-28.
+    #[doc(alias = "gsock_socket_listener_accept_socket_async")]
+    #[doc(alias = "g_socket_listener_accept_socket_async")]
+    fn accept_socket_async(
+        &self,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+        callback: impl FnOnce(&Self, &gio::AsyncResult) + 'static,
+    ) {
+        self.accept_async(cancellable, callback);
+    }
+
+    /// Like [`accept_finish`](Self::accept_finish), as a [`gio::Socket`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
+    /// # Main context
+    ///
+    /// Any thread may call it.
+    #[doc(alias = "gsock_socket_listener_accept_socket_finish")]
+    #[doc(alias = "g_socket_listener_accept_socket_finish")]
+    fn accept_socket_finish(
+        &self,
+        result: &impl IsA<gio::AsyncResult>,
+    ) -> Result<TakenSocket, glib::Error> {
+        calls::finish(self.upcast_ref(), result.as_ref()).and_then(Accepted::socket)
+    }
+
+    /// Like [`accept_future`](Self::accept_future), for a [`gio::Socket`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
+    /// # Main context
+    ///
+    /// It waits on the thread-default context of the thread that polls it.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[doc(alias = "gsock_socket_listener_accept_socket_async")]
+    #[doc(alias = "g_socket_listener_accept_socket_async")]
+    fn accept_socket_future(&self) -> Accepting<TakenSocket> {
+        future(self, Accepted::socket)
+    }
+
+    /// The connections that come, until the listener is closed, which ends the stream.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept_future`](Self::accept_future) but for `Closed`, after each of which the stream goes on. `Pending` where a
+    /// service takes the connections, and then the stream ends.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves every connection that it has not yielded in the queue.
+    ///
+    /// # Main context
+    ///
+    /// It waits on the thread-default context of the thread that polls it, which is the home of its connections.
+    ///
+    /// # Panics
+    ///
+    /// The first poll, on a thread that neither owns that context nor can acquire it.
+    fn incoming(
+        &self,
+    ) -> Pin<Box<dyn Stream<Item = Result<SocketConnection, glib::Error>> + 'static>> {
+        Box::pin(Incoming::new(self.upcast_ref()))
+    }
+
+    /// Closes all sockets, those that were added included. Every accept that waits, on whatever thread, ends with
+    /// `Closed`. Closing what is closed does nothing.
+    ///
+    /// GIO: LISTEN-30.
+    #[doc(alias = "gsock_socket_listener_close")]
+    #[doc(alias = "g_socket_listener_close")]
+    fn close(&self) {
+        self.upcast_ref().imp().close();
+    }
+
+    /// The property `listen-backlog`: how many connections the kernel keeps that nobody has accepted yet, for each
+    /// socket.
+    #[doc(alias = "listen-backlog")]
+    fn listen_backlog(&self) -> i32 {
+        self.upcast_ref().imp().backlog()
+    }
+
+    /// Sets the property `listen-backlog`, to the nearest number from 0 to 2000. Sockets that listen already take it
+    /// on. Nothing happens on a closed listener.
+    ///
+    /// GIO: LISTEN-2, LISTEN-3.
+    #[doc(alias = "gsock_socket_listener_set_backlog")]
+    #[doc(alias = "g_socket_listener_set_backlog")]
+    #[doc(alias = "listen-backlog")]
+    fn set_backlog(&self, listen_backlog: i32) {
+        self.upcast_ref().imp().set_backlog(listen_backlog);
+    }
+
+    /// Calls `f` for each event of a socket that the listener makes, on the thread that adds it.
+    ///
+    /// GIO: LISTEN-4.
+    #[doc(alias = "event")]
+    fn connect_event<F: Fn(&Self, gio::SocketListenerEvent, &gio::Socket) + 'static>(
+        &self,
+        f: F,
+    ) -> glib::SignalHandlerId {
+        self.connect_closure(
+            "event",
+            false,
+            glib::closure_local!(move |listener: SocketListener,
+                                       event: gio::SocketListenerEvent,
+                                       socket: gio::Socket| {
+                if let Some(listener) = listener.downcast_ref() {
+                    f(listener, event, &socket);
+                }
+            }),
+        )
+    }
+
+    /// Calls `f` whenever `listen-backlog` has changed.
+    #[doc(alias = "listen-backlog")]
+    fn connect_listen_backlog_notify<F: Fn(&Self) + 'static>(&self, f: F) -> glib::SignalHandlerId {
+        self.connect_notify_local(Some("listen-backlog"), move |listener, _| f(listener))
+    }
+}
+
+impl<O: IsA<SocketListener>> SocketListenerExt for O {}
