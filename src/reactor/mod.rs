@@ -46,6 +46,7 @@ pub(crate) use registration::{Observer, Purpose, Registration};
 pub(crate) use source::{Due, Handler, Source};
 pub(crate) use task::{Answer, Begin, Bound, Local};
 pub(crate) use wait::{Wait, earlier};
+pub(crate) use waiters::call as wake;
 
 /// Runs `future` on `context`: see [`Engine::spawn`]. Nobody need own the context now.
 pub(crate) fn spawn(

@@ -39,7 +39,7 @@ struct Place {
 }
 
 /// Wakes `waker`, whose code is anybody's: a panic in it must not keep others from being woken.
-pub(super) fn call(waker: Waker) {
+pub(crate) fn call(waker: Waker) {
     if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
         glib::g_critical!("Gsock", "a waker panicked");
     }

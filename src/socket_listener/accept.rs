@@ -52,7 +52,10 @@ struct Place {
 enum Round {
     Done(Result<Accepted, glib::Error>),
     Nothing,
+    /// There may be something, after others have had their turn.
     Again,
+    /// There are other sockets now.
+    Changed,
 }
 
 impl Accept {
@@ -98,7 +101,7 @@ impl Accept {
             }
             match self.round() {
                 Round::Done(result) => return result,
-                Round::Again => continue,
+                Round::Again | Round::Changed => continue,
                 Round::Nothing => {}
             }
             let deadline = self.deadline();
@@ -149,6 +152,7 @@ impl Accept {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
+                Round::Changed => continue,
                 Round::Nothing => {}
             }
             let deadline = self.deadline();
@@ -163,6 +167,19 @@ impl Accept {
                 return self.end(Err(error::cancelled()));
             }
             return Poll::Pending;
+        }
+    }
+
+    /// For who leaves it alone for a while, and does not want to miss a close meanwhile. The next poll takes it back.
+    pub(super) fn wake_at_a_change(&mut self, waker: &Waker) {
+        self.waits_for_change = true;
+        loop {
+            if self.obstacle().is_some() {
+                return waker.wake_by_ref();
+            }
+            if !self.sockets.wait(self.id, &self.seen, waker) {
+                return;
+            }
         }
     }
 
@@ -276,6 +293,8 @@ impl Accept {
             }
         }
         match closed {
+            // They were taken out of the set, and then closed.
+            Some(_) if !self.sockets.is_as(&self.seen) => Round::Changed,
             // Somebody has closed all of them by himself.
             Some(failure) if !is_any_open => Round::Done(Err(failure)),
             _ if again => Round::Again,

@@ -8,13 +8,19 @@ use std::{
 use futures_core::Stream;
 use gio::subclass::prelude::*;
 
-use super::{SocketListener, accept::Accept};
-use crate::{SocketConnection, error, operation::assert_owns_context};
+use super::{SocketListener, accept::Accept, back_off::BackOff};
+use crate::{
+    SocketConnection, error,
+    operation::assert_owns_context,
+    reactor::{Engine, Wait},
+};
 
 /// The connections of a listener, until that is closed.
 pub(super) struct Incoming {
     listener: SocketListener,
     accept: Option<Accept>,
+    failing: BackOff,
+    wait: Wait,
     has_ended: bool,
 }
 
@@ -23,6 +29,8 @@ impl Incoming {
         Self {
             listener: listener.clone(),
             accept: None,
+            failing: BackOff::default(),
+            wait: Wait::new(),
             has_ended: false,
         }
     }
@@ -30,6 +38,50 @@ impl Incoming {
     fn end(&mut self) {
         self.has_ended = true;
         self.accept = None;
+        self.wait.end();
+    }
+
+    fn next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<SocketConnection, glib::Error>>> {
+        let imp = self.listener.imp();
+        if imp.is_served() {
+            self.end();
+            return Poll::Ready(Some(Err(error::served())));
+        }
+        if self.accept.is_none() {
+            assert_owns_context();
+        }
+        // Whoever asks for the next one whatever the last has come to is not to ask without end. A close does not wait.
+        let until = self
+            .failing
+            .until(glib::monotonic_time())
+            .filter(|_| !imp.is_closed());
+        self.wait.until(until, &Engine::current(), cx.waker());
+        let accept = self
+            .accept
+            .get_or_insert_with(|| imp.accept(None).passing_over_broken());
+        if until.is_some() {
+            accept.wake_at_a_change(cx.waker());
+            return Poll::Pending;
+        }
+        let polled = accept.poll(cx);
+        match polled {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(accepted)) => {
+                self.failing.succeeded();
+                Poll::Ready(Some(Ok(accepted.connection().0)))
+            }
+            Poll::Ready(Err(_)) if imp.is_closed() => {
+                self.end();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Err(failure)) => {
+                self.failing.failed(glib::monotonic_time(), &failure);
+                Poll::Ready(Some(Err(failure)))
+            }
+        }
     }
 }
 
@@ -37,28 +89,9 @@ impl Stream for Incoming {
     type Item = Result<SocketConnection, glib::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        if this.has_ended {
+        if self.has_ended {
             return Poll::Ready(None);
         }
-        let imp = this.listener.imp();
-        if imp.is_served() {
-            this.end();
-            return Poll::Ready(Some(Err(error::served())));
-        }
-        let accept = this.accept.get_or_insert_with(|| {
-            assert_owns_context();
-            imp.accept(None)
-        });
-        let polled = accept.poll(cx);
-        match polled {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(accepted)) => Poll::Ready(Some(Ok(accepted.connection().0))),
-            Poll::Ready(Err(_)) if imp.is_closed() => {
-                this.end();
-                Poll::Ready(None)
-            }
-            Poll::Ready(Err(failure)) => Poll::Ready(Some(Err(failure))),
-        }
+        self.next(cx)
     }
 }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod addresses;
+mod back_off;
 mod calls;
 pub(crate) mod imp;
 mod incoming;

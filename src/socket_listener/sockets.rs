@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::listening::Listening;
-use crate::error;
+use crate::{error, reactor::wake};
 
 /// What a listener has, which those who accept share with it.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Sockets {
             let all = state.all.iter().chain(more).cloned().collect();
             self.change(&mut state, all)
         };
-        wake(waiting);
+        waiting.into_iter().for_each(|(_, waker)| wake(waker));
         drop(before);
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Sockets {
             let all = state.all.iter().filter(stays).cloned().collect();
             self.change(&mut state, all)
         };
-        wake(waiting);
+        waiting.into_iter().for_each(|(_, waker)| wake(waker));
         drop(before);
     }
 
@@ -132,7 +132,7 @@ impl Sockets {
         for listening in all.iter() {
             listening.close();
         }
-        wake(waiting);
+        waiting.into_iter().for_each(|(_, waker)| wake(waker));
         true
     }
 
@@ -143,7 +143,7 @@ impl Sockets {
             state.is_closed = true;
             self.change(&mut state, Arc::new([]))
         };
-        wake(waiting);
+        waiting.into_iter().for_each(|(_, waker)| wake(waker));
         drop(before);
     }
 
@@ -199,11 +199,5 @@ impl Sockets {
 
     pub(super) fn served(&self, at: usize) {
         self.next.store(at + 1, Ordering::Relaxed);
-    }
-}
-
-fn wake(waiting: Vec<(u64, Waker)>) {
-    for (_, waker) in waiting {
-        waker.wake();
     }
 }

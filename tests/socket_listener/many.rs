@@ -1,0 +1,237 @@
+//! Many accepts, many sockets, many connections: each is given out once, and in turn.
+
+use std::{
+    collections::BTreeSet,
+    net::{SocketAddr, TcpStream},
+};
+
+use gio::{Cancellable, SocketType, prelude::*};
+use gsock::{SocketListener, prelude::*};
+
+use crate::{support::*, tools::*};
+
+fn ended(begun: &[Begun]) -> usize {
+    begun.iter().filter(|one| one.borrow().is_some()).count()
+}
+
+fn addresses_of(peers: &[TcpStream]) -> BTreeSet<SocketAddr> {
+    let addresses = peers.iter().map(|peer| peer.local_addr().unwrap());
+    addresses.collect()
+}
+
+/// Takes what has ended out.
+fn take(begun: &mut Vec<Begun>) -> BTreeSet<SocketAddr> {
+    let (done, rest) = begun
+        .drain(..)
+        .partition::<Vec<_>, _>(|one| one.borrow().is_some());
+    *begun = rest;
+    let peers = done
+        .into_iter()
+        .map(|one| peer_of(&one.take().unwrap().unwrap().0));
+    peers.collect()
+}
+
+/// LISTEN-28; LISTEN-29, where C stands still.
+#[test]
+fn of_many_accepts_as_many_end_as_have_connected() {
+    on_private_context(|context| {
+        for sockets in 1..4 {
+            let listener = SocketListener::new();
+            let addresses: Vec<_> = (0..sockets)
+                .map(|_| add_loopback(&listener, NONE))
+                .collect();
+            let mut begun: Vec<_> = (0..10).map(|_| begin(&listener, None)).collect();
+            iterate_until(context, || !context.pending());
+            let connect_some = |count: usize| -> Vec<_> {
+                let address = addresses.iter().cycle();
+                address.take(count).map(|one| connect(*one)).collect()
+            };
+            let peers = connect_some(4);
+            iterate_until(context, || ended(&begun) == 4);
+            iterate_until(context, || !context.pending());
+            assert_eq!(ended(&begun), 4, "{sockets} sockets");
+            assert_eq!(take(&mut begun), addresses_of(&peers));
+
+            let peers = connect_some(9);
+            iterate_until(context, || ended(&begun) == 6);
+            let mut seen = take(&mut begun);
+            for _ in 0..3 {
+                let (connection, _) = accept(Form::Blocking, &listener, None, context).unwrap();
+                assert!(seen.insert(peer_of(&connection)), "given out twice");
+            }
+            assert_eq!(seen, addresses_of(&peers));
+        }
+    });
+}
+
+#[test]
+fn two_sockets_that_are_ready_at_once_serve_two_accepts() {
+    on_private_context(|context| {
+        let listener = SocketListener::new();
+        let objects = [some_object(), some_object()];
+        let addresses = objects
+            .each_ref()
+            .map(|object| add_loopback(&listener, Some(object)));
+        let begun = [begin(&listener, None), begin(&listener, None)];
+        iterate_until(context, || !context.pending());
+        let peers = addresses.map(connect);
+        iterate_until(context, || ended(&begun) == 2);
+        let outcomes = begun.map(|one| one.take().unwrap().unwrap());
+        let seen: BTreeSet<_> = outcomes.iter().map(|(one, _)| peer_of(one)).collect();
+        assert_eq!(seen, addresses_of(&peers));
+        let sources: Vec<_> = outcomes
+            .iter()
+            .filter_map(|(_, source)| source.as_ref())
+            .collect();
+        assert!(objects.iter().all(|object| sources.contains(&object)));
+    });
+}
+
+/// LISTEN-26; FLAW-20 in C: one of them is preferred.
+#[test]
+fn sockets_are_served_in_turn() {
+    on_private_context(|context| {
+        for form in FORMS {
+            let listener = SocketListener::new();
+            let objects = [some_object(), some_object(), some_object()];
+            let addresses = objects
+                .each_ref()
+                .map(|object| add_loopback(&listener, Some(object)));
+            let _peers: Vec<_> = addresses
+                .iter()
+                .flat_map(|address| [connect(*address), connect(*address), connect(*address)])
+                .collect();
+            for _ in 0..3 {
+                let served: Vec<_> = (0..3)
+                    .map(|_| accept(form, &listener, None, context).unwrap().1.unwrap())
+                    .collect();
+                let all = objects.iter().all(|object| served.contains(object));
+                assert!(all, "{form:?}: each once in a round");
+            }
+        }
+    });
+}
+
+#[test]
+fn one_wake_up_is_enough_for_many_connections() {
+    on_private_context(|context| {
+        let (listener, address) = listening();
+        let mut begun: Vec<_> = (0..8).map(|_| begin(&listener, None)).collect();
+        iterate_until(context, || !context.pending());
+        let peers: Vec<_> = (0..8).map(|_| connect(address)).collect();
+        iterate_until(context, || ended(&begun) == 8);
+        assert_eq!(take(&mut begun), addresses_of(&peers));
+    });
+}
+
+#[test]
+fn accepts_that_are_cancelled_among_others_take_nothing_from_them() {
+    on_private_context(|context| {
+        let (listener, address) = listening();
+        let cancellables: Vec<_> = (0..20).map(|_| Cancellable::new()).collect();
+        let begun: Vec<_> = cancellables
+            .iter()
+            .map(|cancellable| begin(&listener, Some(cancellable)))
+            .collect();
+        iterate_until(context, || !context.pending());
+        let peers: Vec<_> = (0..10).map(|_| connect(address)).collect();
+        for cancellable in cancellables.iter().step_by(2) {
+            cancellable.cancel();
+        }
+        iterate_until(context, || ended(&begun) == 20);
+        let accepted: BTreeSet<_> = begun
+            .iter()
+            .filter_map(|one| one.take().unwrap().ok())
+            .map(|(connection, _)| peer_of(&connection))
+            .collect();
+        assert_eq!(accepted, addresses_of(&peers));
+    });
+}
+
+#[test]
+fn futures_and_callbacks_share_what_comes() {
+    on_private_context(|context| {
+        let (listener, address) = listening();
+        let mut begun: Vec<_> = (0..5).map(|_| begin(&listener, None)).collect();
+        let futures = (0..5).map(|_| listener.accept_future());
+        let all = futures::future::join_all(futures);
+        iterate_until(context, || !context.pending());
+        let peers: Vec<_> = (0..10).map(|_| connect(address)).collect();
+        let mut seen: BTreeSet<_> = block_on(context, all)
+            .into_iter()
+            .map(|outcome| peer_of(&outcome.unwrap().0))
+            .collect();
+        iterate_until(context, || ended(&begun) == 5);
+        seen.extend(take(&mut begun));
+        assert_eq!(seen, addresses_of(&peers));
+    });
+}
+
+/// LISTEN-28: each accept in the context of its caller.
+#[test]
+fn accepts_of_two_contexts_share_a_listener() {
+    on_private_context(|context| {
+        let (listener, address) = listening();
+        let other = glib::MainContext::new();
+        let here = begin(&listener, None);
+        let there = other
+            .with_thread_default(|| begin(&listener, None))
+            .unwrap();
+        iterate_until(context, || !context.pending());
+        iterate_until(&other, || !other.pending());
+        let peers = [connect(address), connect(address)];
+        iterate_until(&other, || there.borrow().is_some());
+        iterate_until(context, || here.borrow().is_some());
+        let outcomes = [here, there].map(|one| one.take().unwrap().unwrap());
+        let seen: BTreeSet<_> = outcomes.iter().map(|(one, _)| peer_of(one)).collect();
+        assert_eq!(seen, addresses_of(&peers));
+    });
+}
+
+#[test]
+fn a_thousand_connections_come_out_once_each() {
+    on_private_context(|context| {
+        let listener = SocketListener::new();
+        listener.set_backlog(100);
+        let addresses = [add_loopback(&listener, NONE), add_loopback(&listener, NONE)];
+        let mut seen = BTreeSet::new();
+        for _ in 0..20 {
+            let peers: Vec<_> = (0..50)
+                .map(|at: usize| connect(addresses[at % 2]))
+                .collect();
+            let mut begun: Vec<_> = (0..50).map(|_| begin(&listener, None)).collect();
+            iterate_until(context, || ended(&begun) == 50);
+            let round = take(&mut begun);
+            assert_eq!(round, addresses_of(&peers));
+            seen.extend(round);
+        }
+        assert!(
+            seen.len() > 50,
+            "ports are used again at the earliest after a while"
+        );
+    });
+}
+
+#[test]
+fn a_socket_that_was_added_twice_serves_each_connection_once() {
+    on_private_context(|context| {
+        let (socket, address) = listening_socket();
+        assert_eq!(socket.socket_type(), SocketType::Stream);
+        let listener = SocketListener::new();
+        listener.add_socket(&socket, NONE).unwrap();
+        listener.add_socket(&socket, NONE).unwrap();
+        for form in FORMS {
+            let peers = [connect(address), connect(address)];
+            let seen: BTreeSet<_> = (0..2)
+                .map(|_| peer_of(&accept(form, &listener, None, context).unwrap().0))
+                .collect();
+            assert_eq!(seen, addresses_of(&peers));
+        }
+        let begun = begin(&listener, None);
+        iterate_until(context, || !context.pending());
+        let peer = connect(address);
+        iterate_until(context, || begun.borrow().is_some());
+        let (connection, _) = begun.take().unwrap().unwrap();
+        assert_eq!(peer_of(&connection), peer.local_addr().unwrap());
+    });
+}
