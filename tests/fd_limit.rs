@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "fd_limit/listener.rs"]
+mod listener;
 #[path = "faults/tools.rs"]
 #[allow(dead_code, reason = "the limit needs a part of it")]
 mod tools;

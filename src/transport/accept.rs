@@ -4,8 +4,14 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use gio::prelude::*;
 
-use super::{Bare, Kind, NativeAddress, Transport, create::MULTIPATH_TCP, kind::Origin, options};
-use crate::error;
+use super::{
+    Bare, Kind, NativeAddress, Transport, create::MULTIPATH_TCP, io::events_of, kind::Origin,
+    options,
+};
+use crate::{
+    error,
+    reactor::{Events, Interest},
+};
 
 /// Why there is no connection to take.
 #[derive(Debug)]
@@ -85,6 +91,10 @@ impl Transport {
             if errno == libc::EAGAIN || errno == libc::EWOULDBLOCK {
                 return Err(NoneTaken::Empty);
             }
+            // The kernel looks for a place for the connection before it looks for the connection.
+            if is_lack(errno) && events_of(using.fd(), Interest::Read.events()) == Events::NONE {
+                return Err(NoneTaken::Empty);
+            }
             if !is_passed_over(errno) {
                 // Closed by somebody else between the look and the call.
                 if self.is_closed() {
@@ -144,6 +154,14 @@ fn is_passed_over(errno: i32) -> bool {
             | libc::EHOSTUNREACH
             | libc::ENETUNREACH
             | libc::ETIMEDOUT
+    )
+}
+
+/// Whether it is the process, or the system, that has no room: the connection waits until there is some.
+fn is_lack(errno: i32) -> bool {
+    matches!(
+        errno,
+        libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS
     )
 }
 
