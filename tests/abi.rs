@@ -13,10 +13,11 @@ use glib::{
     translate::{FromGlib, IntoGlib},
 };
 use gsock::{
-    ConnectionState, Liveness, SocketClient, SocketConnection, TcpConnection, TcpWrapperConnection,
+    ConnectionState, Liveness, SocketClient, SocketConnection, SocketListener, TcpConnection, TcpWrapperConnection,
     UnixConnection,
     subclass::{
         SocketClientClass, SocketClientInstance, SocketConnectionClass, SocketConnectionInstance,
+        SocketListenerClass, SocketListenerInstance,
         TcpConnectionClass, TcpConnectionInstance, TcpWrapperConnectionClass,
         TcpWrapperConnectionInstance, UnixConnectionClass, UnixConnectionInstance,
     },
@@ -48,6 +49,11 @@ fn the_sizes_that_the_type_system_knows_are_those_of_the_structs() {
                 SocketConnection::static_type(),
                 size_of::<SocketConnectionClass>(),
                 size_of::<SocketConnectionInstance>(),
+            ),
+            (
+                SocketListener::static_type(),
+                size_of::<SocketListenerClass>(),
+                size_of::<SocketListenerInstance>(),
             ),
             (
                 TcpConnection::static_type(),
@@ -115,6 +121,15 @@ fn the_class_structs_are_laid_out_as_documented() {
     assert_eq!(offset_of!(SocketClientClass, event), object);
     assert_eq!(offset_of!(SocketClientClass, padding), object + POINTER);
     assert_eq!(size_of::<SocketClientClass>(), object + 11 * POINTER);
+
+    assert_eq!(offset_of!(SocketListenerClass, parent_class), 0);
+    assert_eq!(offset_of!(SocketListenerClass, changed), object);
+    assert_eq!(offset_of!(SocketListenerClass, event), object + POINTER);
+    assert_eq!(
+        offset_of!(SocketListenerClass, padding),
+        object + 2 * POINTER
+    );
+    assert_eq!(size_of::<SocketListenerClass>(), object + 12 * POINTER);
 
     assert_eq!(offset_of!(UnixConnectionClass, parent_class), 0);
     assert_eq!(offset_of!(UnixConnectionClass, padding), room);

@@ -250,13 +250,10 @@ fn bound_to_any_port(listener: &SocketListener) -> Result<Vec<Candidate>, glib::
     // Kept, so that each try is given another port.
     let mut others = Vec::new();
     loop {
-        let six = match bound_to_ipv6(listener, 0, |_| {})? {
-            Ok(candidate) => candidate,
-            Err(_) => {
-                let candidate = Candidate::tcp(SocketFamily::Ipv4)?;
-                candidate.bind(listener, &any_address(SocketFamily::Ipv4, 0))?;
-                return Ok(vec![candidate]);
-            }
+        let Ok(six) = bound_to_ipv6(listener, 0, |_| {})? else {
+            let candidate = Candidate::tcp(SocketFamily::Ipv4)?;
+            candidate.bind(listener, &any_address(SocketFamily::Ipv4, 0))?;
+            return Ok(vec![candidate]);
         };
         if six.socket.speaks_ipv4() {
             return Ok(vec![six]);

@@ -17,6 +17,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Listening {
     transport: Arc<Transport>,
+    /// Of each connection at this end, where that is known.
+    local: Option<NativeAddress>,
     /// What was said with this socket to this listener.
     source_object: Option<Owned<glib::Object>>,
     /// It was found, and told, that it does not listen: those who accept for good pass it over.
@@ -39,6 +41,7 @@ impl Listening {
         transport.have_calls_not_wait();
         transport.have_accepted_not_wait();
         Arc::new(Self {
+            local: transport.address_of_accepted(),
             transport,
             source_object: source_object.cloned().map(Owned::new),
             is_broken: AtomicBool::new(false),
@@ -79,7 +82,7 @@ impl Listening {
 
     /// Takes the next connection, if there is one. It does not wait.
     pub(super) fn look(self: &Arc<Self>) -> Look {
-        match self.transport.accept() {
+        match self.transport.accept(self.local) {
             Ok(bare) => Look::Taken(Accepted {
                 bare,
                 listening: self.clone(),

@@ -30,10 +30,15 @@ pub(crate) enum NoneTaken {
 const DEAD: usize = 64;
 
 impl Bare {
-    /// The next connection that waits at `listening`, which is of this kind. Programs that are started do not get it.
+    /// The next connection that waits at `listening`, which is of this kind, with the address that it has at this end if
+    /// that is known. Programs that are started do not get it.
     ///
     /// Or the errno of the kernel: `EAGAIN` when there is none and `listening` does not wait.
-    pub(crate) fn accept(listening: BorrowedFd<'_>, kind: Kind) -> Result<Self, i32> {
+    fn accept(
+        listening: BorrowedFd<'_>,
+        kind: Kind,
+        local: Option<NativeAddress>,
+    ) -> Result<Self, i32> {
         let (fd, peer) = NativeAddress::filled_in(|address, len| {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             // SAFETY: as `filled_in` says of both.
@@ -59,14 +64,18 @@ impl Bare {
             // A peer that does not speak it has plain TCP.
             kind.protocol = options::protocol(fd.as_raw_fd());
         }
-        let origin = Origin::Accepted { peer, waits };
+        let origin = Origin::Accepted {
+            local: local.map(Into::into),
+            peer: peer.into(),
+            waits,
+        };
         Ok(Self { fd, kind, origin })
     }
 
     /// With whom an accepted one is connected.
     pub(crate) fn peer(&self) -> Option<NativeAddress> {
-        match self.origin {
-            Origin::Accepted { peer, .. } => Some(peer),
+        match &self.origin {
+            Origin::Accepted { peer, .. } => Some(peer.get()),
             Origin::Given { .. } | Origin::Made => None,
         }
     }
@@ -78,13 +87,22 @@ impl Bare {
 }
 
 impl Transport {
-    /// The next connection that waits at this socket, which listens.
-    pub(crate) fn accept(&self) -> Result<Bare, NoneTaken> {
+    /// The address that each connection has at this end which is accepted here, where that is always the same.
+    pub(crate) fn address_of_accepted(&self) -> Option<NativeAddress> {
+        let using = self.enter().ok()?;
+        let address = NativeAddress::local_of(using.fd()).ok()?;
+        (address.is_unix() || address.is_of_one_host() && !takes_those_of_others(using.fd()))
+            .then_some(address)
+    }
+
+    /// The next connection that waits at this socket, which listens. `local` as
+    /// [`address_of_accepted`](Self::address_of_accepted) has said.
+    pub(crate) fn accept(&self, local: Option<NativeAddress>) -> Result<Bare, NoneTaken> {
         let using = self.enter().map_err(NoneTaken::Closed)?;
         // SAFETY: the use keeps the number this socket's.
         let listening = unsafe { BorrowedFd::borrow_raw(using.fd()) };
         for _ in 0..DEAD {
-            let errno = match Bare::accept(listening, self.kind()) {
+            let errno = match Bare::accept(listening, self.kind(), local) {
                 Ok(bare) => return Ok(bare),
                 Err(errno) => errno,
             };
@@ -155,6 +173,24 @@ fn is_passed_over(errno: i32) -> bool {
             | libc::ENETUNREACH
             | libc::ETIMEDOUT
     )
+}
+
+/// Whether connections with addresses of other hosts are accepted: the socket is of a transparent proxy.
+fn takes_those_of_others(fd: RawFd) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        [
+            (libc::IPPROTO_IP, libc::IP_TRANSPARENT),
+            (libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT),
+        ]
+        .into_iter()
+        .any(|(level, name)| options::get_int(fd, level, name).is_ok_and(|on| on != 0))
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = fd;
+        false
+    }
 }
 
 /// Whether it is the process, or the system, that has no room: the connection waits until there is some.

@@ -141,6 +141,12 @@ impl NativeAddress {
         }
     }
 
+    /// Whether it is the address of one host, rather than of whichever this one has.
+    pub(super) fn is_of_one_host(&self) -> bool {
+        self.to_std()
+            .is_some_and(|address| !address.ip().to_canonical().is_unspecified())
+    }
+
     /// For those of the internet.
     fn to_std(self) -> Option<SocketAddr> {
         let start = &raw const self.storage;

@@ -97,8 +97,12 @@ pub(super) enum Origin {
     Given { local: KeptAddress },
     /// Made here: it has no peer, does not wait, and is not inherited.
     Made,
-    /// Accepted here: it has this peer, waits if it says so, and is not inherited.
-    Accepted { peer: NativeAddress, waits: bool },
+    /// Accepted here: it has this peer, this address if that is known, waits if it says so, and is not inherited.
+    Accepted {
+        local: Option<KeptAddress>,
+        peer: KeptAddress,
+        waits: bool,
+    },
 }
 
 impl Bare {

@@ -139,7 +139,7 @@ impl Transport {
         let number = fd.as_raw_fd();
         let (addresses, waits) = match origin {
             Origin::Made => (None, false),
-            Origin::Accepted { peer, waits } => (Some((None, peer.into())), waits),
+            Origin::Accepted { local, peer, waits } => (Some((local, peer)), waits),
             Origin::Given { local } => {
                 options::set_close_on_exec(number);
                 let peer = NativeAddress::remote_of(number).ok();
