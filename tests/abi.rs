@@ -13,13 +13,13 @@ use glib::{
     translate::{FromGlib, IntoGlib},
 };
 use gsock::{
-    ConnectionState, Liveness, SocketClient, SocketConnection, SocketListener, TcpConnection, TcpWrapperConnection,
-    UnixConnection,
+    ConnectionState, Liveness, SocketClient, SocketConnection, SocketListener, TcpConnection,
+    TcpWrapperConnection, UnixConnection,
     subclass::{
         SocketClientClass, SocketClientInstance, SocketConnectionClass, SocketConnectionInstance,
-        SocketListenerClass, SocketListenerInstance,
-        TcpConnectionClass, TcpConnectionInstance, TcpWrapperConnectionClass,
-        TcpWrapperConnectionInstance, UnixConnectionClass, UnixConnectionInstance,
+        SocketListenerClass, SocketListenerInstance, TcpConnectionClass, TcpConnectionInstance,
+        TcpWrapperConnectionClass, TcpWrapperConnectionInstance, UnixConnectionClass,
+        UnixConnectionInstance,
     },
 };
 use support::*;

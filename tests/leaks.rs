@@ -32,5 +32,7 @@ mod counting;
 mod cycles;
 #[path = "leaks/failures.rs"]
 mod failures;
+#[path = "leaks/listener.rs"]
+mod listener;
 #[path = "leaks/sources.rs"]
 mod sources;

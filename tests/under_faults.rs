@@ -25,6 +25,8 @@ mod started;
 #[path = "unix_connection/messages.rs"]
 mod unix_messages;
 
+#[path = "under_faults/accepting.rs"]
+mod accepting;
 #[path = "under_faults/client.rs"]
 mod client;
 #[path = "under_faults/closing.rs"]

@@ -63,20 +63,25 @@ impl Candidate {
         listener: &SocketListener,
         address: &gio::SocketAddress,
     ) -> Result<(), glib::Error> {
-        let imp = listener.imp();
-        imp.emit(Event::Binding, &self.socket);
+        self.tell(listener, Event::Binding)?;
         // Not by GIO, whose codes for it have changed.
         bind_to_listen(self.socket.as_raw_fd(), address)?;
-        imp.emit(Event::Bound, &self.socket);
+        self.tell(listener, Event::Bound)
+    }
+
+    /// A handler has the socket, and may have closed it: its number is somebody else's then.
+    fn tell(&self, listener: &SocketListener, event: Event) -> Result<(), glib::Error> {
+        listener.imp().emit(event, &self.socket);
+        if self.socket.is_closed() {
+            return Err(error::closed());
+        }
         Ok(())
     }
 
     fn listen(&self, listener: &SocketListener) -> Result<(), glib::Error> {
-        let imp = listener.imp();
-        imp.emit(Event::Listening, &self.socket);
+        self.tell(listener, Event::Listening)?;
         self.socket.listen()?;
-        imp.emit(Event::Listened, &self.socket);
-        Ok(())
+        self.tell(listener, Event::Listened)
     }
 
     fn take_backlog(&self, listener: &SocketListener) {

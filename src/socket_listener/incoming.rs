@@ -46,7 +46,7 @@ impl Incoming {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<SocketConnection, glib::Error>>> {
         let imp = self.listener.imp();
-        if imp.is_served() {
+        if imp.is_served() && !imp.is_closed() {
             self.end();
             return Poll::Ready(Some(Err(error::served())));
         }

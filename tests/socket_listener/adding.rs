@@ -336,6 +336,30 @@ fn what_a_handler_has_closed_is_not_added_and_leaves_no_port_open() {
 }
 
 #[test]
+fn a_socket_that_a_handler_has_closed_is_not_added() {
+    on_private_context(|_| {
+        for when in [
+            Event::Binding,
+            Event::Bound,
+            Event::Listening,
+            Event::Listened,
+        ] {
+            let listener = SocketListener::new();
+            listener.connect_event(move |_, event, socket| {
+                if event == when {
+                    socket.close().unwrap();
+                }
+            });
+            let (any, stream) = (any_loopback_port(), SocketType::Stream);
+            let added = listener.add_address(&any, stream, SocketProtocol::Default, NONE);
+            assert_fails(added, IOErrorEnum::Closed);
+            assert!(listener.add_any_inet_port(NONE).is_err());
+            assert!(listener.addresses().is_empty());
+        }
+    });
+}
+
+#[test]
 fn an_address_that_was_removed_is_closed_and_the_others_go_on() {
     on_private_context(|context| {
         let (listener, first) = listening();
