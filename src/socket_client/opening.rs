@@ -76,15 +76,13 @@ pub(super) fn open(
     // A system without it has TCP all the same.
     let multipath = new.of_multipath_tcp().filter(|_| multipath);
     let multipath = multipath.and_then(|new| Some((new.open().ok()?, new)));
-    let (fd, new) = match multipath {
+    let (bare, new) = match multipath {
         Some(made) => made,
         None => (new.open().map_err(connecting)?, new),
     };
     if let Some(local) = &local {
-        bind_to_connect(&fd, local).map_err(connecting)?;
+        bind_to_connect(bare.as_fd(), local).map_err(connecting)?;
     }
-    let bare = Bare::new(fd)
-        .map_err(|errno| connecting(error::prefixed("Unable to create socket", errno)))?;
     Ok(Making {
         address: address.clone(),
         native,

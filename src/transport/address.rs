@@ -75,17 +75,26 @@ impl NativeAddress {
         fd: RawFd,
         call: unsafe extern "C" fn(i32, *mut libc::sockaddr, *mut libc::socklen_t) -> i32,
     ) -> Result<Self, i32> {
-        let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
-        let mut len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-        // SAFETY: the buffer is as long as said.
-        if unsafe { call(fd, storage.as_mut_ptr().cast(), &raw mut len) } != 0 {
+        // SAFETY: as `filled_in` says of both.
+        let (result, address) = Self::filled_in(|address, len| unsafe { call(fd, address, len) });
+        if result != 0 {
             return Err(error::last_errno());
         }
+        Ok(address)
+    }
+
+    /// What `call` writes, which is given room for any address, and its length; and what it answers.
+    pub(super) fn filled_in(
+        call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> i32,
+    ) -> (i32, Self) {
+        let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+        let mut len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        let result = call(storage.as_mut_ptr().cast(), &raw mut len);
         // SAFETY: zeroed at first, so that every byte has a value.
         let storage = unsafe { storage.assume_init() };
         // The kernel reports the full length of a name that it had to cut.
         let len = len.min(size_of::<libc::sockaddr_storage>() as libc::socklen_t);
-        Ok(Self { storage, len })
+        (result, Self { storage, len })
     }
 
     /// `connect(2)`; the errno when it did not succeed at once.

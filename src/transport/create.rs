@@ -1,14 +1,14 @@
 //! New sockets, as bare descriptors.
 
 use std::{
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     sync::{Arc, atomic::Ordering},
 };
 
 use gio::prelude::*;
 use glib::translate::IntoGlib;
 
-use super::{NativeAddress, Transport, options};
+use super::{Bare, NativeAddress, Transport, options};
 use crate::{error, vfunc::Owned};
 
 /// What a new socket is to be.
@@ -39,12 +39,18 @@ impl NewSocket {
         is_inet && self.type_ == gio::SocketType::Stream
     }
 
+    /// The number that the kernel has for the protocol, where that is known and the kernel would tell it.
+    pub(super) fn known_protocol(self) -> Option<i32> {
+        let tells = cfg!(any(target_os = "linux", target_os = "android"));
+        (tells && self.is_inet_stream() && self.protocol == 0).then_some(libc::IPPROTO_TCP)
+    }
+
     /// A descriptor of this kind, not in blocking mode, which programs that are started do not get.
     ///
     /// # Errors
     ///
     /// `InvalidArgument` for a type that there is not; what `socket(2)` answers, `NotSupported` as a rule.
-    pub(crate) fn open(self) -> Result<OwnedFd, glib::Error> {
+    pub(crate) fn open(self) -> Result<Bare, glib::Error> {
         let type_ = match self.type_ {
             gio::SocketType::Stream => libc::SOCK_STREAM,
             gio::SocketType::Datagram => libc::SOCK_DGRAM,
@@ -76,7 +82,7 @@ impl NewSocket {
             // As GLib does from 2.80 on. Other protocols of streams have no such option.
             let _ = options::set(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
         }
-        Ok(fd)
+        Ok(Bare::made(fd, self))
     }
 }
 
@@ -86,7 +92,7 @@ impl NewSocket {
 ///
 /// What `bind(2)` answers, such as `AddressInUse`.
 pub(crate) fn bind_to_connect(
-    fd: &OwnedFd,
+    fd: BorrowedFd<'_>,
     address: &gio::SocketAddress,
 ) -> Result<(), glib::Error> {
     let native = NativeAddress::from_gio(address)?;

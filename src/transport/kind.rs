@@ -1,11 +1,11 @@
 //! What kind of socket it is.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use gio::prelude::*;
 use glib::translate::{IntoGlib, from_glib};
 
-use super::{KeptAddress, NativeAddress, options};
+use super::{KeptAddress, NativeAddress, NewSocket, options};
 
 /// What kind of socket it is; known for as long as the socket is.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +26,19 @@ impl Kind {
         }
     }
 
+    /// Of a socket that was made as `new` says.
+    fn of_new(new: NewSocket, fd: RawFd) -> Self {
+        Self {
+            family: new.family.into_glib(),
+            type_: new.type_.into_glib(),
+            protocol: new
+                .known_protocol()
+                .unwrap_or_else(|| options::protocol(fd)),
+        }
+    }
+
     /// With the local address, which tells the family; or the errno of the kernel, which will not describe it.
-    fn of_fd(fd: RawFd) -> Result<(Self, NativeAddress), i32> {
+    pub(super) fn of_fd(fd: RawFd) -> Result<(Self, NativeAddress), i32> {
         // GIO numbers stream, datagram and seqpacket 1, 2 and 3; the kernel 1, 2 and 5.
         let type_ = match options::get_int(fd, libc::SOL_SOCKET, libc::SO_TYPE)? {
             libc::SOCK_SEQPACKET => gio::ffi::G_SOCKET_TYPE_SEQPACKET,
@@ -71,24 +82,48 @@ impl Kind {
     }
 }
 
-/// A bare descriptor, with what the kernel has said of it: asked once, so that nobody comes to another answer.
+/// A bare descriptor, with what is known of it: asked once at most, so that nobody comes to another answer.
 #[derive(Debug)]
 pub(crate) struct Bare {
     pub(super) fd: OwnedFd,
     pub(super) kind: Kind,
-    pub(super) local: KeptAddress,
+    pub(super) origin: Origin,
+}
+
+/// Where a descriptor comes from, which says in what state it is.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// Somebody else has made it: it may have a peer, wait in calls, and be inherited by programs.
+    Given { local: KeptAddress },
+    /// Made here: it has no peer, does not wait, and is not inherited.
+    Made,
+    /// Accepted here: it has this peer, waits if it says so, and is not inherited.
+    Accepted { peer: NativeAddress, waits: bool },
 }
 
 impl Bare {
     /// Or the errno of the kernel, which will not describe it; the descriptor is closed then.
     pub(crate) fn new(fd: OwnedFd) -> Result<Self, i32> {
         let (kind, local) = Kind::of_fd(fd.as_raw_fd())?;
-        let local = local.into();
-        Ok(Self { fd, kind, local })
+        let origin = Origin::Given {
+            local: local.into(),
+        };
+        Ok(Self { fd, kind, origin })
+    }
+
+    /// Made as `new` says, neither in blocking mode nor inherited by programs.
+    pub(super) fn made(fd: OwnedFd, new: NewSocket) -> Self {
+        let kind = Kind::of_new(new, fd.as_raw_fd());
+        let origin = Origin::Made;
+        Self { fd, kind, origin }
     }
 
     pub(crate) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -149,6 +149,14 @@ impl Transport {
         result
     }
 
+    /// Before somebody else may close it: see below.
+    pub(super) fn remember_local(&self) {
+        let mut state = self.state();
+        if state.is != ConnectionState::Unconnected {
+            self.remember_addresses(&mut state);
+        }
+    }
+
     /// An address outlives the socket, for log lines and labels.
     fn remember_addresses(&self, state: &mut State) {
         if state.local.is_none()

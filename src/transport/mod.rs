@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, reason = "system calls on the descriptor")]
 
+mod accept;
 mod address;
 mod cargo;
 mod connect;
@@ -62,6 +63,7 @@ use crate::{
     vfunc::Owned,
 };
 use descriptor::Descriptor;
+use kind::Origin;
 use stream::SharedDeadline;
 use watch::Registrations;
 
@@ -132,24 +134,31 @@ impl Transport {
     }
 
     pub(crate) fn of_bare(bare: Bare, notifier: &Arc<Notifier>) -> Arc<Self> {
-        let Bare { fd, kind, local } = bare;
+        let Bare { fd, kind, origin } = bare;
         let number = fd.as_raw_fd();
-        let remote = NativeAddress::remote_of(number).ok();
+        let (addresses, waits) = match origin {
+            Origin::Made => (None, false),
+            Origin::Accepted { peer, waits } => (Some((None, peer.into())), waits),
+            Origin::Given { local } => {
+                options::set_close_on_exec(number);
+                let peer = NativeAddress::remote_of(number).ok();
+                let addresses = peer.map(|peer| (Some(local), peer.into()));
+                (addresses, !options::is_nonblocking(number))
+            }
+        };
         // As a GSocket does with its own: connect(2) has no flag for it. Once connected every call says by itself
         // whether it waits. The mode is not the descriptor's alone: who has a duplicate that does not wait
         // would be made to.
-        let waits_in_call =
-            remote.is_some() && kind.is_stream() && !options::is_nonblocking(number);
-        if !waits_in_call {
+        let waits_in_call = waits && addresses.is_some() && kind.is_stream();
+        if waits && !waits_in_call {
             options::set_nonblocking(number);
         }
-        options::set_close_on_exec(number);
         let transport = Self::new(Descriptor::of_fd(fd, notifier.clone()), kind, notifier);
         transport
             .waits_in_call
             .store(waits_in_call, Ordering::Relaxed);
-        if let Some(remote) = remote {
-            transport.become_connected_between(Some(local), Some(remote.into()));
+        if let Some((local, peer)) = addresses {
+            transport.become_connected_between(local, Some(peer));
         }
         transport
     }
@@ -309,6 +318,7 @@ impl Transport {
         self.descriptor.socket(self.kind, |socket| {
             // It has set the mode itself.
             self.waits_in_call.store(false, Ordering::Relaxed);
+            self.remember_local();
             self.watch_lent();
             if self.unblocked.load(Ordering::Relaxed) {
                 socket.set_blocking(false);
