@@ -1,6 +1,12 @@
 //! Addresses as plain data that any thread may hold.
 
-use std::{fmt, mem::MaybeUninit, os::fd::RawFd, ptr};
+use std::{
+    fmt,
+    mem::MaybeUninit,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
+    os::fd::RawFd,
+    ptr,
+};
 
 use gio::prelude::*;
 use glib::translate::{ToGlibPtr, from_glib_full};
@@ -112,6 +118,49 @@ impl NativeAddress {
         match unsafe { libc::bind(fd, (&raw const self.storage).cast(), self.len) } {
             0 => Ok(()),
             _ => Err(error::last_errno()),
+        }
+    }
+
+    /// Whether packets to it do not leave this machine, whatever its interfaces.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.to_std()
+            .is_some_and(|address| address.ip().to_canonical().is_loopback())
+    }
+
+    /// Whether a socket that is connected with it has exactly this one as its peer. Others are one more name of the
+    /// peer, as the unspecified address is, or have parts that the kernel sees to.
+    pub(super) fn is_kept_by_connect(&self) -> bool {
+        match self.to_std() {
+            Some(SocketAddr::V4(address)) => !address.ip().is_unspecified(),
+            Some(SocketAddr::V6(address)) => {
+                let ip = address.ip();
+                let is_plain = address.flowinfo() == 0 && address.scope_id() == 0;
+                is_plain && !ip.is_unspecified() && ip.to_ipv4_mapped().is_none()
+            }
+            None => false,
+        }
+    }
+
+    /// For those of the internet.
+    fn to_std(self) -> Option<SocketAddr> {
+        let start = &raw const self.storage;
+        match self.family() {
+            libc::AF_INET if self.len as usize >= size_of::<libc::sockaddr_in>() => {
+                // SAFETY: the storage of any address, in which there is such a one.
+                let address = unsafe { *start.cast::<libc::sockaddr_in>() };
+                let ip = Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr));
+                let port = u16::from_be(address.sin_port);
+                Some(SocketAddrV4::new(ip, port).into())
+            }
+            libc::AF_INET6 if self.len as usize >= size_of::<libc::sockaddr_in6>() => {
+                // SAFETY: likewise.
+                let address = unsafe { *start.cast::<libc::sockaddr_in6>() };
+                let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
+                let port = u16::from_be(address.sin6_port);
+                let (flow, scope) = (address.sin6_flowinfo, address.sin6_scope_id);
+                Some(SocketAddrV6::new(ip, port, flow, scope).into())
+            }
+            _ => None,
         }
     }
 

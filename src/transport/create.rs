@@ -8,7 +8,7 @@ use std::{
 use gio::prelude::*;
 use glib::translate::IntoGlib;
 
-use super::{Bare, NativeAddress, Transport, options};
+use super::{Bare, KeptAddress, NativeAddress, Transport, options};
 use crate::{error, vfunc::Owned};
 
 /// What a new socket is to be.
@@ -121,6 +121,12 @@ impl Transport {
     /// The peer that there is going to be, for those who ask before.
     pub(crate) fn expect_peer(&self, peer: NativeAddress) {
         self.state().remote = Some(peer.into());
+    }
+
+    /// Whether it was made to be connected with `peer`, and nobody else has its socket.
+    pub(super) fn expects(&self, peer: &NativeAddress) -> bool {
+        let is_expected = |known: &KeptAddress| known.get() == *peer;
+        !self.descriptor.is_lent() && self.state().remote.as_ref().is_some_and(is_expected)
     }
 
     /// The peer is a proxy, which is what there is to be told of it.

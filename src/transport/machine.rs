@@ -58,13 +58,24 @@ impl Transport {
     /// There is a peer: its address is remembered, and its departure watched for. Answers whether
     /// the socket was still open.
     pub(super) fn become_connected(self: &Arc<Self>) -> bool {
+        self.become_connected_to(None)
+    }
+
+    /// Likewise, where the peer's address may be known.
+    pub(super) fn become_connected_to(self: &Arc<Self>, peer: Option<NativeAddress>) -> bool {
         let Ok(using) = self.enter() else {
             return false;
         };
-        let local = NativeAddress::local_of(using.fd()).ok().map(Into::into);
-        let remote = NativeAddress::remote_of(using.fd()).ok().map(Into::into);
+        // Linux tells it for as long as the descriptor is open, which is for nobody else to say while nobody has it.
+        let is_safe = cfg!(any(target_os = "linux", target_os = "android"));
+        let local = if is_safe && !self.descriptor.is_lent() {
+            None
+        } else {
+            NativeAddress::local_of(using.fd()).ok()
+        };
+        let remote = peer.or_else(|| NativeAddress::remote_of(using.fd()).ok());
         drop(using);
-        self.become_connected_between(local, remote)
+        self.become_connected_between(local.map(Into::into), remote.map(Into::into))
     }
 
     /// Likewise, between these addresses.
