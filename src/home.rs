@@ -14,6 +14,7 @@
 use std::{
     fmt,
     mem::ManuallyDrop,
+    ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering},
@@ -21,7 +22,11 @@ use std::{
 };
 
 use gio::prelude::*;
-use glib::{signal::signal_has_handler_pending, subclass::SignalId, translate::from_glib_full};
+use glib::{
+    signal::signal_has_handler_pending,
+    subclass::SignalId,
+    translate::{IntoGlib, from_glib_full},
+};
 use once_cell::sync::Lazy;
 
 use crate::{
@@ -43,6 +48,8 @@ pub(crate) mod change {
     pub(crate) const GRACEFUL_DISCONNECT: u32 = 1 << 9;
     pub(crate) const ADDRESSES: u32 = LOCAL_ADDRESS | REMOTE_ADDRESS;
     pub(crate) const BYTES: u32 = BYTES_READ | BYTES_WRITTEN;
+    /// Of no use to who has not asked for them.
+    pub(super) const NEWS: u32 = STATE | ALIVE | ADDRESSES | LAST_ERROR | BYTES;
 
     /// In the order in which they are told.
     pub(super) const NAMES: [(u32, &str); 10] = [
@@ -298,12 +305,8 @@ impl Notifier {
         if told & change::CLOSED != 0 && !self.may_tell_closed(&object, closed_is_due) {
             told &= !change::CLOSED;
         }
-        if told & change::BYTES != 0 && self.is_silent.load(Ordering::Relaxed) {
-            for bit in [change::BYTES_READ, change::BYTES_WRITTEN] {
-                if told & bit != 0 && !is_heard(&object, bit) {
-                    told &= !bit;
-                }
-            }
+        if self.is_silent.load(Ordering::Relaxed) {
+            told &= !change::NEWS | heard_of(&object, told);
         }
         for (bit, name) in change::NAMES {
             if told & bit != 0 {
@@ -456,19 +459,46 @@ impl Errand {
     }
 }
 
-/// Whether somebody has asked to be told of a byte counter. To tell is dear, and most of what many busy connections
-/// would do.
-fn is_heard(object: &glib::Object, bit: u32) -> bool {
+/// Of `changes` those that somebody has asked to be told of. To tell is dear, and most connections have nobody to tell.
+fn heard_of(object: &glib::Object, changes: u32) -> u32 {
     static NOTIFY: Lazy<Option<SignalId>> =
         Lazy::new(|| SignalId::lookup("notify", glib::Object::static_type()));
-    static NAMES: Lazy<[glib::Quark; 2]> =
-        Lazy::new(|| ["bytes-read", "bytes-written"].map(glib::Quark::from_str));
-    let name = NAMES[usize::from(bit != change::BYTES_READ)];
-    // Who has asked for one property, and who has asked for all.
-    NOTIFY.is_none_or(|notify| {
-        signal_has_handler_pending(object, notify, Some(name), true)
-            || signal_has_handler_pending(object, notify, None, true)
-    })
+    static NAMES: Lazy<[glib::Quark; change::NAMES.len()]> =
+        Lazy::new(|| change::NAMES.map(|(_, name)| glib::Quark::from_str(name)));
+    let Some(notify) = *NOTIFY else {
+        return changes;
+    };
+    if !is_anything_heard(object, notify) {
+        return 0;
+    }
+    let heard = |name| signal_has_handler_pending(object, notify, name, true);
+    // Who has asked for all, and who has asked for one property.
+    if heard(None) {
+        return changes;
+    }
+    change::NAMES
+        .into_iter()
+        .zip(&*NAMES)
+        .filter(|((bit, _), name)| changes & bit != 0 && heard(Some(**name)))
+        .map(|((bit, _), _)| bit)
+        .sum()
+}
+
+/// Whether there is any handler of the signal.
+fn is_anything_heard(object: &glib::Object, signal: SignalId) -> bool {
+    // SAFETY: a live object, and a search for nothing but the signal.
+    let handler = unsafe {
+        glib::gobject_ffi::g_signal_handler_find(
+            object_pointer(object),
+            glib::gobject_ffi::G_SIGNAL_MATCH_ID,
+            signal.into_glib(),
+            0,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    handler != 0
 }
 
 impl fmt::Debug for Notifier {
