@@ -2,10 +2,18 @@
 
 #![allow(unsafe_code, reason = "class slots are C functions")]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    mem::offset_of,
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use gio::{SocketClientEvent, ffi as gio_ffi, prelude::*, subclass::prelude::*};
-use glib::translate::{FromGlibPtrBorrow, IntoGlib, ToGlibPtr, from_glib};
+use glib::{
+    gobject_ffi,
+    translate::{FromGlibPtrBorrow, IntoGlib, ToGlibPtr, from_glib},
+};
 
 use super::structs::{SocketClientClass, SocketClientInstance};
 use crate::{SocketClient, socket_client::imp};
@@ -64,18 +72,54 @@ unsafe impl InstanceStruct for SocketClientInstance {
     type Type = imp::SocketClient;
 }
 
-/// Calls the handler of the object's own class.
-pub(crate) fn call_event(
+/// The number of the signal `event`, 0 before the class is there.
+static EVENT: AtomicU32 = AtomicU32::new(0);
+
+/// Declares the signal, of which the slot is the class' own handler. GObject knows by that when there is nobody to
+/// tell, and most clients have nobody.
+pub(crate) fn declare_event() {
+    // SAFETY: a type whose class is being initialised, and which has no such signal; types and number of the arguments
+    // are those of the slot, which is a pointer to a function at that place.
+    let number = unsafe {
+        gobject_ffi::g_signal_new(
+            c"event".as_ptr(),
+            imp::SocketClient::type_().into_glib(),
+            gobject_ffi::G_SIGNAL_RUN_LAST,
+            offset_of!(SocketClientClass, event) as u32,
+            None,
+            ptr::null_mut(),
+            None,
+            glib::Type::UNIT.into_glib(),
+            3_u32,
+            SocketClientEvent::static_type().into_glib(),
+            gio::SocketConnectable::static_type().into_glib(),
+            gio::IOStream::static_type().into_glib(),
+        )
+    };
+    EVENT.store(number, Ordering::Release);
+}
+
+/// Emits it. Handlers run on this thread.
+pub(crate) fn emit_event(
     object: &SocketClient,
     event: SocketClientEvent,
     connectable: &gio::SocketConnectable,
     connection: Option<&gio::IOStream>,
 ) {
-    let instance: *mut SocketClientInstance = object.to_glib_none().0;
-    // SAFETY: an instance begins with a pointer to its class.
-    let class = unsafe { *instance.cast::<*const SocketClientClass>() };
-    // SAFETY: a class that has had an instance is not unloaded.
-    run_event(unsafe { &*class }, object, event, connectable, connection);
+    let object: *mut SocketClientInstance = object.to_glib_none().0;
+    let connectable: *mut gio_ffi::GSocketConnectable = connectable.to_glib_none().0;
+    let connection: *mut gio_ffi::GIOStream = connection.to_glib_none().0;
+    // SAFETY: live arguments, as the signal declares them.
+    unsafe {
+        gobject_ffi::g_signal_emit(
+            object.cast(),
+            EVENT.load(Ordering::Acquire),
+            0,
+            event.into_glib(),
+            connectable,
+            connection,
+        );
+    }
 }
 
 fn run_event(

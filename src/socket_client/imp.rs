@@ -10,10 +10,7 @@ use gio::{
     SocketClientEvent, SocketFamily, SocketProtocol, SocketType, TlsCertificateFlags, prelude::*,
     subclass::prelude::*,
 };
-use glib::{
-    ParamFlags, ParamSpec, Value,
-    subclass::{InitializingType, Signal},
-};
+use glib::{ParamFlags, ParamSpec, Value, subclass::InitializingType};
 use once_cell::sync::Lazy;
 
 use crate::{
@@ -96,6 +93,10 @@ impl ObjectSubclass for SocketClient {
             debug_assert!(type_.is_valid());
         }
     }
+
+    fn class_init(_class: &mut Self::Class) {
+        socket_client::declare_event();
+    }
 }
 
 impl ObjectImpl for SocketClient {
@@ -147,32 +148,6 @@ impl ObjectImpl for SocketClient {
             ]
         });
         &PROPERTIES
-    }
-
-    fn signals() -> &'static [Signal] {
-        static SIGNALS: Lazy<Vec<Signal>> = Lazy::new(|| {
-            let event = Signal::builder("event")
-                .param_types([
-                    SocketClientEvent::static_type(),
-                    gio::SocketConnectable::static_type(),
-                    gio::IOStream::static_type(),
-                ])
-                .run_last()
-                .class_handler(|values| {
-                    let mut values = values.iter();
-                    if let Some(Ok(client)) = values.next().map(Value::get::<super::SocketClient>)
-                        && let Some(Ok(event)) = values.next().map(Value::get)
-                        && let Some(Ok(connectable)) = values.next().map(Value::get)
-                        && let Some(Ok(stream)) = values.next().map(Value::get)
-                    {
-                        let stream: Option<gio::IOStream> = stream;
-                        socket_client::call_event(&client, event, &connectable, stream.as_ref());
-                    }
-                    None
-                });
-            vec![event.build()]
-        });
-        &SIGNALS
     }
 
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
@@ -307,7 +282,6 @@ impl SocketClient {
         connectable: &gio::SocketConnectable,
         stream: Option<&gio::IOStream>,
     ) {
-        self.obj()
-            .emit_by_name::<()>("event", &[&event, connectable, &stream]);
+        socket_client::emit_event(&self.obj(), event, connectable, stream);
     }
 }
