@@ -157,8 +157,10 @@ pub(crate) fn elsewhere() -> glib::Error {
 }
 
 fn text(errno: i32) -> Cow<'static, str> {
-    // SAFETY: a pure function, whose texts are never freed.
-    unsafe { CStr::from_ptr(glib::ffi::g_strerror(errno)) }.to_string_lossy()
+    // SAFETY: any number has a text.
+    let text = unsafe { glib::ffi::g_strerror(errno) };
+    // SAFETY: texts that are never freed.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy()
 }
 
 #[cfg(test)]
