@@ -1,8 +1,8 @@
 //! errno to `glib::Error`: the only mapping of the crate.
 
-#![allow(unsafe_code, reason = "asks GIO for its own table")]
+#![allow(unsafe_code, reason = "asks GIO for its own tables")]
 
-use std::io;
+use std::{borrow::Cow, ffi::CStr, io};
 
 use glib::translate::from_glib;
 
@@ -168,13 +168,11 @@ pub(crate) fn elsewhere() -> glib::Error {
     )
 }
 
-fn text(errno: i32) -> String {
-    let text = io::Error::from_raw_os_error(errno).to_string();
-    // std adds " (os error N)", which no GIO message has.
-    match text.rfind(" (os error") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
+fn text(errno: i32) -> Cow<'static, str> {
+    // SAFETY: any number has a text.
+    let text = unsafe { glib::ffi::g_strerror(errno) };
+    // SAFETY: texts that are never freed.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy()
 }
 
 #[cfg(test)]

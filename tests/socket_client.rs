@@ -13,6 +13,8 @@
 
 mod support;
 
+#[path = "socket_client/addresses.rs"]
+mod addresses;
 #[path = "socket_client/cancelling.rs"]
 mod cancelling;
 #[path = "socket_client/derived.rs"]

@@ -67,9 +67,12 @@ impl Private {
         });
     }
 
-    fn put_back(self: Arc<Self>) {
-        // What was cancelled answers here, and goes.
-        self.inside(|| while self.context.iteration(false) {});
+    /// `is_idle`: nothing has been left under way.
+    fn put_back(self: Arc<Self>, is_idle: bool) {
+        if !is_idle {
+            // What was cancelled answers here, and goes.
+            self.inside(|| while self.context.iteration(false) {});
+        }
         let _ = PRIVATE.try_with(|private| private.set(Some(self)));
     }
 }
@@ -79,15 +82,23 @@ pub(super) fn block(mut run: Run) -> Outcome {
     let private = Private::take();
     let waker = Waker::from(private.clone());
     run.begin();
+    let mut has_waited = false;
     let outcome = loop {
-        let mut cx = Context::from_waker(&waker);
-        match private.inside(|| run.advance(&mut cx)) {
-            Poll::Pending => private.wait(),
+        // What is known already needs no context.
+        let advance = run.known().map_or_else(
+            || private.inside(|| run.advance(&mut Context::from_waker(&waker))),
+            Poll::Ready,
+        );
+        match advance {
+            Poll::Pending => {
+                has_waited = true;
+                private.wait();
+            }
             Poll::Ready(Advance::Call(call)) => run.call(call),
             Poll::Ready(Advance::Done(outcome)) => break outcome,
         }
     };
     drop(run);
-    private.put_back();
+    private.put_back(!has_waited && outcome.is_ok());
     outcome
 }

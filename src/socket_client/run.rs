@@ -46,7 +46,7 @@ type Ready = Pin<Box<dyn Future<Output = Result<Option<gio::IOStream>, glib::Err
 /// What is done outside of [`Run::advance`]: see there.
 pub(super) enum Call {
     Emit(Event, Option<gio::IOStream>),
-    Make(Number, Making),
+    Make(Number, Box<Making>),
     Connected(SocketConnection),
     /// Agree with the proxy, or encrypt it.
     Upgrade(Number),
@@ -232,14 +232,19 @@ impl Run {
 
     // --- Going on --------------------------------------------------------------------------------
 
+    /// What comes next as far as that is known already: the calls, and after the last of them the outcome.
+    pub(super) fn known(&mut self) -> Option<Advance> {
+        if let Some(call) = self.calls.pop_front() {
+            return Some(Advance::Call(call));
+        }
+        self.outcome.take().map(Advance::Done)
+    }
+
     /// As far as it gets. After the last event comes the outcome.
     pub(super) fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Advance> {
         loop {
-            if let Some(call) = self.calls.pop_front() {
-                return Poll::Ready(Advance::Call(call));
-            }
-            if let Some(outcome) = self.outcome.take() {
-                return Poll::Ready(Advance::Done(outcome));
+            if let Some(known) = self.known() {
+                return Poll::Ready(known);
             }
             let now = glib::monotonic_time();
             self.look(cx, now);
@@ -365,7 +370,7 @@ impl Run {
     fn start(&mut self, number: Number, address: gio::SocketAddress) {
         self.note_resolved();
         match open(&self.client, &self.connectable, &address) {
-            Ok(making) => self.calls.push_back(Call::Make(number, making)),
+            Ok(making) => self.calls.push_back(Call::Make(number, Box::new(making))),
             Err((phase, failure)) => {
                 let begun = self.since(glib::monotonic_time());
                 self.report.attempts.push(Tried {
@@ -430,7 +435,7 @@ impl Run {
         }
     }
 
-    fn make(&mut self, number: Number, making: Making) {
+    fn make(&mut self, number: Number, making: Box<Making>) {
         let address = making.address.clone();
         let (connection, proxy) = making.connection(&self.client);
         let (begun, tried) = (glib::monotonic_time(), self.report.attempts.len());

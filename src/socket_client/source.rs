@@ -11,6 +11,7 @@ use std::{
 };
 
 use gio::{ResolverNameLookupFlags as Only, SocketFamily, prelude::*};
+use once_cell::sync::Lazy;
 
 use super::{
     answers::{self, Answer},
@@ -234,11 +235,14 @@ impl Source {
         let lookup = Lookup(self.count);
         race.expect(lookup, false);
         race.more(None);
-        let found = [SocketFamily::Ipv6, SocketFamily::Ipv4]
-            .into_iter()
-            .filter(|family| self.is_wanted(*family))
-            .map(gio::InetAddress::new_loopback)
-            .map(|address| gio::InetSocketAddress::new(&address, port).upcast())
+        // Never changed, so that one of each will do.
+        static LOOPBACKS: Lazy<[gio::InetAddress; 2]> = Lazy::new(|| {
+            [SocketFamily::Ipv6, SocketFamily::Ipv4].map(gio::InetAddress::new_loopback)
+        });
+        let found = LOOPBACKS
+            .iter()
+            .filter(|address| self.is_wanted(address.family()))
+            .map(|address| gio::InetSocketAddress::new(address, port).upcast())
             .map(|address| self.candidate(address))
             .collect();
         race.answered(lookup, Ok(found), glib::monotonic_time());

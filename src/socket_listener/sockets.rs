@@ -12,6 +12,11 @@ use std::{
 use super::listening::Listening;
 use crate::{error, reactor::wake};
 
+/// A new list for each change: whoever goes through one is not disturbed.
+type All = Arc<[Arc<Listening>]>;
+/// Who waits for a change, by numbers of their own.
+type Waiting = Vec<(u64, Waker)>;
+
 /// What a listener has, which those who accept share with it.
 #[derive(Debug)]
 pub(crate) struct Sockets {
@@ -24,18 +29,16 @@ pub(crate) struct Sockets {
 
 #[derive(Debug)]
 struct State {
-    /// A new list for each change: whoever goes through one is not disturbed.
-    all: Arc<[Arc<Listening>]>,
+    all: All,
     changes: u64,
     is_closed: bool,
-    /// Who waits for a change, by numbers of their own.
-    waiting: Vec<(u64, Waker)>,
+    waiting: Waiting,
 }
 
 /// The sockets at some moment.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
-    pub(super) all: Arc<[Arc<Listening>]>,
+    pub(super) all: All,
     pub(super) changes: u64,
     pub(super) is_closed: bool,
 }
@@ -147,11 +150,7 @@ impl Sockets {
         drop(before);
     }
 
-    fn change(
-        &self,
-        state: &mut State,
-        all: Arc<[Arc<Listening>]>,
-    ) -> (Arc<[Arc<Listening>]>, Vec<(u64, Waker)>) {
+    fn change(&self, state: &mut State, all: All) -> (All, Waiting) {
         state.changes += 1;
         self.changes.store(state.changes, Ordering::Release);
         (

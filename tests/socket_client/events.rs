@@ -3,6 +3,12 @@
 use std::{cell::RefCell, rc::Rc};
 
 use gio::{Cancellable, SocketClientEvent as Event, prelude::*};
+use glib::{
+    ffi::{gboolean, gpointer},
+    gobject_ffi,
+    subclass::SignalId,
+    translate::IntoGlib,
+};
 use gsock::{SocketClient, SocketConnection, prelude::*};
 
 use crate::{support::*, tools::*};
@@ -190,6 +196,71 @@ fn a_handler_may_use_the_client_and_connect_by_it() {
             assert!(made.is_alive());
             assert!(inner.take().unwrap().unwrap().is_alive());
             assert_eq!(client.timeout(), 5);
+        }
+    });
+}
+
+/// Nobody is connected to the client itself.
+#[test]
+fn an_emission_hook_is_told_of_each() {
+    unsafe extern "C" fn hook(
+        _: *mut gobject_ffi::GSignalInvocationHint,
+        count: u32,
+        values: *const gobject_ffi::GValue,
+        seen: gpointer,
+    ) -> gboolean {
+        let values: &[glib::Value] =
+            unsafe { std::slice::from_raw_parts(values.cast(), count as usize) };
+        let stream: Option<gio::IOStream> = values[3].get().unwrap();
+        let event = letter(values[1].get().unwrap(), stream.is_some());
+        unsafe { &*seen.cast::<RefCell<String>>() }
+            .borrow_mut()
+            .push(event);
+        glib::ffi::GTRUE
+    }
+    on_private_context(|context| {
+        let (_listener, address) = listener();
+        let client = SocketClient::new();
+        for form in FORMS {
+            let seen = RefCell::new(String::new());
+            let signal = SignalId::lookup("event", SocketClient::static_type()).unwrap();
+            let hook = unsafe {
+                gobject_ffi::g_signal_add_emission_hook(
+                    signal.into_glib(),
+                    0,
+                    Some(hook),
+                    (&raw const seen).cast_mut().cast(),
+                    None,
+                )
+            };
+            let made = connect(form, &client, &gio_address(address), None, context);
+            unsafe { gobject_ffi::g_signal_remove_emission_hook(signal.into_glib(), hook) };
+            made.expect("it listens");
+            assert_eq!(seen.take(), "RrCcK");
+        }
+    });
+}
+
+#[test]
+fn a_handler_that_comes_in_the_middle_hears_the_rest() {
+    on_private_context(|context| {
+        let (_listener, address) = listener();
+        for form in [Form::Callback, Form::Future] {
+            let client = SocketClient::new();
+            let seen = Rc::new(RefCell::new(None));
+            let (late, first) = (seen.clone(), Rc::new(RefCell::new(None)));
+            let handler = first.clone();
+            let id = client.connect_event(move |client, event, _, _| {
+                if event == Event::Connecting {
+                    late.replace(Some(events(client)));
+                    let first: Option<glib::SignalHandlerId> = handler.take();
+                    client.disconnect(first.expect("connected"));
+                }
+            });
+            first.replace(Some(id));
+            connect(form, &client, &gio_address(address), None, context).expect("it listens");
+            let seen = seen.take().expect("connecting");
+            assert_eq!(seen.take(), "cK", "{form:?}");
         }
     });
 }
