@@ -21,7 +21,10 @@ use std::{
 };
 
 use gio::{Cancellable, IOErrorEnum as E, prelude::*};
-use gsock::{ConnectionState, SocketConnection, TcpConnection, UnixConnection, engine, prelude::*};
+use gsock::{
+    ConnectionState, SocketClient, SocketConnection, SocketListener, TcpConnection, UnixConnection,
+    engine, prelude::*,
+};
 use support::*;
 
 const NAME: &str = "GSOCK_TEST_THAT_FORKS";
@@ -807,6 +810,57 @@ fn a_child_may_move_an_inherited_connection_on_to_a_socket_of_its_own() {
             }
         },
     );
+}
+
+/// Its connections are the parent's to accept, and it goes on listening whatever the child does with it.
+#[test]
+fn a_listener_is_its_parents() {
+    alone("a_listener_is_its_parents", || {
+        let context = glib::MainContext::default();
+        let _owned = context.acquire().expect("nobody else has it");
+        let listener = SocketListener::new();
+        let any = gio_address(([127, 0, 0, 1], 0).into());
+        let none = None::<&glib::Object>;
+        let (stream, default) = (gio::SocketType::Stream, gio::SocketProtocol::Default);
+        let address = listener.add_address(&any, stream, default, none);
+        let address: gio::InetSocketAddress =
+            address.expect("loopback").downcast().expect("of IPv4");
+        let connect = || TcpStream::connect(("127.0.0.1", address.port())).expect("it listens");
+        // It has waited before.
+        let first = connect();
+        let accepted = context.block_on(listener.accept_future());
+        assert!(accepted.is_ok());
+        drop(first);
+        for closes in [false, true] {
+            let peer = connect();
+            in_a_child(|| {
+                assert_fails(listener.accept(Cancellable::NONE), E::Failed);
+                let outcome = context.block_on(listener.accept_future());
+                assert_fails(outcome, E::Failed);
+                if closes {
+                    listener.close();
+                }
+                // One of its own works.
+                let own = SocketListener::new();
+                let address = own.add_address(&any, stream, default, none);
+                let address = address.expect("loopback");
+                let client = SocketClient::new();
+                client.set_enable_proxy(false);
+                let (connected, accepted) = context.block_on(async {
+                    futures::join!(client.connect_future(&address), own.accept_future())
+                });
+                assert!(connected.is_ok() && accepted.is_ok());
+            });
+            let (connection, _) = listener.accept(Cancellable::NONE).expect("it waits");
+            let there = connection.remote_address().expect("connected");
+            let there: gio::InetSocketAddress = there.downcast().expect("of IPv4");
+            let here = peer.local_addr().expect("connected");
+            assert_eq!(there.port(), here.port());
+        }
+        let _peer = connect();
+        let accepted = context.block_on(listener.accept_future());
+        assert!(accepted.is_ok());
+    });
 }
 
 /// Each generation has its own.
