@@ -38,7 +38,7 @@ pub(super) enum Look {
 impl Listening {
     pub(super) fn new(socket: &gio::Socket, source_object: Option<&glib::Object>) -> Arc<Self> {
         let transport = Transport::of_socket(socket, &Notifier::new());
-        transport.have_calls_not_wait();
+        transport.share();
         transport.have_accepted_not_wait();
         Arc::new(Self {
             local: transport.address_of_accepted(),

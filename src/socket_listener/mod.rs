@@ -501,7 +501,7 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
     }
 
     /// Closes all sockets, those that were added included. Every accept that waits, on whatever thread, ends with
-    /// `Closed`. Closing what is closed does nothing.
+    /// `Closed`. Closing what is closed does nothing. A socket that another process has as well goes on listening there.
     ///
     /// GIO: LISTEN-30.
     #[doc(alias = "gsock_socket_listener_close")]

@@ -146,8 +146,10 @@ impl Transport {
         }
     }
 
-    /// Has no call on it wait, whatever its mode was: a listening socket may be shared with another process.
-    pub(crate) fn have_calls_not_wait(&self) {
+    /// A listening socket may be shared with another process: a close of ours is not to end it for that one, and no call
+    /// on it waits, whatever its mode was.
+    pub(crate) fn share(&self) {
+        self.descriptor.never_shut_down();
         if let Ok(using) = self.enter() {
             options::set_nonblocking(using.fd());
         }

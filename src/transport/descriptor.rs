@@ -127,6 +127,8 @@ pub(crate) struct Descriptor {
     owner: Mutex<Owner>,
     /// See [`set_homeless`](Self::set_homeless).
     homeless: AtomicBool,
+    /// See [`never_shut_down`](Self::never_shut_down).
+    is_never_shut_down: AtomicBool,
     notifier: Arc<Notifier>,
     /// The `GSocket` in `owner`, or NULL; readable without the lock, since it stays until the end.
     socket: AtomicPtr<gio::ffi::GSocket>,
@@ -153,6 +155,7 @@ impl Descriptor {
             socket: AtomicPtr::new(socket.to_glib_none().0),
             owner: Mutex::new(Owner::Socket(SharedSocket::new(socket))),
             homeless: AtomicBool::new(false),
+            is_never_shut_down: AtomicBool::new(false),
             notifier,
         }
     }
@@ -166,6 +169,7 @@ impl Descriptor {
             owner: Mutex::new(Owner::Bare(fd)),
             socket: AtomicPtr::new(ptr::null_mut()),
             homeless: AtomicBool::new(false),
+            is_never_shut_down: AtomicBool::new(false),
             notifier,
         }
     }
@@ -214,6 +218,11 @@ impl Descriptor {
     /// of another reference would keep the socket open, and guard nothing.
     pub(super) fn set_homeless(&self, homeless: bool) {
         self.homeless.store(homeless, Ordering::Release);
+    }
+
+    /// A socket that other processes may have too, which want to go on. Whoever waits for it here is woken otherwise.
+    pub(super) fn never_shut_down(&self) {
+        self.is_never_shut_down.store(true, Ordering::Release);
     }
 
     /// Likewise in microseconds, finer than a `GSocket` can say it, until somebody changes that.
@@ -272,7 +281,10 @@ impl Descriptor {
         else {
             return Ok(());
         };
-        if before != 0 && !self.is_closed_behind_our_back() {
+        if before != 0
+            && !self.is_never_shut_down.load(Ordering::Acquire)
+            && !self.is_closed_behind_our_back()
+        {
             // SAFETY: our own use keeps the number ours.
             unsafe { libc::shutdown(self.fd, libc::SHUT_RDWR) };
         }

@@ -2,7 +2,8 @@
 
 use std::{
     cell::{Cell, RefCell},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
+    os::fd::{AsRawFd, BorrowedFd},
     rc::Rc,
     thread,
     time::Duration,
@@ -196,6 +197,37 @@ fn a_close_closes_sockets_that_were_added() {
         listener.add_socket(&socket, NONE).unwrap();
         listener.close();
         assert!(socket.is_closed());
+    });
+}
+
+/// What a process that was started by a socket has of it, and others too.
+#[test]
+fn a_socket_that_somebody_else_has_as_well_goes_on_listening() {
+    on_private_context(|context| {
+        for threads in [0, 2] {
+            let (socket, address) = listening_socket();
+            // SAFETY: open for as long as the call.
+            let fd = unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) };
+            let other = TcpListener::from(fd.try_clone_to_owned().unwrap());
+            let listener = SocketListener::new();
+            listener.add_socket(&socket, NONE).unwrap();
+            let raw = Raw::of(&listener);
+            let blocked: Vec<_> = (0..threads)
+                .map(|_| thread::spawn(move || raw.here().accept(Cancellable::NONE).is_err()))
+                .collect();
+            let begun = begin(&listener, None);
+            let end = std::time::Instant::now() + Duration::from_millis(20);
+            iterate_until(context, || std::time::Instant::now() >= end);
+            listener.close();
+            iterate_until(context, || begun.borrow().is_some());
+            for thread in blocked {
+                assert!(thread.join().unwrap());
+            }
+            let peer = connect(address);
+            other.set_nonblocking(false).unwrap();
+            let (_, there) = other.accept().unwrap();
+            assert_eq!(there, peer.local_addr().unwrap());
+        }
     });
 }
 
