@@ -20,6 +20,10 @@ use crate::{
     },
 };
 
+/// How often one who blocks looks whether somebody has closed a socket of his without a word: the kernel keeps it, and it goes
+/// on listening, for as long as a thread waits for it.
+const GLANCE: i64 = 1_000_000;
+
 /// Takes connections from the sockets of a listener, one with each answer.
 ///
 /// It is a plain state machine that may be polled again after each answer. accept(2) is called while somebody polls
@@ -134,8 +138,14 @@ impl Accept {
         let fds = uses
             .iter()
             .map(|using| (using.fd(), Interest::Read.events()));
+        let glance = self
+            .seen
+            .all
+            .iter()
+            .any(|listening| listening.is_given())
+            .then(|| glib::monotonic_time().saturating_add(GLANCE));
         let cancellable = self.cancel.as_ref().map(CancelWatch::cancellable);
-        block_on_any(fds, deadline, cancellable)
+        block_on_any(fds, earlier(deadline, glance), cancellable)
     }
 
     /// What came of it, once there is a connection or something has failed. It may be asked again after that.

@@ -97,7 +97,7 @@ fn add(
 ) -> Result<(), glib::Error> {
     let more: Vec<_> = candidates
         .iter()
-        .map(|candidate| Listening::new(&candidate.socket, source_object))
+        .map(|candidate| Listening::new(&candidate.socket, source_object, false))
         .collect();
     listener.imp().sockets.add(&more)?;
     for candidate in candidates {
@@ -117,7 +117,8 @@ pub(super) fn add_socket(
     if socket.is_closed() {
         return Err(error::failed("Added socket is closed"));
     }
-    imp.sockets.add(&[Listening::new(socket, source_object)])?;
+    imp.sockets
+        .add(&[Listening::new(socket, source_object, true)])?;
     imp.changed();
     Ok(())
 }

@@ -21,6 +21,8 @@ pub(crate) struct Listening {
     local: Option<NativeAddress>,
     /// What was said with this socket to this listener.
     source_object: Option<Owned<glib::Object>>,
+    /// Somebody else has the `GSocket`, and may close it without a word.
+    is_given: bool,
     /// It was found, and told, that it does not listen: those who accept for good pass it over.
     is_broken: AtomicBool,
 }
@@ -36,7 +38,11 @@ pub(super) enum Look {
 }
 
 impl Listening {
-    pub(super) fn new(socket: &gio::Socket, source_object: Option<&glib::Object>) -> Arc<Self> {
+    pub(super) fn new(
+        socket: &gio::Socket,
+        source_object: Option<&glib::Object>,
+        is_given: bool,
+    ) -> Arc<Self> {
         let transport = Transport::of_socket(socket, &Notifier::new());
         transport.share();
         transport.have_accepted_not_wait();
@@ -44,6 +50,7 @@ impl Listening {
             local: transport.address_of_accepted(),
             transport,
             source_object: source_object.cloned().map(Owned::new),
+            is_given,
             is_broken: AtomicBool::new(false),
         })
     }
@@ -69,6 +76,10 @@ impl Listening {
         self.address()
             .and_then(|own| NativeAddress::from_gio(&own).ok())
             .is_some_and(|own| own == *address)
+    }
+
+    pub(super) fn is_given(&self) -> bool {
+        self.is_given
     }
 
     pub(super) fn is_broken(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{Read, Write},
+    net::SocketAddr,
     os::{fd::AsRawFd, unix::net::UnixStream},
 };
 
@@ -254,6 +255,50 @@ fn the_home_of_a_connection_is_where_it_was_accepted() {
                 connection.state() == ConnectionState::Disconnected
             });
             assert!(seen.borrow().iter().any(|name| name == "state"), "{form:?}");
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_was_reset_in_the_queue_is_given_out_and_says_so() {
+    on_private_context(|context| {
+        let (listener, address) = listening();
+        for form in FORMS {
+            let peer = connect(address);
+            let there = peer.local_addr().unwrap();
+            reset(peer);
+            let (connection, _) = accept(form, &listener, None, context).unwrap();
+            assert_eq!(peer_of(&connection), there, "{form:?}");
+            assert_eq!(std_address(&connection.local_address().unwrap()), address);
+            iterate_until(context, || {
+                connection.state() == ConnectionState::Disconnected
+            });
+            let input = connection.input_stream();
+            assert!(input.read_bytes(1, Cancellable::NONE).is_err());
+        }
+    });
+}
+
+/// Where the socket listens at any address, the connection is asked for its own.
+#[test]
+fn the_local_address_is_the_connections_own_also_after_a_close() {
+    on_private_context(|context| {
+        let listener = SocketListener::new();
+        let port = listener.add_any_inet_port(NONE).unwrap();
+        let mapped = ([0, 0, 0, 0, 0, 0xffff, 0x7f00, 1], port).into();
+        let six = ([0, 0, 0, 0, 0, 0, 0, 1], port).into();
+        let four: SocketAddr = ([127, 0, 0, 1], port).into();
+        for (address, local) in [(four, mapped), (six, six)] {
+            for form in FORMS {
+                let _peer = connect(address);
+                let (connection, _) = accept(form, &listener, None, context).unwrap();
+                connection.close(Cancellable::NONE).unwrap();
+                let its: SocketAddr = std_address(&connection.local_address().unwrap());
+                assert!(
+                    its == local || its == four && address == four,
+                    "{form:?} {its}"
+                );
+            }
         }
     });
 }

@@ -200,6 +200,25 @@ fn a_close_closes_sockets_that_were_added() {
     });
 }
 
+/// Where C goes on waiting, and the socket goes on listening.
+#[test]
+fn a_socket_that_its_owner_closes_ends_an_accept_that_blocks() {
+    on_private_context(|_| {
+        let listener = SocketListener::new();
+        let (socket, address) = listening_socket();
+        listener.add_socket(&socket, NONE).unwrap();
+        let raw = Raw::of(&listener);
+        let blocked = thread::spawn(move || {
+            let failed = raw.here().accept(Cancellable::NONE).unwrap_err();
+            code(&failed)
+        });
+        thread::sleep(Duration::from_millis(20));
+        socket.close().unwrap();
+        assert_eq!(blocked.join().unwrap(), IOErrorEnum::Closed);
+        assert!(TcpStream::connect(address).is_err());
+    });
+}
+
 /// What a process that was started by a socket has of it, and others too.
 #[test]
 fn a_socket_that_somebody_else_has_as_well_goes_on_listening() {
