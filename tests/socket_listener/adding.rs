@@ -391,6 +391,32 @@ fn an_address_that_was_removed_is_closed_and_the_others_go_on() {
     });
 }
 
+#[test]
+fn the_address_of_a_unix_socket_is_listed_and_removed_as_well() {
+    on_private_context(|_| {
+        let folder = std::env::temp_dir().join(format!("gsock-adds-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let listener = SocketListener::new();
+        let (stream, default) = (SocketType::Stream, SocketProtocol::Default);
+        for name in ["one", "other"] {
+            let address = gio::UnixSocketAddress::new(&folder.join(name));
+            listener
+                .add_address(&address, stream, default, NONE)
+                .unwrap();
+        }
+        let listed = listener.addresses();
+        assert_eq!(listed.len(), 2);
+        let one = gio::UnixSocketAddress::new(&folder.join("one"));
+        listener.remove_address(&one).unwrap();
+        assert_fails(listener.remove_address(&one), IOErrorEnum::NotFound);
+        let left = listener.addresses();
+        let left = left[0].downcast_ref::<gio::UnixSocketAddress>().unwrap();
+        let other = gio::UnixSocketAddress::new(&folder.join("other"));
+        assert_eq!(left.path_as_array(), other.path_as_array());
+        std::fs::remove_dir_all(&folder).unwrap();
+    });
+}
+
 /// LISTEN-32, where C does not see it.
 #[test]
 fn a_socket_that_is_added_while_somebody_waits_is_waited_for_too() {
