@@ -22,7 +22,7 @@ use glib::{
     translate::{ToGlibPtr, from_glib_full, from_glib_none},
 };
 
-use super::Kind;
+use super::{Kind, freed};
 use crate::{
     error,
     fork::Birthplace,
@@ -362,13 +362,16 @@ impl Descriptor {
                 let bare = std::mem::replace(&mut *owner, Owner::Nobody);
                 drop(owner);
                 drop(bare);
+                freed::tell();
                 Ok(())
             }
             Owner::Socket(socket) => {
                 // Not the last reference: `owner` keeps its own until the end.
                 let socket = socket.clone();
                 drop(owner);
-                socket.0.close()
+                let closed = socket.0.close();
+                freed::tell();
+                closed
             }
             Owner::Nobody => Ok(()),
         }
