@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "virtual functions are C functions")]
 
+mod handler;
 pub(crate) mod input_stream;
 pub(crate) mod output_stream;
 mod pollable;
@@ -19,6 +20,7 @@ use glib::{
     translate::{IntoGlib, IntoGlibPtr},
 };
 
+pub(crate) use handler::{Resident, fenced_handler};
 pub(crate) use input_stream::{add_input_interfaces, fill_input_class};
 pub(crate) use output_stream::{add_output_interfaces, fill_output_class};
 pub(crate) use pollable::{Buffer, ContextWaker, TransportStream, add_interface, source_around};

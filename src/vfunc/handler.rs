@@ -1,0 +1,68 @@
+//! Handlers of signals that are written in Rust and need not be `Send`, on objects that C uses from any thread.
+
+use std::{
+    fmt,
+    mem::ManuallyDrop,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use crate::thread;
+
+/// A handler that is called and dropped on the thread that made it, wherever its signal is emitted and its object
+/// goes: elsewhere it is not called, with a critical message, and leaked.
+pub(crate) struct Resident<F> {
+    thread: usize,
+    handler: ManuallyDrop<F>,
+}
+
+// SAFETY: the handler is touched on the thread that made it only, which each method checks.
+unsafe impl<F> Send for Resident<F> {}
+// SAFETY: likewise.
+unsafe impl<F> Sync for Resident<F> {}
+
+impl<F> Resident<F> {
+    pub(crate) fn new(handler: F) -> Self {
+        Self {
+            thread: thread::here(),
+            handler: ManuallyDrop::new(handler),
+        }
+    }
+
+    /// Has `f` call it, if this is its thread. A panic stays here.
+    pub(crate) fn call<R>(&self, what: &str, f: impl FnOnce(&F) -> R) -> Option<R> {
+        if self.thread != thread::here() {
+            glib::g_critical!(
+                "Gsock",
+                "a handler of {what} was due on another thread and is not called"
+            );
+            return None;
+        }
+        fenced_handler(what, || f(&self.handler))
+    }
+}
+
+/// A panic of a handler must not reach GObject, which calls it.
+pub(crate) fn fenced_handler<R>(what: &str, f: impl FnOnce() -> R) -> Option<R> {
+    let called = catch_unwind(AssertUnwindSafe(f));
+    if called.is_err() {
+        glib::g_critical!("Gsock", "a handler of {what} panicked");
+    }
+    called.ok()
+}
+
+impl<F> Drop for Resident<F> {
+    fn drop(&mut self) {
+        if self.thread == thread::here() {
+            // SAFETY: dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.handler) };
+        }
+    }
+}
+
+impl<F> fmt::Debug for Resident<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resident")
+            .field("thread", &self.thread)
+            .finish_non_exhaustive()
+    }
+}
