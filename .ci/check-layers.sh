@@ -40,6 +40,7 @@ unsafe_allowed=(
     'src/socket_connection/mod.rs' # declares set_home, which is unsafe to call
     'src/socket_connection/raw.rs' # memory and callbacks that C vouches for
     'src/relay/task.rs'            # GTask as C sees it
+    'src/threaded_socket_service/job.rs' # hands a connection to the thread that serves it
     'src/unix_connection/ancillary.rs' # control messages
     'src/unix_connection/sender.rs' # the kernel's structure, for GIO; a descriptor for a process
     'src/unix_connection/tasks.rs' # GTask as C sees it

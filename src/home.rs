@@ -46,13 +46,14 @@ pub(crate) mod change {
     pub(crate) const BYTES_WRITTEN: u32 = 1 << 7;
     pub(crate) const CLOSED: u32 = 1 << 8;
     pub(crate) const GRACEFUL_DISCONNECT: u32 = 1 << 9;
+    pub(crate) const ACTIVE: u32 = 1 << 10;
     pub(crate) const ADDRESSES: u32 = LOCAL_ADDRESS | REMOTE_ADDRESS;
     pub(crate) const BYTES: u32 = BYTES_READ | BYTES_WRITTEN;
     /// Of no use to who has not asked for them.
     pub(super) const NEWS: u32 = STATE | ALIVE | ADDRESSES | LAST_ERROR | BYTES;
 
     /// In the order in which they are told.
-    pub(super) const NAMES: [(u32, &str); 10] = [
+    pub(super) const NAMES: [(u32, &str); 11] = [
         (GRACEFUL_DISCONNECT, "graceful-disconnect"),
         (SOCKET, "socket"),
         (LOCAL_ADDRESS, "local-address"),
@@ -63,6 +64,7 @@ pub(crate) mod change {
         (STATE, "state"),
         (ALIVE, "alive"),
         (CLOSED, "closed"),
+        (ACTIVE, "active"),
     ];
 }
 

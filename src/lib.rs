@@ -20,11 +20,13 @@ mod socket_connection;
 mod socket_input_stream;
 mod socket_listener;
 mod socket_output_stream;
+mod socket_service;
 #[path = "../subclass/mod.rs"]
 pub mod subclass;
 mod tcp_connection;
 mod tcp_wrapper_connection;
 mod thread;
+mod threaded_socket_service;
 mod transport;
 mod unix_connection;
 mod vfunc;
@@ -36,8 +38,10 @@ pub use relay::{Relayed, relay};
 pub use socket_client::{Attempt, ConnectReport, SocketClient, SocketClientExt};
 pub use socket_connection::{SocketConnection, SocketConnectionExt};
 pub use socket_listener::{SocketListener, SocketListenerExt};
+pub use socket_service::{SocketService, SocketServiceExt};
 pub use tcp_connection::{KeepaliveParams, Liveness, TcpConnection, TcpConnectionExt};
 pub use tcp_wrapper_connection::{TcpWrapperConnection, TcpWrapperConnectionExt};
+pub use threaded_socket_service::{ThreadedSocketService, ThreadedSocketServiceExt};
 pub use transport::ConnectionState;
 #[doc(hidden)]
 pub use unix_connection::UnixOperation;

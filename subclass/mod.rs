@@ -48,22 +48,27 @@
 pub(crate) mod socket_client;
 pub(crate) mod socket_connection;
 pub(crate) mod socket_listener;
+pub(crate) mod socket_service;
 pub(crate) mod structs;
 pub(crate) mod tcp_connection;
 pub(crate) mod tcp_wrapper_connection;
+pub(crate) mod threaded_socket_service;
 pub(crate) mod unix_connection;
 
 pub use socket_client::{SocketClientImpl, SocketClientImplExt};
 pub use socket_connection::{SocketConnectionImpl, SocketConnectionImplExt, UnitFuture};
 pub use socket_listener::{SocketListenerImpl, SocketListenerImplExt};
+pub use socket_service::{SocketServiceImpl, SocketServiceImplExt};
 pub use structs::{
     SocketClientClass, SocketClientInstance, SocketConnectionClass, SocketConnectionInstance,
-    SocketListenerClass, SocketListenerInstance, TcpConnectionClass, TcpConnectionInstance,
-    TcpWrapperConnectionClass, TcpWrapperConnectionInstance, UnixConnectionClass,
-    UnixConnectionInstance,
+    SocketListenerClass, SocketListenerInstance, SocketServiceClass, SocketServiceInstance,
+    TcpConnectionClass, TcpConnectionInstance, TcpWrapperConnectionClass,
+    TcpWrapperConnectionInstance, ThreadedSocketServiceClass, ThreadedSocketServiceInstance,
+    UnixConnectionClass, UnixConnectionInstance,
 };
 pub use tcp_connection::TcpConnectionImpl;
 pub use tcp_wrapper_connection::TcpWrapperConnectionImpl;
+pub use threaded_socket_service::{ThreadedSocketServiceImpl, ThreadedSocketServiceImplExt};
 pub use unix_connection::UnixConnectionImpl;
 
 /// What one needs to derive: our traits, gio's and glib's.
@@ -72,7 +77,8 @@ pub mod prelude {
 
     pub use super::{
         SocketClientImpl, SocketClientImplExt, SocketConnectionImpl, SocketConnectionImplExt,
-        SocketListenerImpl, SocketListenerImplExt, TcpConnectionImpl, TcpWrapperConnectionImpl,
-        UnitFuture, UnixConnectionImpl,
+        SocketListenerImpl, SocketListenerImplExt, SocketServiceImpl, SocketServiceImplExt,
+        TcpConnectionImpl, TcpWrapperConnectionImpl, ThreadedSocketServiceImpl,
+        ThreadedSocketServiceImplExt, UnitFuture, UnixConnectionImpl,
     };
 }

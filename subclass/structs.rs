@@ -169,6 +169,76 @@ pub struct SocketListenerClass {
     pub padding: [gpointer; 10],
 }
 
+/// `struct _GsockSocketService`.
+#[derive(Debug)]
+#[repr(C)]
+#[doc(alias = "GsockSocketService")]
+pub struct SocketServiceInstance {
+    pub(crate) parent_instance: SocketListenerInstance,
+}
+
+/// `struct _GsockSocketServiceClass`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+#[doc(alias = "GsockSocketServiceClass")]
+pub struct SocketServiceClass {
+    /// The slots of `GsockSocketListener`.
+    pub parent_class: SocketListenerClass,
+    /// The signal's handler of the class, after those that were connected, none of which has handled the connection.
+    pub incoming: Option<
+        unsafe extern "C" fn(
+            *mut SocketServiceInstance,
+            *mut SocketConnectionInstance,
+            *mut GObject,
+        ) -> gboolean,
+    >,
+    /// The signal's handler of the class, after those that were connected.
+    pub error: Option<unsafe extern "C" fn(*mut SocketServiceInstance, *const GError)>,
+    /// Room for more.
+    pub padding: [gpointer; 10],
+}
+
+/// `struct _GsockThreadedSocketService`.
+#[derive(Debug)]
+#[repr(C)]
+#[doc(alias = "GsockThreadedSocketService")]
+pub struct ThreadedSocketServiceInstance {
+    pub(crate) parent_instance: SocketServiceInstance,
+}
+
+/// `struct _GsockThreadedSocketServiceClass`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+#[doc(alias = "GsockThreadedSocketServiceClass")]
+pub struct ThreadedSocketServiceClass {
+    /// The slots of `GsockSocketService`.
+    pub parent_class: SocketServiceClass,
+    /// The signal's handler of the class, on a thread of the service, after those that were connected, none of which
+    /// has handled the connection.
+    pub run: Option<
+        unsafe extern "C" fn(
+            *mut ThreadedSocketServiceInstance,
+            *mut SocketConnectionInstance,
+            *mut GObject,
+        ) -> gboolean,
+    >,
+    /// Room for more.
+    pub padding: [gpointer; 10],
+}
+
+impl std::fmt::Debug for SocketServiceClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SocketServiceClass").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for ThreadedSocketServiceClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ThreadedSocketServiceClass")
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for SocketListenerClass {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SocketListenerClass")

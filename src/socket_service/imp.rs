@@ -1,0 +1,255 @@
+//! State of a [`SocketService`](super::SocketService).
+
+use std::{fmt, sync::Arc};
+
+use gio::{prelude::*, subclass::prelude::*};
+use glib::{
+    ParamFlags, ParamSpec, Value,
+    signal::signal_has_handler_pending,
+    subclass::{InitializingType, Signal, SignalId},
+};
+use once_cell::sync::{Lazy, OnceCell};
+
+use super::{accepting::Accepting, control::Control};
+use crate::{
+    SocketConnection, SocketListener,
+    home::{Notifier, change},
+    socket_listener::Change,
+    subclass::{
+        SocketListenerImpl, SocketListenerImplExt, SocketServiceClass, SocketServiceInstance,
+        socket_service,
+    },
+};
+
+/// What a class of ours does before each connection.
+type Prepare = Box<dyn Fn() -> Result<(), glib::Error> + Send + Sync>;
+
+pub struct SocketService {
+    control: Arc<Control>,
+    /// Its home is where the service accepts.
+    notifier: Arc<Notifier>,
+    prepare: OnceCell<Prepare>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for SocketService {
+    const NAME: &'static str = "GsockSocketService";
+    type Type = super::SocketService;
+    type ParentType = SocketListener;
+    type Instance = SocketServiceInstance;
+    type Class = SocketServiceClass;
+
+    fn type_init(_type: &mut InitializingType<Self>) {
+        // What the class names, before it is initialised: see the connection's.
+        for type_ in [SocketConnection::static_type(), glib::Error::static_type()] {
+            debug_assert!(type_.is_valid());
+        }
+    }
+
+    fn class_init(class: &mut Self::Class) {
+        socket_service::fill_class(class);
+    }
+
+    fn new() -> Self {
+        Self {
+            control: Arc::default(),
+            notifier: Notifier::new(),
+            prepare: OnceCell::new(),
+        }
+    }
+}
+
+impl ObjectImpl for SocketService {
+    fn properties() -> &'static [ParamSpec] {
+        static PROPERTIES: Lazy<Vec<ParamSpec>> = Lazy::new(|| {
+            vec![
+                glib::ParamSpecBoolean::builder("active")
+                    .default_value(true)
+                    .flags(
+                        ParamFlags::READWRITE | ParamFlags::CONSTRUCT | ParamFlags::EXPLICIT_NOTIFY,
+                    )
+                    .build(),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn signals() -> &'static [Signal] {
+        static SIGNALS: Lazy<Vec<Signal>> = Lazy::new(|| {
+            let incoming = Signal::builder("incoming")
+                .param_types([SocketConnection::static_type(), glib::Object::static_type()])
+                .return_type::<bool>()
+                .run_last()
+                .accumulator(|_, so_far, value| socket_service::first_true(so_far, value))
+                .class_handler(|values| {
+                    let mut values = values.iter();
+                    let mut handled = false;
+                    if let Some(Ok(service)) = values.next().map(Value::get::<super::SocketService>)
+                        && let Some(Ok(connection)) = values.next().map(Value::get)
+                        && let Some(Ok(source_object)) = values.next().map(Value::get)
+                    {
+                        let source_object: Option<glib::Object> = source_object;
+                        handled = socket_service::call_incoming(
+                            &service,
+                            &connection,
+                            source_object.as_ref(),
+                        );
+                    }
+                    Some(handled.to_value())
+                });
+            let error = Signal::builder("error")
+                .param_types([glib::Error::static_type()])
+                .run_last()
+                .class_handler(|values| {
+                    let mut values = values.iter();
+                    if let Some(Ok(service)) = values.next().map(Value::get::<super::SocketService>)
+                        && let Some(Ok(failure)) = values.next().map(Value::get)
+                    {
+                        socket_service::call_error(&service, &failure);
+                    }
+                    None
+                });
+            vec![incoming.build(), error.build()]
+        });
+        &SIGNALS
+    }
+
+    fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
+        // GObject has checked the type of the value, and asks for no other property.
+        if pspec.name() == "active"
+            && let Ok(active) = value.get()
+        {
+            self.set_active(active);
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
+        match pspec.name() {
+            "active" => self.is_active().to_value(),
+            // GObject asks for no others.
+            _ => Value::from_type(pspec.value_type()),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.notifier.set_object(self.obj().upcast_ref(), false);
+        let (control, notifier) = (self.control.clone(), self.notifier.clone());
+        let object = self.obj();
+        let listener = object.upcast_ref::<SocketListener>().imp();
+        listener.set_watcher(move |change| {
+            if change == Change::Closed && control.close() {
+                notifier.tell(change::ACTIVE);
+            }
+        });
+        self.publish();
+    }
+
+    fn dispose(&self) {
+        self.notifier.forget_object();
+    }
+}
+
+impl SocketListenerImpl for SocketService {
+    fn changed(&self) {
+        self.parent_changed();
+        self.keep_accepting();
+    }
+}
+
+impl SocketService {
+    pub(crate) fn control(&self) -> &Arc<Control> {
+        &self.control
+    }
+
+    /// Has `prepare` called before each connection, where connections are accepted: while it fails there are none. For
+    /// a class of ours, while the instance is being made.
+    pub(crate) fn set_prepare(
+        &self,
+        prepare: impl Fn() -> Result<(), glib::Error> + Send + Sync + 'static,
+    ) {
+        // There is one such class in any line.
+        let _ = self.prepare.set(Box::new(prepare));
+    }
+
+    pub(super) fn prepare(&self) -> Result<(), glib::Error> {
+        self.prepare.get().map_or(Ok(()), |prepare| prepare())
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.notifier.catch_up();
+        self.control.is_active()
+    }
+
+    pub(super) fn set_active(&self, active: bool) {
+        self.notifier.catch_up();
+        if self.control.set_active(active) {
+            self.publish();
+            self.keep_accepting();
+            self.notifier.tell(change::ACTIVE);
+        }
+    }
+
+    /// Has the listener know whether its connections are the service's.
+    fn publish(&self) {
+        let object = self.obj();
+        let listener = object.upcast_ref::<SocketListener>().imp();
+        self.control.publish(|active| listener.set_served(active));
+    }
+
+    /// The listener is closed, and no connection comes any more.
+    pub(super) fn close(&self) {
+        if self.control.close() {
+            self.notifier.tell(change::ACTIVE);
+        }
+    }
+
+    /// Makes the task that accepts, if there is something to accept and no task.
+    fn keep_accepting(&self) {
+        let object = self.obj();
+        let listener = object.upcast_ref::<SocketListener>().imp();
+        if self.control.begin_task(|| listener.has_sockets()) {
+            let engine = self.notifier.home().engine;
+            engine.spawn(glib::Priority::DEFAULT, Accepting::new(&object));
+        }
+    }
+
+    /// Hands a connection out, on this thread.
+    pub(super) fn emit_incoming(
+        &self,
+        connection: &SocketConnection,
+        source_object: Option<&glib::Object>,
+    ) {
+        if let Some(incoming) = *INCOMING {
+            let _: bool = self.obj().emit(incoming, &[connection, &source_object]);
+        }
+    }
+
+    pub(super) fn emit_error(&self, failure: &glib::Error) {
+        if let Some(error) = *ERROR {
+            self.obj().emit::<()>(error, &[failure]);
+        }
+    }
+
+    /// What the class itself does with an error.
+    pub(crate) fn warn_if_unheard(&self, failure: &glib::Error) {
+        let is_heard =
+            ERROR.is_some_and(|error| signal_has_handler_pending(&*self.obj(), error, None, false));
+        if !is_heard {
+            glib::g_warning!("Gsock", "a service does not accept: {}", failure.message());
+        }
+    }
+}
+
+static INCOMING: Lazy<Option<SignalId>> =
+    Lazy::new(|| SignalId::lookup("incoming", SocketService::type_()));
+static ERROR: Lazy<Option<SignalId>> =
+    Lazy::new(|| SignalId::lookup("error", SocketService::type_()));
+
+impl fmt::Debug for SocketService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketService")
+            .field("control", &self.control)
+            .finish_non_exhaustive()
+    }
+}

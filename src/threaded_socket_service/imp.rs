@@ -1,0 +1,197 @@
+//! State of a [`ThreadedSocketService`](super::ThreadedSocketService).
+
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
+};
+
+use gio::{prelude::*, subclass::prelude::*};
+use glib::{
+    ParamFlags, ParamSpec, Value,
+    subclass::{InitializingType, Signal, SignalId},
+};
+use once_cell::sync::{Lazy, OnceCell};
+
+use super::{
+    job::{self, Job},
+    workers::Workers,
+};
+use crate::{
+    SocketConnection, SocketService, error,
+    subclass::{
+        SocketListenerImpl, SocketServiceImpl, ThreadedSocketServiceClass,
+        ThreadedSocketServiceInstance, socket_service, threaded_socket_service,
+    },
+};
+
+const DEFAULT_THREADS: i32 = 10;
+
+pub struct ThreadedSocketService {
+    /// -1 for no limit.
+    max_threads: AtomicI32,
+    workers: OnceCell<Arc<Workers<Job>>>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for ThreadedSocketService {
+    const NAME: &'static str = "GsockThreadedSocketService";
+    type Type = super::ThreadedSocketService;
+    type ParentType = SocketService;
+    type Instance = ThreadedSocketServiceInstance;
+    type Class = ThreadedSocketServiceClass;
+
+    fn type_init(_type: &mut InitializingType<Self>) {
+        // What the class names, before it is initialised: see the connection's.
+        debug_assert!(SocketConnection::static_type().is_valid());
+    }
+
+    fn new() -> Self {
+        Self {
+            max_threads: AtomicI32::new(DEFAULT_THREADS),
+            workers: OnceCell::new(),
+        }
+    }
+}
+
+impl ObjectImpl for ThreadedSocketService {
+    fn properties() -> &'static [ParamSpec] {
+        static PROPERTIES: Lazy<Vec<ParamSpec>> = Lazy::new(|| {
+            vec![
+                glib::ParamSpecInt::builder("max-threads")
+                    .minimum(-1)
+                    .default_value(DEFAULT_THREADS)
+                    .flags(ParamFlags::READWRITE | ParamFlags::CONSTRUCT_ONLY)
+                    .build(),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn signals() -> &'static [Signal] {
+        static SIGNALS: Lazy<Vec<Signal>> = Lazy::new(|| {
+            let run = Signal::builder("run")
+                .param_types([SocketConnection::static_type(), glib::Object::static_type()])
+                .return_type::<bool>()
+                .run_last()
+                .accumulator(|_, so_far, value| socket_service::first_true(so_far, value))
+                .class_handler(|values| {
+                    let mut values = values.iter();
+                    let mut handled = false;
+                    if let Some(Ok(service)) = values
+                        .next()
+                        .map(Value::get::<super::ThreadedSocketService>)
+                        && let Some(Ok(connection)) = values.next().map(Value::get)
+                        && let Some(Ok(source_object)) = values.next().map(Value::get)
+                    {
+                        let source_object: Option<glib::Object> = source_object;
+                        handled = threaded_socket_service::call_run(
+                            &service,
+                            &connection,
+                            source_object.as_ref(),
+                        );
+                    }
+                    Some(handled.to_value())
+                });
+            vec![run.build()]
+        });
+        &SIGNALS
+    }
+
+    fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
+        // GObject has checked the type of the value, and asks for no other property.
+        if pspec.name() != "max-threads" {
+            return;
+        }
+        match value.get() {
+            Ok(0) => glib::g_critical!(
+                "Gsock",
+                "max-threads is 0, with which nothing would be served: it is {DEFAULT_THREADS} now"
+            ),
+            Ok(max) => self.max_threads.store(max, Ordering::Relaxed),
+            Err(_) => {}
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
+        match pspec.name() {
+            "max-threads" => self.max_threads().to_value(),
+            // GObject asks for no others.
+            _ => Value::from_type(pspec.value_type()),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let max = usize::try_from(self.max_threads()).ok();
+        let workers = Arc::new(Workers::new(max.and_then(NonZeroUsize::new), job::serve));
+        let object = self.obj();
+        let service = object.upcast_ref::<SocketService>().imp();
+        if let Some(max) = max {
+            service.control().set_most_jobs(max);
+        }
+        // A job that has no thread yet comes before the next connection.
+        let weak = Arc::downgrade(&workers);
+        service.set_prepare(move || {
+            let Some(workers) = weak.upgrade() else {
+                return Ok(());
+            };
+            workers.grow().map_err(|failure| {
+                let text = format!("A thread cannot be made: {failure}");
+                error::failed(&text)
+            })
+        });
+        let _ = self.workers.set(workers);
+    }
+}
+
+impl SocketListenerImpl for ThreadedSocketService {}
+
+impl SocketServiceImpl for ThreadedSocketService {
+    fn incoming(
+        &self,
+        connection: &SocketConnection,
+        source_object: Option<&glib::Object>,
+    ) -> bool {
+        if let Some(workers) = self.workers.get() {
+            let object = self.obj();
+            let control = object.upcast_ref::<SocketService>().imp().control();
+            let job = Job::new(&object, control, connection, source_object);
+            // What has no thread waits for one: it is looked after where connections are accepted.
+            let _ = workers.hand_over(job);
+        }
+        false
+    }
+}
+
+impl ThreadedSocketService {
+    pub(super) fn max_threads(&self) -> i32 {
+        self.max_threads.load(Ordering::Relaxed)
+    }
+
+    /// Has the connection served, on this thread.
+    pub(super) fn emit_run(
+        &self,
+        connection: &SocketConnection,
+        source_object: Option<&glib::Object>,
+    ) {
+        if let Some(run) = *RUN {
+            let _: bool = self.obj().emit(run, &[connection, &source_object]);
+        }
+    }
+}
+
+static RUN: Lazy<Option<SignalId>> =
+    Lazy::new(|| SignalId::lookup("run", ThreadedSocketService::type_()));
+
+impl fmt::Debug for ThreadedSocketService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadedSocketService")
+            .field("max_threads", &self.max_threads)
+            .field("workers", &self.workers)
+            .finish()
+    }
+}
