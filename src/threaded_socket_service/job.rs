@@ -58,7 +58,7 @@ impl Job {
             connection,
             source_object,
             service,
-            _end,
+            _end: end,
         } = self;
         // SAFETY: `incoming` has been emitted, and nobody may have kept it there: see the class.
         unsafe { connection.get().set_home(context) };
@@ -72,6 +72,9 @@ impl Job {
                 break;
             }
         }
+        drop(source_object);
+        drop(service);
+        drop(end);
     }
 }
 

@@ -100,9 +100,8 @@ fn connections_of_unix_sockets_come_too() {
         let service = SocketService::new();
         let kept = keep(&service);
         let name = format!("gsock-test-service-{}", std::process::id());
-        let address = gio::UnixSocketAddress::with_type(UnixSocketAddressPath::Abstract(
-            name.as_bytes(),
-        ));
+        let address =
+            gio::UnixSocketAddress::with_type(UnixSocketAddressPath::Abstract(name.as_bytes()));
         service
             .add_address(
                 &address,

@@ -1,0 +1,96 @@
+//! What keeps a service alive, and where it goes.
+
+use std::{sync::Arc, sync::Mutex, thread};
+
+use gsock::{ThreadedSocketService, prelude::*};
+
+use crate::{limits::held, support::*, tools::*};
+
+/// THREADED-6: dropped by all but a job it goes after that, and where its handlers may be dropped.
+#[test]
+fn threaded_6_the_last_reference_is_a_jobs_and_is_given_up_where_the_service_was_made() {
+    on_private_context(|context| {
+        let held = held(1);
+        let gone = Gone::of(&held.service);
+        let place = Rc::new(std::cell::Cell::new(None));
+        let told = Resident(place.clone());
+        held.service.connect_incoming(move |_, _, _| {
+            let _ = &told;
+            false
+        });
+        let address = listen(&held.service);
+        let _client = client(address);
+        iterate_until(context, || held.running() == 1);
+        let crate::limits::Held {
+            service, release, ..
+        } = held;
+        service.close();
+        drop(service);
+        while context.iteration(false) {}
+        assert!(!gone.is_gone());
+        drop(release);
+        iterate_until(context, || gone.is_gone());
+        assert_eq!(place.get(), Some(thread::current().id()));
+    });
+}
+
+use std::rc::Rc;
+
+/// Says where it is dropped; not `Send`.
+struct Resident(Rc<std::cell::Cell<Option<thread::ThreadId>>>);
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        self.0.set(Some(thread::current().id()));
+    }
+}
+
+/// Whoever has no context any more has it where he is.
+#[test]
+fn without_its_context_it_goes_in_its_own_worker_and_nobody_waits_for_ever() {
+    on_private_context(|_| {
+        let context = glib::MainContext::new();
+        let (gone, release) = context
+            .with_thread_default(|| {
+                let held = held(1);
+                let address = listen(&held.service);
+                let _client = client(address);
+                iterate_until(&context, || held.running() == 1);
+                (Gone::of(&held.service), held.release)
+            })
+            .expect("a new context has no owner");
+        drop(context);
+        assert!(!gone.is_gone());
+        drop(release);
+        let end = std::time::Instant::now() + LIMIT * slowness();
+        while !gone.is_gone() {
+            assert!(std::time::Instant::now() < end);
+            thread::sleep(std::time::Duration::from_millis(1));
+        }
+    });
+}
+
+#[test]
+fn a_job_gives_up_its_connection_on_its_thread_and_leaves_nothing() {
+    on_private_context(|context| {
+        let service = ThreadedSocketService::new(1);
+        let gone = Arc::new(Mutex::new(None));
+        let seen = gone.clone();
+        service.connect_run(move |_, connection, _| {
+            *seen.lock().expect("no panic") = Some(Gone::of(connection));
+            true
+        });
+        let _client = client(listen(&service));
+        iterate_until(context, || gone.lock().expect("no panic").is_some());
+        block_on(context, service.drain_future());
+        assert!(
+            gone.lock()
+                .expect("no panic")
+                .as_ref()
+                .is_some_and(Gone::is_gone)
+        );
+        let service_gone = Gone::of(&service);
+        drop(service);
+        iterate_until(context, || service_gone.is_gone());
+    });
+}
