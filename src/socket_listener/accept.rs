@@ -306,7 +306,15 @@ impl Accept {
             // They were taken out of the set, and then closed.
             Some(_) if !self.sockets.is_as(&self.seen) => Round::Changed,
             // Somebody has closed all of them by himself.
-            Some(failure) if !is_any_open => Round::Done(Err(failure)),
+            Some(failure) if !is_any_open => {
+                if self.passes_over_broken {
+                    self.seen
+                        .all
+                        .iter()
+                        .for_each(|listening| listening.give_up());
+                }
+                Round::Done(Err(failure))
+            }
             _ if again => Round::Again,
             _ => Round::Nothing,
         }

@@ -91,6 +91,11 @@ impl Listening {
         self.is_broken.store(false, Ordering::Relaxed);
     }
 
+    /// Its owner has closed it, and that was told.
+    pub(super) fn give_up(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+
     /// Takes the next connection, if there is one. It does not wait.
     pub(super) fn look(self: &Arc<Self>) -> Look {
         match self.transport.accept(self.local) {

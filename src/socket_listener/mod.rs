@@ -18,11 +18,7 @@ use futures_core::Stream;
 use gio::{prelude::*, subclass::prelude::*};
 
 use self::incoming::Incoming;
-pub(crate) use self::{
-    accept::Accept,
-    imp::Change,
-    listening::{Accepted, Listening},
-};
+pub(crate) use self::{accept::Accept, back_off::BackOff, imp::Change, listening::Accepted};
 use crate::{SocketConnection, operation::assert_owns_context};
 
 glib::wrapper! {

@@ -12,13 +12,12 @@ use glib::subclass::prelude::*;
 
 use super::{
     SocketService,
-    back_off::BackOff,
     control::{Control, Plan},
 };
 use crate::{
     SocketListener,
     reactor::{Engine, Wait},
-    socket_listener::Accept,
+    socket_listener::{Accept, BackOff},
     transport::Freed,
     vfunc::Owned,
 };

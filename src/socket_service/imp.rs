@@ -65,9 +65,7 @@ impl ObjectImpl for SocketService {
             vec![
                 glib::ParamSpecBoolean::builder("active")
                     .default_value(true)
-                    .flags(
-                        ParamFlags::READWRITE | ParamFlags::CONSTRUCT | ParamFlags::EXPLICIT_NOTIFY,
-                    )
+                    .flags(ParamFlags::READWRITE | ParamFlags::CONSTRUCT)
                     .build(),
             ]
         });
@@ -129,6 +127,22 @@ impl ObjectImpl for SocketService {
             // GObject asks for no others.
             _ => Value::from_type(pspec.value_type()),
         }
+    }
+
+    fn dispatch_properties_changed(&self, properties: &[ParamSpec]) {
+        // Set by its name on another thread, `active` is told at home, and not where no handler may run.
+        let is_ours = |property: &ParamSpec| {
+            property.name() == "active" && property.owner_type() == Self::type_()
+        };
+        if self.notifier.is_home() || !properties.iter().any(is_ours) {
+            return self.parent_dispatch_properties_changed(properties);
+        }
+        let others: Vec<ParamSpec> = properties
+            .iter()
+            .filter(|property| !is_ours(property))
+            .cloned()
+            .collect();
+        self.parent_dispatch_properties_changed(&others);
     }
 
     fn constructed(&self) {

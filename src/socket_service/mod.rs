@@ -1,7 +1,6 @@
 //! The service, which hands out each connection that comes.
 
 mod accepting;
-mod back_off;
 mod control;
 pub(crate) mod imp;
 
@@ -197,7 +196,7 @@ pub trait SocketServiceExt: IsA<SocketService> + 'static {
     /// # Main context
     ///
     /// Any executor may poll it; what it waits for happens in the context of the service, and on its threads.
-    #[doc(alias = "gsock_socket_service_stop")]
+    #[doc(alias = "gsock_socket_service_drain_async")]
     fn drain_future(&self) -> Pin<Box<dyn Future<Output = ()> + 'static>> {
         let service = self.upcast_ref().clone();
         let mut is_stopped = false;

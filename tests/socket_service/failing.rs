@@ -85,6 +85,29 @@ fn a_socket_that_its_owner_closes_is_told_once_and_the_others_are_served() {
 }
 
 #[test]
+fn a_service_whose_sockets_are_all_closed_by_their_owner_says_so_once_and_serves_the_next_one() {
+    on_private_context(|context| {
+        let service = SocketService::new();
+        let (errors, count) = (errors(&service), count(&service));
+        let socket = deaf_socket();
+        socket.listen().expect("bound");
+        service
+            .add_socket(&socket, glib::Object::NONE)
+            .expect("it is open");
+        iterate_for(context, Duration::from_millis(5));
+        socket.close().expect("open");
+        iterate_until(context, || !errors.borrow().is_empty());
+        let busy = busy_iterations(context, Duration::from_millis(60));
+        assert!(busy < 20, "{busy} iterations");
+        assert_eq!(*errors.borrow(), [gio::IOErrorEnum::Closed]);
+        let _client = client(listen(&service));
+        iterate_until(context, || count.get() == 1);
+        assert!(service.is_active());
+        service.close();
+    });
+}
+
+#[test]
 fn the_timeout_of_a_listening_socket_is_no_error() {
     on_private_context(|context| {
         let service = SocketService::new();

@@ -32,8 +32,47 @@ fn service_2_active_is_notified_when_it_changes() {
         service.set_active(true);
         assert!(service.property::<bool>("active"));
         assert_eq!(*seen.borrow(), ["active", "active"]);
+        // By its name it is notified each time, as GObject does it.
+        service.set_property("active", true);
+        assert_eq!(seen.borrow().len(), 3);
         let asleep: SocketService = glib::Object::builder().property("active", false).build();
         assert!(!asleep.is_active());
+    });
+}
+
+/// In C it would never accept again.
+#[test]
+fn stopped_and_started_before_it_has_a_socket_it_serves_the_first_one() {
+    on_private_context(|context| {
+        let service = SocketService::new();
+        service.stop();
+        service.start();
+        iterate_for(context, Duration::from_millis(5));
+        let count = count(&service);
+        let _client = client(listen(&service));
+        iterate_until(context, || count.get() == 1);
+        service.close();
+    });
+}
+
+#[test]
+fn set_by_its_name_on_another_thread_active_is_told_at_home() {
+    on_private_context(|context| {
+        let service = SocketService::new();
+        let here = thread::current().id();
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let told = seen.clone();
+        service.connect_notify_local(None, move |_, property| {
+            let name = property.name().to_owned();
+            told.borrow_mut().push((name, thread::current().id()));
+        });
+        let shared = Shared::new(service.clone());
+        thread::scope(|scope| {
+            scope.spawn(|| shared.get().set_property("active", false));
+        });
+        assert!(!shared.get().is_active());
+        iterate_until(context, || !seen.borrow().is_empty());
+        assert_eq!(*seen.borrow(), [("active".to_owned(), here)]);
     });
 }
 
