@@ -5,8 +5,10 @@
 mod support;
 
 use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
     path::PathBuf,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -22,10 +24,12 @@ const EXAMPLES: [&str; 7] = [
     "client",
 ];
 
+const SERVERS: [&str; 2] = ["echo_server", "threaded_server"];
+
 /// Each ends by itself within 20 seconds.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(30);
 
-fn run(example: &str, peer: Option<String>) -> Output {
+fn start(example: &str, argument: Option<String>, stdin: Stdio) -> Child {
     let mut path: PathBuf = std::env::current_exe().expect("the test itself");
     path.pop();
     path.pop();
@@ -35,14 +39,21 @@ fn run(example: &str, peer: Option<String>) -> Output {
         "{} is missing: `cargo build --examples` makes it",
         path.display()
     );
-    let mut child = Command::new(path)
-        .args(peer)
+    Command::new(path)
+        .args(argument)
         .env("G_DEBUG", "fatal-warnings")
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("an example runs");
+        .expect("an example runs")
+}
+
+fn run(example: &str, peer: Option<String>) -> Output {
+    ended(start(example, peer, Stdio::null()))
+}
+
+fn ended(mut child: Child) -> Output {
     let end = Instant::now() + EXAMPLE_LIMIT;
     while child.try_wait().expect("our child").is_none() {
         if Instant::now() >= end {
@@ -84,6 +95,67 @@ fn each_example_says_why_there_is_no_connection_and_fails() {
         assert_eq!(output.status.code(), Some(1), "{example}: {output:?}");
         let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
         assert!(said.contains("refused"), "{example}: {said}");
+    }
+}
+
+#[test]
+fn each_server_ends_well_with_clients_of_its_own() {
+    for server in SERVERS {
+        assert_says_ok(server, &run(server, None));
+    }
+}
+
+#[test]
+fn each_server_serves_clients_of_somebody_elses_and_ends_what_it_has_begun_when_its_input_ends() {
+    for (server, answer) in [("echo_server", "hello"), ("threaded_server", "olleh")] {
+        let mut child = start(server, Some(String::from("0")), Stdio::piped());
+        let mut said = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        said.read_line(&mut line).expect("a line");
+        let port = line.trim().rsplit(' ').next().expect("a word");
+        let mut clients: Vec<TcpStream> = (0..3)
+            .map(|_| TcpStream::connect(format!("127.0.0.1:{port}")).expect("it listens"))
+            .collect();
+        let mut ask = |client: &mut TcpStream| {
+            let limit = Some(EXAMPLE_LIMIT);
+            client.set_read_timeout(limit).expect("an option");
+            client.write_all(b"hello\n").expect("room");
+            let mut back = String::new();
+            BufReader::new(client).read_line(&mut back).expect("a line");
+            back
+        };
+        let answers: Vec<String> = clients.iter_mut().map(&mut ask).collect();
+        assert_eq!(
+            answers,
+            [
+                format!("{answer}\n"),
+                format!("{answer}\n"),
+                format!("{answer}\n")
+            ]
+        );
+        drop(child.stdin.take());
+        // Who is there is served on.
+        assert_eq!(ask(&mut clients[0]), format!("{answer}\n"));
+        drop(clients);
+        let mut rest = String::new();
+        for line in said.lines() {
+            rest += &line.expect("text");
+        }
+        let output = ended(child);
+        assert!(output.status.success(), "{server}: {output:?}");
+        assert!(rest.starts_with("ok"), "{server}: {rest}");
+    }
+}
+
+#[test]
+fn a_server_says_why_it_cannot_listen_and_fails() {
+    let listener = std::net::TcpListener::bind(("0.0.0.0", 0)).expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    for server in SERVERS {
+        let output = run(server, Some(port.to_string()));
+        assert_eq!(output.status.code(), Some(1), "{server}: {output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        assert!(said.contains("in use"), "{server}: {said}");
     }
 }
 
