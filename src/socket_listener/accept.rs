@@ -299,7 +299,11 @@ impl Accept {
                     is_any_open = true;
                     again = true;
                 }
-                Look::Closed(failure) => closed = Some(failure),
+                Look::Closed(failure) => {
+                    // Whoever has closed it has told nobody: what its number says now is somebody else's.
+                    listening.close();
+                    closed = Some(failure);
+                }
             }
         }
         match closed {

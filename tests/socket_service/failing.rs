@@ -84,6 +84,41 @@ fn a_socket_that_its_owner_closes_is_told_once_and_the_others_are_served() {
     });
 }
 
+/// What was seen of it before is no reason to look again and again.
+#[test]
+fn a_socket_that_is_closed_by_a_handler_while_it_has_a_connection_is_left_alone() {
+    on_private_context(|context| {
+        let service = SocketService::new();
+        service.stop();
+        let address = listen(&service);
+        let socket = deaf_socket();
+        socket.listen().expect("bound");
+        let other = socket.local_address().expect("bound");
+        let other = other.downcast::<gio::InetSocketAddress>().expect("IPv4");
+        service
+            .add_socket(&socket, glib::Object::NONE)
+            .expect("it is open");
+        let seen = Rc::new(RefCell::new(0));
+        let count = seen.clone();
+        service.connect_incoming(move |_, _, _| {
+            *count.borrow_mut() += 1;
+            let _ = socket.close();
+            true
+        });
+        // So that both are watched before there is anything to see.
+        service.start();
+        iterate_for(context, Duration::from_millis(5));
+        let _first = client(address);
+        let _second = client(([127, 0, 0, 1], other.port()).into());
+        iterate_until(context, || *seen.borrow() == 1);
+        let busy = busy_iterations(context, Duration::from_millis(30));
+        assert!(busy < 20, "{busy} iterations");
+        let _third = client(address);
+        iterate_until(context, || *seen.borrow() == 2);
+        service.close();
+    });
+}
+
 #[test]
 fn a_service_whose_sockets_are_all_closed_by_their_owner_says_so_once_and_serves_the_next_one() {
     on_private_context(|context| {
