@@ -3,15 +3,17 @@
 #![allow(unsafe_code, reason = "class slots are C functions")]
 
 use std::{
-    ops::ControlFlow,
+    ffi::CStr,
+    mem::offset_of,
     panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use gio::{prelude::*, subclass::prelude::*};
 use glib::{
-    Value,
     ffi::{GError, gboolean},
-    gobject_ffi::GObject,
+    gobject_ffi::{self, GObject},
     translate::{FromGlibPtrBorrow, IntoGlib, ToGlibPtr, from_glib},
 };
 
@@ -91,41 +93,129 @@ unsafe impl InstanceStruct for SocketServiceInstance {
     type Type = imp::SocketService;
 }
 
-/// Sets the slots of the class itself.
+/// Sets the slots of the class itself. `event` is the parent's: a function of ours would but call that.
 pub(crate) fn fill_class(class: &mut SocketServiceClass) {
+    class.parent_class.event = None;
     class.incoming = Some(own_incoming);
     class.error = Some(own_error);
 }
 
-/// The first handler that says TRUE ends the emission.
-pub(crate) fn first_true(so_far: Value, value: &Value) -> ControlFlow<Value, Value> {
-    if value.get().unwrap_or(false) {
-        ControlFlow::Break(true.to_value())
-    } else {
-        ControlFlow::Continue(so_far)
+/// In a class of ours that overrides `incoming` alone.
+pub(super) fn inherit_all_but_incoming<T: SocketServiceImpl>(class: &mut SocketServiceClass) {
+    let parent = parent_class::<T>();
+    class.parent_class.changed = parent.parent_class.changed;
+    class.parent_class.event = parent.parent_class.event;
+    class.error = parent.error;
+}
+
+/// The numbers of the signals, 0 before the class is there.
+static INCOMING: AtomicU32 = AtomicU32::new(0);
+static ERROR: AtomicU32 = AtomicU32::new(0);
+
+/// Declares the signals, of which the slots are the class' own handlers.
+pub(crate) fn declare_signals() {
+    let incoming = connection_signal(
+        c"incoming",
+        imp::SocketService::type_(),
+        offset_of!(SocketServiceClass, incoming),
+    );
+    INCOMING.store(incoming, Ordering::Release);
+    // SAFETY: a type whose class is being initialised, and which has no such signal; types and number of the arguments
+    // are those of the slot, which is a pointer to a function at that place.
+    let error = unsafe {
+        gobject_ffi::g_signal_new(
+            c"error".as_ptr(),
+            imp::SocketService::type_().into_glib(),
+            gobject_ffi::G_SIGNAL_RUN_LAST,
+            offset_of!(SocketServiceClass, error) as u32,
+            None,
+            ptr::null_mut(),
+            None,
+            glib::Type::UNIT.into_glib(),
+            1_u32,
+            glib::Error::static_type().into_glib(),
+        )
+    };
+    ERROR.store(error, Ordering::Release);
+}
+
+/// Declares a signal with a connection and a source object, which the first handler that says TRUE ends. `slot` is where
+/// the class struct has its own handler.
+pub(super) fn connection_signal(name: &CStr, type_: glib::Type, slot: usize) -> u32 {
+    // SAFETY: as above; this accumulator is for signals that answer a boolean.
+    unsafe {
+        gobject_ffi::g_signal_new(
+            name.as_ptr(),
+            type_.into_glib(),
+            gobject_ffi::G_SIGNAL_RUN_LAST,
+            slot as u32,
+            Some(gobject_ffi::g_signal_accumulator_true_handled),
+            ptr::null_mut(),
+            None,
+            glib::Type::BOOL.into_glib(),
+            2_u32,
+            SocketConnection::static_type().into_glib(),
+            glib::Object::static_type().into_glib(),
+        )
     }
 }
 
-fn class_of(object: &SocketService) -> &SocketServiceClass {
-    let instance: *mut SocketServiceInstance = object.to_glib_none().0;
-    // SAFETY: an instance begins with a pointer to its class.
-    let class = unsafe { *instance.cast::<*const SocketServiceClass>() };
-    // SAFETY: a class that has an instance is not unloaded.
-    unsafe { &*class }
+/// Emits a signal that [`connection_signal`] has declared. Handlers run on this thread.
+pub(super) fn emit_with_connection(
+    signal: &AtomicU32,
+    object: &glib::Object,
+    connection: &SocketConnection,
+    source_object: Option<&glib::Object>,
+) {
+    let connection: *mut SocketConnectionInstance = connection.to_glib_none().0;
+    let source_object: *mut GObject = source_object.to_glib_none().0;
+    let mut handled = glib::ffi::GFALSE;
+    // SAFETY: live arguments, as the signal declares them, and a place for the answer.
+    unsafe {
+        gobject_ffi::g_signal_emit(
+            object.as_ptr().cast(),
+            signal.load(Ordering::Acquire),
+            0,
+            connection,
+            source_object,
+            &raw mut handled,
+        );
+    }
 }
 
-/// Calls the handler of the object's own class.
-pub(crate) fn call_incoming(
+/// Emits `incoming`. Handlers run on this thread.
+pub(crate) fn emit_incoming(
     object: &SocketService,
     connection: &SocketConnection,
     source_object: Option<&glib::Object>,
-) -> bool {
-    run_incoming(class_of(object), object, connection, source_object)
+) {
+    emit_with_connection(&INCOMING, object.upcast_ref(), connection, source_object);
 }
 
-/// Calls the handler of the object's own class.
-pub(crate) fn call_error(object: &SocketService, failure: &glib::Error) {
-    run_error(class_of(object), object, failure);
+/// Emits `error`. Handlers run on this thread.
+pub(crate) fn emit_error(object: &SocketService, failure: &glib::Error) {
+    let object: *mut SocketServiceInstance = object.to_glib_none().0;
+    let failure: *const GError = failure.to_glib_none().0;
+    // SAFETY: live arguments, as the signal declares them.
+    unsafe {
+        gobject_ffi::g_signal_emit(object.cast(), ERROR.load(Ordering::Acquire), 0, failure);
+    }
+}
+
+/// Whether somebody has connected to `error`.
+fn is_error_heard(object: &SocketService) -> bool {
+    let object: *mut SocketServiceInstance = object.to_glib_none().0;
+    // SAFETY: a live object that has the signal.
+    let is_heard = unsafe {
+        gobject_ffi::g_signal_has_handler_pending(
+            object.cast(),
+            ERROR.load(Ordering::Acquire),
+            0,
+            glib::ffi::GFALSE,
+        )
+    };
+    // SAFETY: a boolean.
+    unsafe { from_glib(is_heard) }
 }
 
 fn run_incoming(
@@ -203,5 +293,7 @@ unsafe extern "C" fn own_error(instance: *mut SocketServiceInstance, failure: *c
     let service = unsafe { SocketService::from_glib_borrow(instance) };
     // SAFETY: likewise.
     let failure = unsafe { glib::Error::from_glib_borrow(failure) };
-    service.imp().warn_if_unheard(&failure);
+    if !is_error_heard(&service) {
+        glib::g_warning!("Gsock", "a service does not accept: {}", failure.message());
+    }
 }

@@ -2,7 +2,11 @@
 
 #![allow(unsafe_code, reason = "class slots are C functions")]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    mem::offset_of,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use gio::{prelude::*, subclass::prelude::*};
 use glib::{
@@ -13,6 +17,7 @@ use glib::{
 
 use super::{
     SocketServiceImpl,
+    socket_service::{connection_signal, emit_with_connection, inherit_all_but_incoming},
     structs::{
         SocketConnectionInstance, ThreadedSocketServiceClass, ThreadedSocketServiceInstance,
     },
@@ -69,17 +74,31 @@ unsafe impl InstanceStruct for ThreadedSocketServiceInstance {
     type Type = imp::ThreadedSocketService;
 }
 
-/// Calls the handler of the object's own class.
-pub(crate) fn call_run(
+/// Sets the slots of the class itself, but `incoming`.
+pub(crate) fn fill_class(class: &mut ThreadedSocketServiceClass) {
+    inherit_all_but_incoming::<imp::ThreadedSocketService>(&mut class.parent_class);
+}
+
+/// The number of the signal, 0 before the class is there.
+static RUN: AtomicU32 = AtomicU32::new(0);
+
+/// Declares the signal, of which the slot is the class' own handler.
+pub(crate) fn declare_run() {
+    let run = connection_signal(
+        c"run",
+        imp::ThreadedSocketService::type_(),
+        offset_of!(ThreadedSocketServiceClass, run),
+    );
+    RUN.store(run, Ordering::Release);
+}
+
+/// Emits `run`. Handlers run on this thread.
+pub(crate) fn emit_run(
     object: &ThreadedSocketService,
     connection: &SocketConnection,
     source_object: Option<&glib::Object>,
-) -> bool {
-    let instance: *mut ThreadedSocketServiceInstance = object.to_glib_none().0;
-    // SAFETY: an instance begins with a pointer to its class.
-    let class = unsafe { *instance.cast::<*const ThreadedSocketServiceClass>() };
-    // SAFETY: a class that has an instance is not unloaded.
-    run_run(unsafe { &*class }, object, connection, source_object)
+) {
+    emit_with_connection(&RUN, object.upcast_ref(), connection, source_object);
 }
 
 fn run_run(

@@ -13,13 +13,14 @@ use glib::{
     translate::{FromGlib, IntoGlib},
 };
 use gsock::{
-    ConnectionState, Liveness, SocketClient, SocketConnection, SocketListener, TcpConnection,
-    TcpWrapperConnection, UnixConnection,
+    ConnectionState, Liveness, SocketClient, SocketConnection, SocketListener, SocketService,
+    TcpConnection, TcpWrapperConnection, ThreadedSocketService, UnixConnection,
     subclass::{
         SocketClientClass, SocketClientInstance, SocketConnectionClass, SocketConnectionInstance,
-        SocketListenerClass, SocketListenerInstance, TcpConnectionClass, TcpConnectionInstance,
-        TcpWrapperConnectionClass, TcpWrapperConnectionInstance, UnixConnectionClass,
-        UnixConnectionInstance,
+        SocketListenerClass, SocketListenerInstance, SocketServiceClass, SocketServiceInstance,
+        TcpConnectionClass, TcpConnectionInstance, TcpWrapperConnectionClass,
+        TcpWrapperConnectionInstance, ThreadedSocketServiceClass, ThreadedSocketServiceInstance,
+        UnixConnectionClass, UnixConnectionInstance,
     },
 };
 use support::*;
@@ -54,6 +55,16 @@ fn the_sizes_that_the_type_system_knows_are_those_of_the_structs() {
                 SocketListener::static_type(),
                 size_of::<SocketListenerClass>(),
                 size_of::<SocketListenerInstance>(),
+            ),
+            (
+                SocketService::static_type(),
+                size_of::<SocketServiceClass>(),
+                size_of::<SocketServiceInstance>(),
+            ),
+            (
+                ThreadedSocketService::static_type(),
+                size_of::<ThreadedSocketServiceClass>(),
+                size_of::<ThreadedSocketServiceInstance>(),
             ),
             (
                 TcpConnection::static_type(),
@@ -130,6 +141,28 @@ fn the_class_structs_are_laid_out_as_documented() {
         object + 2 * POINTER
     );
     assert_eq!(size_of::<SocketListenerClass>(), object + 12 * POINTER);
+
+    let listener = size_of::<SocketListenerClass>();
+    assert_eq!(offset_of!(SocketServiceClass, parent_class), 0);
+    assert_eq!(offset_of!(SocketServiceClass, incoming), listener);
+    assert_eq!(offset_of!(SocketServiceClass, error), listener + POINTER);
+    assert_eq!(
+        offset_of!(SocketServiceClass, padding),
+        listener + 2 * POINTER
+    );
+    assert_eq!(size_of::<SocketServiceClass>(), listener + 12 * POINTER);
+
+    let service = size_of::<SocketServiceClass>();
+    assert_eq!(offset_of!(ThreadedSocketServiceClass, parent_class), 0);
+    assert_eq!(offset_of!(ThreadedSocketServiceClass, run), service);
+    assert_eq!(
+        offset_of!(ThreadedSocketServiceClass, padding),
+        service + POINTER
+    );
+    assert_eq!(
+        size_of::<ThreadedSocketServiceClass>(),
+        service + 11 * POINTER
+    );
 
     assert_eq!(offset_of!(UnixConnectionClass, parent_class), 0);
     assert_eq!(offset_of!(UnixConnectionClass, padding), room);

@@ -24,8 +24,8 @@ use glib::{
     types::StaticType,
 };
 use gsock::{
-    ConnectionState, SocketClient, SocketConnection, TcpConnection, TcpWrapperConnection,
-    UnixConnection,
+    ConnectionState, SocketClient, SocketConnection, SocketListener, SocketService, TcpConnection,
+    TcpWrapperConnection, ThreadedSocketService, UnixConnection,
 };
 
 use crate::support::*;
@@ -49,6 +49,9 @@ const ALL: &str = concat!(
 );
 const DERIVED: &str = "GTcpConnection GTcpWrapperConnection GUnixConnection";
 const CLIENT: &str = "GSocketClient";
+const LISTENER: &str = "GSocketListener";
+const SERVICE: &str = "GSocketService";
+const THREADED: &str = "GThreadedSocketService";
 const NONE: &str = "-";
 
 /// The enumeration's value is named for the library.
@@ -148,6 +151,37 @@ const LISTED: &[Listed] = &[
         "instance struct beyond its parent's",
         "1 pointers",
         "0 pointers",
+    ),
+    // Two slots for two; one for one, and one for the signal of our own; one for one; and ten of room in each.
+    (
+        LISTENER,
+        "class struct beyond its parent's",
+        "7 pointers",
+        "12 pointers",
+    ),
+    (
+        SERVICE,
+        "class struct beyond its parent's",
+        "7 pointers",
+        "12 pointers",
+    ),
+    (
+        THREADED,
+        "class struct beyond its parent's",
+        "6 pointers",
+        "11 pointers",
+    ),
+    (
+        "GSocketListener GSocketService GThreadedSocketService",
+        "instance struct beyond its parent's",
+        "1 pointers",
+        "0 pointers",
+    ),
+    (
+        "GSocketService GThreadedSocketService",
+        "signal error",
+        NONE,
+        SERVICE,
     ),
     // The base stream is closed first: F-13.
     (WRAPPER, "GIOStreamClass.close_fn", "inherited", "own"),
@@ -305,6 +339,7 @@ const IO_STREAM: Places = places!(
     close_finish,
 );
 const CLIENT_CLASS: Places = places!(gio_ffi::GSocketClientClass, event);
+const LISTENER_CLASS: Places = places!(gio_ffi::GSocketListenerClass, changed, event);
 const INPUT_STREAM: Places = places!(
     gio_ffi::GInputStreamClass,
     read_fn,
@@ -415,6 +450,12 @@ fn table_of(type_: glib::Type) -> (&'static str, usize, Places) {
     {
         let size = size_of::<gio_ffi::GSocketClientClass>();
         ("GSocketClientClass", size, CLIENT_CLASS)
+    } else if type_.is_a(gio::SocketListener::static_type())
+        || type_.is_a(SocketListener::static_type())
+    {
+        // What a service adds stands behind more room than GIO's has.
+        let size = size_of::<gio_ffi::GSocketListenerClass>();
+        ("GSocketListenerClass", size, LISTENER_CLASS)
     } else {
         let size = size_of::<gio_ffi::GOutputStreamClass>();
         ("GOutputStreamClass", size, OUTPUT_STREAM)
@@ -621,6 +662,34 @@ fn a_socket_client_is_as_gios_but_for_what_is_listed() {
             CLIENT,
             gio::SocketClient::static_type(),
             SocketClient::static_type(),
+        );
+    });
+}
+
+/// LISTEN-1, LISTEN-2, SERVICE-1 to SERVICE-3, THREADED-1 to THREADED-3.
+#[test]
+fn listeners_and_services_are_as_gios_but_for_what_is_listed() {
+    on_private_context(|_| {
+        for type_ in [
+            gio::ThreadedSocketService::static_type(),
+            ThreadedSocketService::static_type(),
+        ] {
+            assert!(type_.is_valid());
+        }
+        assert_as_listed(
+            LISTENER,
+            gio::SocketListener::static_type(),
+            SocketListener::static_type(),
+        );
+        assert_as_listed(
+            SERVICE,
+            gio::SocketService::static_type(),
+            SocketService::static_type(),
+        );
+        assert_as_listed(
+            THREADED,
+            gio::ThreadedSocketService::static_type(),
+            ThreadedSocketService::static_type(),
         );
     });
 }

@@ -3,11 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use gio::{prelude::*, subclass::prelude::*};
-use glib::{
-    ParamFlags, ParamSpec, Value,
-    signal::signal_has_handler_pending,
-    subclass::{InitializingType, Signal, SignalId},
-};
+use glib::{ParamFlags, ParamSpec, Value, subclass::InitializingType};
 use once_cell::sync::{Lazy, OnceCell};
 
 use super::{accepting::Accepting, control::Control};
@@ -48,6 +44,7 @@ impl ObjectSubclass for SocketService {
 
     fn class_init(class: &mut Self::Class) {
         socket_service::fill_class(class);
+        socket_service::declare_signals();
     }
 
     fn new() -> Self {
@@ -70,46 +67,6 @@ impl ObjectImpl for SocketService {
             ]
         });
         &PROPERTIES
-    }
-
-    fn signals() -> &'static [Signal] {
-        static SIGNALS: Lazy<Vec<Signal>> = Lazy::new(|| {
-            let incoming = Signal::builder("incoming")
-                .param_types([SocketConnection::static_type(), glib::Object::static_type()])
-                .return_type::<bool>()
-                .run_last()
-                .accumulator(|_, so_far, value| socket_service::first_true(so_far, value))
-                .class_handler(|values| {
-                    let mut values = values.iter();
-                    let mut handled = false;
-                    if let Some(Ok(service)) = values.next().map(Value::get::<super::SocketService>)
-                        && let Some(Ok(connection)) = values.next().map(Value::get)
-                        && let Some(Ok(source_object)) = values.next().map(Value::get)
-                    {
-                        let source_object: Option<glib::Object> = source_object;
-                        handled = socket_service::call_incoming(
-                            &service,
-                            &connection,
-                            source_object.as_ref(),
-                        );
-                    }
-                    Some(handled.to_value())
-                });
-            let error = Signal::builder("error")
-                .param_types([glib::Error::static_type()])
-                .run_last()
-                .class_handler(|values| {
-                    let mut values = values.iter();
-                    if let Some(Ok(service)) = values.next().map(Value::get::<super::SocketService>)
-                        && let Some(Ok(failure)) = values.next().map(Value::get)
-                    {
-                        socket_service::call_error(&service, &failure);
-                    }
-                    None
-                });
-            vec![incoming.build(), error.build()]
-        });
-        &SIGNALS
     }
 
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
@@ -234,31 +191,13 @@ impl SocketService {
         connection: &SocketConnection,
         source_object: Option<&glib::Object>,
     ) {
-        if let Some(incoming) = *INCOMING {
-            let _: bool = self.obj().emit(incoming, &[connection, &source_object]);
-        }
+        socket_service::emit_incoming(&self.obj(), connection, source_object);
     }
 
     pub(super) fn emit_error(&self, failure: &glib::Error) {
-        if let Some(error) = *ERROR {
-            self.obj().emit::<()>(error, &[failure]);
-        }
-    }
-
-    /// What the class itself does with an error.
-    pub(crate) fn warn_if_unheard(&self, failure: &glib::Error) {
-        let is_heard =
-            ERROR.is_some_and(|error| signal_has_handler_pending(&*self.obj(), error, None, false));
-        if !is_heard {
-            glib::g_warning!("Gsock", "a service does not accept: {}", failure.message());
-        }
+        socket_service::emit_error(&self.obj(), failure);
     }
 }
-
-static INCOMING: Lazy<Option<SignalId>> =
-    Lazy::new(|| SignalId::lookup("incoming", SocketService::type_()));
-static ERROR: Lazy<Option<SignalId>> =
-    Lazy::new(|| SignalId::lookup("error", SocketService::type_()));
 
 impl fmt::Debug for SocketService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

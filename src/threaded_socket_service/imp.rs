@@ -10,10 +10,7 @@ use std::{
 };
 
 use gio::{prelude::*, subclass::prelude::*};
-use glib::{
-    ParamFlags, ParamSpec, Value,
-    subclass::{InitializingType, Signal, SignalId},
-};
+use glib::{ParamFlags, ParamSpec, Value, subclass::InitializingType};
 use once_cell::sync::{Lazy, OnceCell};
 
 use super::{
@@ -24,7 +21,7 @@ use crate::{
     SocketConnection, SocketService, error,
     subclass::{
         SocketListenerImpl, SocketServiceImpl, ThreadedSocketServiceClass,
-        ThreadedSocketServiceInstance, socket_service, threaded_socket_service,
+        ThreadedSocketServiceInstance, threaded_socket_service,
     },
 };
 
@@ -49,6 +46,11 @@ impl ObjectSubclass for ThreadedSocketService {
         debug_assert!(SocketConnection::static_type().is_valid());
     }
 
+    fn class_init(class: &mut Self::Class) {
+        threaded_socket_service::fill_class(class);
+        threaded_socket_service::declare_run();
+    }
+
     fn new() -> Self {
         Self {
             max_threads: AtomicI32::new(DEFAULT_THREADS),
@@ -69,36 +71,6 @@ impl ObjectImpl for ThreadedSocketService {
             ]
         });
         &PROPERTIES
-    }
-
-    fn signals() -> &'static [Signal] {
-        static SIGNALS: Lazy<Vec<Signal>> = Lazy::new(|| {
-            let run = Signal::builder("run")
-                .param_types([SocketConnection::static_type(), glib::Object::static_type()])
-                .return_type::<bool>()
-                .run_last()
-                .accumulator(|_, so_far, value| socket_service::first_true(so_far, value))
-                .class_handler(|values| {
-                    let mut values = values.iter();
-                    let mut handled = false;
-                    if let Some(Ok(service)) = values
-                        .next()
-                        .map(Value::get::<super::ThreadedSocketService>)
-                        && let Some(Ok(connection)) = values.next().map(Value::get)
-                        && let Some(Ok(source_object)) = values.next().map(Value::get)
-                    {
-                        let source_object: Option<glib::Object> = source_object;
-                        handled = threaded_socket_service::call_run(
-                            &service,
-                            &connection,
-                            source_object.as_ref(),
-                        );
-                    }
-                    Some(handled.to_value())
-                });
-            vec![run.build()]
-        });
-        &SIGNALS
     }
 
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
@@ -178,14 +150,9 @@ impl ThreadedSocketService {
         connection: &SocketConnection,
         source_object: Option<&glib::Object>,
     ) {
-        if let Some(run) = *RUN {
-            let _: bool = self.obj().emit(run, &[connection, &source_object]);
-        }
+        threaded_socket_service::emit_run(&self.obj(), connection, source_object);
     }
 }
-
-static RUN: Lazy<Option<SignalId>> =
-    Lazy::new(|| SignalId::lookup("run", ThreadedSocketService::type_()));
 
 impl fmt::Debug for ThreadedSocketService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
