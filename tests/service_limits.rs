@@ -95,9 +95,9 @@ fn errors(service: &impl IsA<SocketService>) -> Rc<RefCell<Vec<E>>> {
     seen
 }
 
-/// FLAW-21, SERVICE-13.
+/// SERVICE-13.
 #[test]
-fn flaw_21_without_descriptors_it_says_so_once_waits_and_goes_on_when_there_is_room() {
+fn service_13_without_descriptors_it_says_so_once_waits_and_goes_on_when_there_is_room() {
     alone(|context| {
         let service = SocketService::new();
         service.stop();
@@ -232,9 +232,9 @@ fn jobs_that_wait(service: &ThreadedSocketService) -> (Arc<AtomicUsize>, mpsc::S
     (begun, release)
 }
 
-/// FLAW-26, THREADED-10.
+/// THREADED-10.
 #[test]
-fn flaw_26_a_connection_for_which_no_thread_can_be_made_waits_for_one() {
+fn threaded_10_a_connection_for_which_no_thread_can_be_made_waits_for_one() {
     alone(|context| {
         let service = ThreadedSocketService::new(2);
         let errors = errors(&service);

@@ -6,9 +6,9 @@ use gsock::{SocketService, prelude::*};
 
 use crate::{support::*, tools::*};
 
-/// FLAW-21, SERVICE-12: C's service complains without end. A warning would end the process here.
+/// SERVICE-12: C's service complains without end. A warning would end the process here.
 #[test]
-fn flaw_21_closed_it_ends_with_a_notification_and_without_a_word() {
+fn service_12_closed_it_ends_with_a_notification_and_without_a_word() {
     on_private_context(|context| {
         let service = SocketService::new();
         let count = count(&service);

@@ -24,9 +24,9 @@ fn deaf_socket() -> gio::Socket {
     socket
 }
 
-/// FLAW-21, SERVICE-13.
+/// SERVICE-13.
 #[test]
-fn flaw_21_a_socket_that_does_not_listen_is_told_once_and_the_others_are_served() {
+fn service_13_a_socket_that_does_not_listen_is_told_once_and_the_others_are_served() {
     on_private_context(|context| {
         let service = SocketService::new();
         let (errors, count) = (errors(&service), count(&service));

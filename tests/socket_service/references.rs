@@ -25,9 +25,9 @@ fn service_11_accepting_keeps_it_alive_and_stopping_gives_it_up_an_iteration_lat
     });
 }
 
-/// FLAW-27: closing is a shutdown.
+/// SERVICE-12: closing is a shutdown.
 #[test]
-fn flaw_27_closing_gives_it_up() {
+fn service_12_closing_gives_it_up() {
     on_private_context(|context| {
         let service = SocketService::new();
         listen(&service);

@@ -185,9 +185,9 @@ fn service_10_started_by_another_thread_it_accepts_where_it_was_made() {
     });
 }
 
-/// FLAW-33: what was accepted is handed out, whoever stops it and whenever.
+/// SERVICE-7: what was accepted is handed out, whoever stops it and whenever.
 #[test]
-fn flaw_33_a_storm_of_starts_and_stops_loses_no_connection_and_hands_none_out_twice() {
+fn service_7_a_storm_of_starts_and_stops_loses_no_connection_and_hands_none_out_twice() {
     on_private_context(|context| {
         const CLIENTS: u32 = 300;
         let service = SocketService::new();

@@ -86,9 +86,9 @@ fn threaded_2_max_threads_is_what_it_was_made_with() {
     });
 }
 
-/// FLAW-24, THREADED-4: C's takes it, and serves nobody.
+/// THREADED-4: C's takes it, and serves nobody.
 #[test]
-fn flaw_24_no_threads_at_all_are_refused() {
+fn threaded_4_no_threads_at_all_are_refused() {
     on_private_context(|context| {
         let service = with_one_critical(|| ThreadedSocketService::new(0));
         assert_eq!(service.max_threads(), 10);
@@ -135,9 +135,9 @@ fn without_a_limit_as_many_are_served_as_come() {
     });
 }
 
-/// FLAW-24: back-pressure is nobody's business.
+/// THREADED-7: back-pressure is nobody's business.
 #[test]
-fn flaw_24_active_stays_as_it_is_at_the_limit() {
+fn threaded_7_active_stays_as_it_is_at_the_limit() {
     on_private_context(|context| {
         let held = held(1);
         let address = listen(&held.service);

@@ -6,9 +6,9 @@ use gsock::prelude::*;
 
 use crate::{limits::held, support::*, tools::*};
 
-/// FLAW-24, THREADED-8: in C the next job that ends starts it again.
+/// THREADED-8: in C the next job that ends starts it again.
 #[test]
-fn flaw_24_a_stop_at_the_limit_stays_in_force_when_a_thread_becomes_free() {
+fn threaded_8_a_stop_at_the_limit_stays_in_force_when_a_thread_becomes_free() {
     on_private_context(|context| {
         let held = held(1);
         let address = listen(&held.service);

@@ -1,9 +1,12 @@
 //! A listener that accepts while system calls fail.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use gio::{Cancellable, SocketProtocol, SocketType, prelude::*};
-use gsock::{SocketConnection, SocketListener, prelude::*};
+use gsock::{SocketConnection, SocketListener, SocketService, prelude::*};
 
 use crate::{
     scene::{Own, Scene, drive},
@@ -123,4 +126,71 @@ each_form! {
     accept_blocking: blocking;
     accept_asynchronous: asynchronous;
     accept_future: future;
+}
+
+/// With these a socket can never accept: a service leaves it alone.
+fn is_for_good(failure: &glib::Error) -> bool {
+    [libc::EINVAL, libc::EOPNOTSUPP, libc::EBADF, libc::ENOTSOCK]
+        .map(|errno| std::io::Error::from_raw_os_error(errno).to_string())
+        .iter()
+        .any(|text| {
+            let text = text.split(" (os error").next();
+            text.is_some_and(|text| failure.message().ends_with(text))
+        })
+}
+
+/// A service hands the connection out, or says why not, and does it later.
+#[test]
+fn service() {
+    let own = Own {
+        calls: &["accept4"],
+        again: AGAIN,
+        by_gio: false,
+    };
+    drive(own, |scene| {
+        let service = SocketService::new();
+        scene.note("service", &service);
+        let failures = Rc::new(RefCell::new(Vec::new()));
+        let told = failures.clone();
+        service.connect_error(move |_, failure| told.borrow_mut().push(failure.clone()));
+        let any = crate::support::gio_address(([127, 0, 0, 1], 0).into());
+        let address = service
+            .add_address(
+                &any,
+                SocketType::Stream,
+                SocketProtocol::Default,
+                None::<&glib::Object>,
+            )
+            .expect("nothing is in its way");
+        let peer = gio::Socket::new(
+            address.family(),
+            SocketType::Stream,
+            SocketProtocol::Default,
+        )
+        .expect("there is such a socket");
+        SocketExt::connect(&peer, &address, Cancellable::NONE).expect("it listens");
+        let count = Rc::new(Cell::new(0));
+        let counted = count.clone();
+        service.connect_incoming(move |service, _, _| {
+            // Whether there is another one is not asked.
+            service.stop();
+            counted.set(counted.get() + 1);
+            true
+        });
+        let outcome = scene.under_faults(|| {
+            iterate_until(scene.context, || {
+                !failures.borrow().is_empty() || count.get() == 1
+            });
+            failures.borrow().first().cloned().map_or(Ok(()), Err)
+        });
+        if !outcome.as_ref().is_err_and(is_for_good) {
+            iterate_until(scene.context, || count.get() == 1);
+            // Nobody has kept it.
+            let end = peer.receive(&mut [0][..], Cancellable::NONE);
+            assert_eq!(end, Ok(0));
+        }
+        service.close();
+        scene.context.block_on(service.drain_future());
+        outcome
+    });
 }
