@@ -46,6 +46,8 @@ fn run() -> Result<String, Box<dyn Error>> {
         .map(|port| port.parse())
         .transpose()?;
     let service = SocketService::new();
+    // Those who come all at once wait in the kernel, and beyond that number for a second or more.
+    service.set_backlog(1000);
     let tally = Rc::new(Tally::default());
     service.connect_incoming({
         let tally = tally.clone();
