@@ -10,6 +10,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use crate::reactor::wake;
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Control {
@@ -82,7 +84,7 @@ impl Control {
             state.is_active = active;
             state.waker.take()
         };
-        wake(waker);
+        waker.into_iter().for_each(wake);
         true
     }
 
@@ -94,7 +96,7 @@ impl Control {
             let was_active = mem::replace(&mut state.is_active, false);
             (was_active, state.waker.take())
         };
-        wake(waker);
+        waker.into_iter().for_each(wake);
         was_active
     }
 
@@ -120,7 +122,7 @@ impl Control {
             }
             state.waker.take()
         };
-        wake(waker);
+        waker.into_iter().for_each(wake);
         false
     }
 
@@ -145,7 +147,7 @@ impl Control {
             }
         };
         drop(before);
-        drains.into_iter().for_each(Waker::wake);
+        drains.into_iter().for_each(wake);
         plan
     }
 
@@ -158,7 +160,7 @@ impl Control {
             (state.waker.take(), drains)
         };
         drop(before);
-        drains.into_iter().for_each(Waker::wake);
+        drains.into_iter().for_each(wake);
     }
 
     // --- Jobs ------------------------------------------------------------------------------------
@@ -173,8 +175,8 @@ impl Control {
             state.jobs -= 1;
             (state.waker.take(), state.drains_if_idle())
         };
-        wake(waker);
-        drains.into_iter().for_each(Waker::wake);
+        waker.into_iter().for_each(wake);
+        drains.into_iter().for_each(wake);
     }
 
     /// Ready when there is neither a task nor a job.
@@ -204,12 +206,6 @@ impl State {
         } else {
             Vec::new()
         }
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }
 

@@ -12,6 +12,8 @@ use std::{
     task::Waker,
 };
 
+use crate::reactor::wake;
+
 struct Waiting {
     waker: Waker,
     came: Arc<AtomicBool>,
@@ -80,7 +82,7 @@ pub(super) fn tell() {
     };
     for one in told {
         one.came.store(true, Ordering::Release);
-        one.waker.wake();
+        wake(one.waker);
     }
 }
 
