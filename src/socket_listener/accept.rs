@@ -300,8 +300,11 @@ impl Accept {
                     again = true;
                 }
                 Look::Closed(failure) => {
-                    // Whoever has closed it has told nobody: what its number says now is somebody else's.
-                    listening.close();
+                    // Whoever has closed it has told nobody: what its number says now is somebody else's. One that is
+                    // the parent process' is open.
+                    if listening.transport().is_closed() {
+                        listening.close();
+                    }
                     closed = Some(failure);
                 }
             }
