@@ -13,6 +13,7 @@ use crate::{
     SocketConnection, error,
     operation::assert_owns_context,
     reactor::{Engine, Wait},
+    transport::Freed,
 };
 
 /// The connections of a listener, until that is closed.
@@ -20,6 +21,8 @@ pub(super) struct Incoming {
     listener: SocketListener,
     accept: Option<Accept>,
     failing: BackOff,
+    /// While it is failing: a descriptor may be what is missing.
+    freed: Option<Freed>,
     wait: Wait,
     has_ended: bool,
 }
@@ -30,6 +33,7 @@ impl Incoming {
             listener: listener.clone(),
             accept: None,
             failing: BackOff::default(),
+            freed: None,
             wait: Wait::new(),
             has_ended: false,
         }
@@ -38,6 +42,7 @@ impl Incoming {
     fn end(&mut self) {
         self.has_ended = true;
         self.accept = None;
+        self.freed = None;
         self.wait.end();
     }
 
@@ -53,6 +58,10 @@ impl Incoming {
         if self.accept.is_none() {
             assert_owns_context();
         }
+        if self.freed.as_ref().is_some_and(Freed::came) {
+            self.failing.cut_short();
+        }
+        self.freed = None;
         // Whoever asks for the next one whatever the last has come to is not to ask without end. A close does not wait.
         let until = self
             .failing
@@ -64,6 +73,7 @@ impl Incoming {
             .get_or_insert_with(|| imp.accept(None).passing_over_broken());
         if until.is_some() {
             accept.wake_at_a_change(cx.waker());
+            self.freed = Some(Freed::wake(cx.waker()));
             return Poll::Pending;
         }
         let polled = accept.poll(cx);
