@@ -15,7 +15,7 @@ fn service_12_closed_it_ends_with_a_notification_and_without_a_word() {
         let address = listen(&service);
         let _client = client(address);
         iterate_until(context, || count.get() == 1);
-        let seen = notifications(&service);
+        let seen = told_of_active(&service);
         service.close();
         assert!(!service.is_active());
         assert_eq!(*seen.borrow(), ["active"]);
@@ -40,7 +40,7 @@ fn closed_before_it_has_a_socket_or_while_it_is_stopped_it_ends_as_well() {
         let service = SocketService::new();
         listen(&service);
         service.stop();
-        let seen = notifications(&service);
+        let seen = told_of_active(&service);
         service.close();
         assert!(!service.is_active());
         assert!(seen.borrow().is_empty());
@@ -53,7 +53,7 @@ fn closed_by_another_thread_it_ends_and_says_so_at_home() {
         let service = SocketService::new();
         listen(&service);
         iterate_for(context, Duration::from_millis(5));
-        let seen = notifications(&service);
+        let seen = told_of_active(&service);
         let shared = Shared::new(service.clone());
         thread::scope(|scope| {
             scope.spawn(|| shared.get().close());

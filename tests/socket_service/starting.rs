@@ -22,7 +22,7 @@ fn service_2_active_is_notified_when_it_changes() {
     on_private_context(|_| {
         let service = SocketService::new();
         assert!(service.is_active());
-        let seen = notifications(&service);
+        let seen = told_of_active(&service);
         service.start();
         assert!(seen.borrow().is_empty());
         service.stop();

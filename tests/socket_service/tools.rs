@@ -58,6 +58,21 @@ pub(crate) fn is_quiet(client: &mut TcpStream) -> bool {
     came.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
+/// The notifications of `active`; counters of the listener are told as they change.
+pub(crate) fn told_of_active(
+    service: &impl IsA<SocketService>,
+) -> Rc<std::cell::RefCell<Vec<String>>> {
+    let seen = Rc::new(std::cell::RefCell::new(Vec::new()));
+    let names = seen.clone();
+    let told = move |_: &SocketService, property: &glib::ParamSpec| {
+        names.borrow_mut().push(property.name().to_owned());
+    };
+    service
+        .upcast_ref::<SocketService>()
+        .connect_notify_local(Some("active"), told);
+    seen
+}
+
 /// Counts what comes, and lets it go.
 pub(crate) fn count(service: &impl IsA<SocketService>) -> Rc<Cell<u32>> {
     let count = Rc::new(Cell::new(0));

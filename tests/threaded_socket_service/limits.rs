@@ -141,7 +141,7 @@ fn threaded_7_active_stays_as_it_is_at_the_limit() {
     on_private_context(|context| {
         let held = held(1);
         let address = listen(&held.service);
-        let seen = notifications(&held.service);
+        let seen = told_of_active(&held.service);
         let clients: Vec<TcpStream> = (0..4).map(|_| client(address)).collect();
         for served in 1..=4 {
             iterate_until(context, || held.begun() == served);
