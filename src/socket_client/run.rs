@@ -3,9 +3,12 @@
 //! [`Run::advance`] goes on until it has to wait or something belongs to somebody else: an event, the making of
 //! a connection, an enumerator that blocks. Each form does these where they have to be done.
 
+mod attempt;
+mod ends;
+mod layers;
+
 use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
+    future::poll_fn,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,10 +18,10 @@ use gio::{
     subclass::prelude::*,
 };
 
+use self::attempt::{Attempt, Layer};
 use super::{
     SocketClient,
-    answers::{agreement_of, handshake_of},
-    opening::{Making, open, prefixed, secure, wrap},
+    opening::{Making, open, prefixed},
     race::{Attempt as Number, Delays, Moment, Phase, Race, Step},
     report::{Attempt as Tried, ConnectReport},
     source::{Addresses, BlockingNext, Source, Wishes},
@@ -40,8 +43,6 @@ pub(super) enum Form {
 }
 
 pub(super) type Outcome = Result<SocketConnection, glib::Error>;
-/// The stream is that which a proxy gave.
-type Ready = Pin<Box<dyn Future<Output = Result<Option<gio::IOStream>, glib::Error>>>>;
 
 /// What is done outside of [`Run::advance`]: see there.
 pub(super) enum Call {
@@ -58,54 +59,6 @@ pub(super) enum Call {
 pub(super) enum Advance {
     Call(Call),
     Done(Outcome),
-}
-
-/// An address that is being tried.
-struct Attempt {
-    number: Number,
-    address: gio::SocketAddress,
-    connection: SocketConnection,
-    begun: Moment,
-    /// Its place in the report.
-    tried: usize,
-    connected: Option<Moment>,
-    /// What it is doing; begun when all is told.
-    doing: Option<Ready>,
-    /// Whom it is to agree with yet, if anybody.
-    proxy: Option<gio::ProxyAddress>,
-    /// What is being negotiated.
-    negotiation: Option<Negotiation>,
-    /// What was negotiated last, or the connection itself.
-    stream: gio::IOStream,
-}
-
-#[derive(Clone, Debug)]
-enum Negotiation {
-    Proxy,
-    Tls(gio::TlsClientConnection),
-}
-
-/// What an agreement or a handshake has given.
-pub(super) enum Layer {
-    Proxied(gio::IOStream),
-    Encrypted(gio::TlsClientConnection),
-}
-
-impl Attempt {
-    /// A thread that negotiates may have the stream for a while yet, and nobody need be there to take its answer: the peer
-    /// is not to wait for that.
-    fn give_up(self) {
-        let Self {
-            connection,
-            negotiation,
-            doing,
-            ..
-        } = self;
-        drop(doing);
-        if negotiation.is_some() {
-            let _ = connection.close(gio::Cancellable::NONE);
-        }
-    }
 }
 
 /// See the module's documentation.
@@ -314,24 +267,7 @@ impl Run {
             attempt.doing = None;
             let number = attempt.number;
             if let Some(negotiation) = attempt.negotiation.take() {
-                let took = Some(duration(now.saturating_sub(self.upgrade_begun)));
-                let (layer, phase) = match negotiation {
-                    Negotiation::Proxy => {
-                        self.report.proxy = took;
-                        let same = attempt.stream.clone();
-                        let layer = done.map(|stream| Layer::Proxied(stream.unwrap_or(same)));
-                        (layer, Phase::Proxy)
-                    }
-                    Negotiation::Tls(tls) => {
-                        self.report.tls = took;
-                        (done.map(|_| Layer::Encrypted(tls)), Phase::Tls)
-                    }
-                };
-                match layer {
-                    Ok(layer) => self.calls.push_back(Call::Upgraded(number, layer)),
-                    Err(failure) => self.fail(number, phase, failure),
-                }
-                return;
+                return self.negotiated(number, negotiation, done, now);
             }
             match done {
                 Ok(_) => {
@@ -409,23 +345,7 @@ impl Run {
                 self.emit(Event::Connected, Some(connection.upcast_ref()));
             }
             Call::Upgrade(number) => self.upgrade(number),
-            Call::Upgraded(number, layer) => {
-                let (event, stream) = match layer {
-                    Layer::Proxied(stream) => (Event::ProxyNegotiated, stream),
-                    Layer::Encrypted(tls) => (Event::TlsHandshaked, tls.upcast()),
-                };
-                self.emit(event, Some(&stream));
-                if let Some(attempt) = self.attempt(number) {
-                    attempt.stream = stream;
-                }
-                if event == Event::ProxyNegotiated && self.client.imp().settings().tls {
-                    return self.upgrade(number);
-                }
-                match self.wrap(number) {
-                    Ok(()) => self.race.upgraded(number),
-                    Err(failure) => self.fail(number, Phase::Tls, failure),
-                }
-            }
+            Call::Upgraded(number, layer) => self.upgraded(number, layer),
             Call::Next(enumerator) => {
                 let next = enumerator.next(self.cancellable.as_ref());
                 if let Some(source) = &mut self.source {
@@ -471,70 +391,6 @@ impl Run {
         self.attempts.iter_mut().find(|it| it.number == number)
     }
 
-    fn upgrade(&mut self, number: Number) {
-        let proxy = self
-            .attempt(number)
-            .and_then(|attempt| attempt.proxy.take());
-        self.upgrade_begun = glib::monotonic_time();
-        let (begun, phase) = match proxy {
-            Some(proxy) => (self.agree(number, &proxy), Phase::Proxy),
-            None => (self.secure(number), Phase::Tls),
-        };
-        if let Err(failure) = begun {
-            self.fail(number, phase, failure);
-        }
-    }
-
-    /// Begins to agree with a proxy.
-    fn agree(&mut self, number: Number, address: &gio::ProxyAddress) -> Result<(), glib::Error> {
-        let attempt = self.attempt(number).ok_or_else(lost)?;
-        let connection = attempt.connection.clone();
-        let protocol = address.protocol();
-        let proxy = gio::Proxy::default_for_protocol(&protocol).ok_or_else(|| {
-            let text = format!("Proxy protocol “{protocol}” is not supported.");
-            glib::Error::new(gio::IOErrorEnum::NotSupported, &text)
-        })?;
-        attempt.negotiation = Some(Negotiation::Proxy);
-        let stream: gio::IOStream = connection.upcast();
-        self.emit(Event::ProxyNegotiating, Some(&stream));
-        let address = address.clone();
-        if !self.is_cancelled()
-            && let Some(attempt) = self.attempt(number)
-        {
-            attempt.doing = Some(Box::pin(async move {
-                agreement_of(&proxy, &stream, &address).await.map(Some)
-            }));
-        }
-        Ok(())
-    }
-
-    /// Begins the handshake on a connection.
-    fn secure(&mut self, number: Number) -> Result<(), glib::Error> {
-        let attempt = self.attempts.iter_mut().find(|it| it.number == number);
-        let attempt = attempt.ok_or_else(lost)?;
-        let connection = &attempt.connection;
-        let tls = secure(&self.client, &self.connectable, connection, &attempt.stream)?;
-        attempt.negotiation = Some(Negotiation::Tls(tls.clone()));
-        self.emit(Event::TlsHandshaking, Some(tls.upcast_ref()));
-        // Begun by the next step, unless it was cancelled just now.
-        if !self.is_cancelled()
-            && let Some(attempt) = self.attempts.iter_mut().find(|it| it.number == number)
-        {
-            // In the next poll, whose context is the one to wait in.
-            attempt.doing = Some(Box::pin(
-                async move { handshake_of(&tls).await.map(|()| None) },
-            ));
-        }
-        Ok(())
-    }
-
-    /// Puts what was negotiated in the place of the connection below.
-    fn wrap(&mut self, number: Number) -> Result<(), glib::Error> {
-        let attempt = self.attempt(number).ok_or_else(lost)?;
-        attempt.connection = wrap(&attempt.connection, &attempt.stream)?;
-        Ok(())
-    }
-
     fn emit(&self, event: Event, stream: Option<&gio::IOStream>) {
         let client = self.client.imp();
         client.emit(event, &self.connectable, stream);
@@ -544,119 +400,9 @@ impl Run {
         self.calls.push_back(Call::Emit(event, stream));
     }
 
-    // --- Ends ------------------------------------------------------------------------------------
-
-    fn fail(&mut self, number: Number, phase: Phase, failure: glib::Error) {
-        drop(self.take(number, Some(failure.clone())));
-        self.race.failed(number, phase, failure);
-    }
-
-    fn win(&mut self, number: Number) {
-        if self.form == Form::Asynchronous && self.is_cancelled() {
-            return self.end(Err(error::cancelled()));
-        }
-        let won = self.take(number, None);
-        let outcome = won.map(|won| won.connection).ok_or_else(lost);
-        self.end(outcome);
-    }
-
-    fn lose(&mut self) {
-        let failure = self.race.take_failure().unwrap_or_else(|| {
-            glib::Error::new(
-                gio::IOErrorEnum::NotFound,
-                "There is no address to connect to",
-            )
-        });
-        let is_cancelled =
-            self.is_cancelled() && (self.is_resolved || self.form == Form::Asynchronous);
-        self.end(Err(if is_cancelled {
-            error::cancelled()
-        } else {
-            failure
-        }));
-    }
-
-    /// What is under way is given up, and the last events are emitted.
-    fn end(&mut self, outcome: Outcome) {
-        self.calls.clear();
-        self.source = None;
-        self.wait.end();
-        for attempt in std::mem::take(&mut self.attempts) {
-            self.note_end(&attempt, Some(error::cancelled()));
-            attempt.give_up();
-        }
-        if self.form == Form::Blocking && self.is_resolving && outcome.is_err() {
-            self.note_resolved();
-        }
-        let stream = outcome.as_ref().ok().cloned();
-        self.is_complete = true;
-        self.emit_later(Event::Complete, stream.map(Cast::upcast));
-        self.outcome = Some(outcome);
-    }
-
-    /// Takes an attempt out, which has come to its end.
-    fn take(&mut self, number: Number, failure: Option<glib::Error>) -> Option<Attempt> {
-        let at = self
-            .attempts
-            .iter()
-            .position(|attempt| attempt.number == number)?;
-        let attempt = self.attempts.remove(at);
-        self.note_end(&attempt, failure);
-        Some(attempt)
-    }
-
-    fn note_end(&mut self, attempt: &Attempt, failure: Option<glib::Error>) {
-        let end = attempt.connected.unwrap_or_else(glib::monotonic_time);
-        let took = duration(end.saturating_sub(attempt.begun));
-        if failure.is_none() {
-            self.report.connect = took;
-        }
-        let tried = self.report.attempts.get_mut(attempt.tried);
-        if let Some(tried) = tried {
-            tried.took = took;
-            tried.error = failure;
-        }
-    }
-
     fn since(&self, moment: Moment) -> Duration {
         duration(moment.saturating_sub(self.begun))
     }
-
-    fn too_late(&self) -> glib::Error {
-        let phase = if self.attempts.is_empty() {
-            "looking for an address"
-        } else if self.is_at(|it| matches!(it, Negotiation::Tls(_))) {
-            "on the TLS handshake"
-        } else if self.is_at(|it| matches!(it, Negotiation::Proxy)) {
-            "on the agreement with a proxy"
-        } else {
-            "connecting"
-        };
-        let text = format!("The time for connecting is up: it was spent {phase}");
-        glib::Error::new(gio::IOErrorEnum::TimedOut, &text)
-    }
-
-    fn is_at(&self, what: fn(&Negotiation) -> bool) -> bool {
-        self.attempts
-            .iter()
-            .any(|attempt| attempt.negotiation.as_ref().is_some_and(what))
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        // Dropped before its end: who has been told of a beginning is told of the end.
-        if self.is_resolving && !self.is_complete && self.thread == thread::here() {
-            for attempt in std::mem::take(&mut self.attempts) {
-                attempt.give_up();
-            }
-            self.emit(Event::Complete, None);
-        }
-    }
-}
-
-fn lost() -> glib::Error {
-    error::failed("The connection is lost")
 }
 
 fn duration(microseconds: i64) -> Duration {
