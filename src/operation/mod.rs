@@ -4,10 +4,12 @@
 //! come the blocking form ([`block`]), the future ([`Drive`]) and, by way of the future, the
 //! GAsyncResult form ([`Task`]).
 
+mod answer;
 mod reply;
 mod task;
 mod transfer;
 
+pub(crate) use answer::Answer;
 pub(crate) use reply::Reply;
 pub(crate) use task::{
     Answers, Tag, TagOf, Task, finish, finish_size, finish_value, ready_callback,

@@ -1,151 +1,26 @@
 //! What GIO answers by a callback, as futures.
-//!
-//! gio-rs has such, and they end the process when the context has gone to another thread since, be it
-//! only for the answer of a call that was cancelled. These forget the answer then.
 
 #![allow(
     unsafe_code,
     reason = "asynchronous functions of GIO, and their callbacks"
 )]
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    ptr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
-};
+use std::ptr;
 
 use gio::{
-    ffi::{self as gio_ffi, GAsyncReadyCallback, GAsyncResult},
+    ffi::{self as gio_ffi, GAsyncResult},
     prelude::*,
 };
 use glib::{
-    ffi::{GError, gpointer},
+    ffi::GError,
     gobject_ffi::GObject,
     translate::{FromGlibPtrContainer, IntoGlib, ToGlibPtr, from_glib_full},
 };
 
-use crate::{error, thread};
+use crate::error;
+pub(super) use crate::operation::Answer;
 
 type Outcome<T> = Result<T, glib::Error>;
-type Take<T> = unsafe fn(*mut GObject, *mut GAsyncResult) -> Outcome<T>;
-
-struct Slot<T> {
-    outcome: Option<Outcome<T>>,
-    waker: Option<Waker>,
-}
-
-struct Shared<T> {
-    /// Where the answer is taken, which need not be fit for others.
-    thread: usize,
-    slot: Mutex<Slot<T>>,
-}
-
-impl<T> Shared<T> {
-    fn slot(&self) -> MutexGuard<'_, Slot<T>> {
-        // Whole values are exchanged under it: a panic leaves nothing half done.
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A call that is under way. Dropping it cancels.
-pub(super) struct Answer<T> {
-    shared: Arc<Shared<T>>,
-    cancellable: gio::Cancellable,
-    has_ended: bool,
-}
-
-struct Call<T> {
-    shared: Arc<Shared<T>>,
-    take: Take<T>,
-}
-
-impl<T> Answer<T> {
-    /// `take` is called with the source object and the result of what `start` has started.
-    fn new(
-        take: Take<T>,
-        start: impl FnOnce(*mut gio_ffi::GCancellable, GAsyncReadyCallback, gpointer),
-    ) -> Self {
-        let shared = Arc::new(Shared {
-            thread: thread::here(),
-            slot: Mutex::new(Slot {
-                outcome: None,
-                waker: None,
-            }),
-        });
-        let call = Call {
-            shared: shared.clone(),
-            take,
-        };
-        let cancellable = gio::Cancellable::new();
-        start(
-            cancellable.to_glib_none().0,
-            Some(ready::<T>),
-            Box::into_raw(Box::new(call)).cast(),
-        );
-        Self {
-            shared,
-            cancellable,
-            has_ended: false,
-        }
-    }
-}
-
-unsafe extern "C" fn ready<T>(source: *mut GObject, result: *mut GAsyncResult, data: gpointer) {
-    // SAFETY: the box that `Answer::new` made, called back once.
-    let call = unsafe { Box::from_raw(data.cast::<Call<T>>()) };
-    if call.shared.thread != thread::here() {
-        return;
-    }
-    // SAFETY: as `Answer::new` was told.
-    let outcome = unsafe { (call.take)(source, result) };
-    let waker = {
-        let mut slot = call.shared.slot();
-        slot.outcome = Some(outcome);
-        slot.waker.take()
-    };
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-}
-
-impl<T> Future for Answer<T> {
-    type Output = Outcome<T>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
-        let outcome = {
-            let mut slot = self.shared.slot();
-            let outcome = slot.outcome.take();
-            if outcome.is_none() {
-                let before = slot.waker.replace(cx.waker().clone());
-                drop(slot);
-                drop(before);
-                return Poll::Pending;
-            }
-            outcome
-        };
-        self.has_ended = true;
-        outcome.map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-impl<T> Drop for Answer<T> {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            self.cancellable.cancel();
-        }
-    }
-}
-
-impl<T> fmt::Debug for Answer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
-            .field("has_ended", &self.has_ended)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Calls a finish function, which gives its error away, and answers its value or that.
 fn finished<R>(finish: impl FnOnce(*mut *mut GError) -> R) -> Outcome<R> {

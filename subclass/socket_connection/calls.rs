@@ -10,8 +10,9 @@ use std::{
 use gio::{ffi as gio_ffi, prelude::*};
 use glib::{
     ffi::{GError, gboolean, gpointer},
+    gobject_ffi::GObject,
     subclass::prelude::*,
-    translate::{IntoGlib, ToGlibPtr, from_glib, from_glib_full},
+    translate::{FromGlibPtrBorrow, IntoGlib, ToGlibPtr, from_glib, from_glib_full},
 };
 
 use super::{
@@ -20,7 +21,12 @@ use super::{
     closing::{close_async_default, close_finish},
     defaults::{connect_async_default, connect_default, connect_finish, connect_future_default},
 };
-use crate::{SocketConnection, operation::ready_callback, socket_connection::imp};
+use crate::{
+    SocketConnection,
+    operation::{Answer, assert_owns_context, ready_callback},
+    socket_connection::imp,
+    vfunc::Owned,
+};
 
 /// The class of an object, for calls of its own slots.
 pub(crate) fn class_of(object: &SocketConnection) -> &'static SocketConnectionClass {
@@ -106,11 +112,25 @@ pub(crate) fn call_connect_finish(
     object: &SocketConnection,
     result: &gio::AsyncResult,
 ) -> Result<(), glib::Error> {
-    let slot = class.connect_finish.unwrap_or(connect_finish);
+    let finish = class.connect_finish.unwrap_or(connect_finish);
+    connected(finish, object, result)
+}
+
+type ConnectFinish = unsafe extern "C" fn(
+    *mut SocketConnectionInstance,
+    *mut gio_ffi::GAsyncResult,
+    *mut *mut GError,
+) -> gboolean;
+
+fn connected(
+    finish: ConnectFinish,
+    object: &SocketConnection,
+    result: &gio::AsyncResult,
+) -> Result<(), glib::Error> {
     let mut failure = ptr::null_mut();
     // SAFETY: live arguments.
     let done = unsafe {
-        slot(
+        finish(
             object.to_glib_none().0,
             result.to_glib_none().0,
             &raw mut failure,
@@ -157,26 +177,42 @@ pub(crate) fn call_connect_future(
     if let Some(make) = made {
         return make(object.clone(), address.clone());
     }
-    let address = address.clone();
-    Box::pin(gio::GioFuture::new(
-        object,
-        move |object, cancellable, send| {
-            let slot = class.connect_async.unwrap_or(connect_async_default);
-            let (callback, data) = ready_callback(move |object: &SocketConnection, result| {
-                send.resolve(call_connect_finish(class, object, result));
-            });
+    let (object, address) = (object.clone(), address.clone());
+    Box::pin(async move {
+        let slot = class.connect_async.unwrap_or(connect_async_default);
+        let finish = class.connect_finish.unwrap_or(connect_finish);
+        let finish = move |object: &_, result: &_| connected(finish, object, result);
+        answer_of(object.clone(), finish, |cancellable, callback, data| {
             // SAFETY: live arguments; the callback and its data belong together.
             unsafe {
                 slot(
                     object.to_glib_none().0,
                     address.to_glib_none().0,
-                    cancellable.to_glib_none().0,
+                    cancellable,
                     callback,
                     data,
                 );
             }
-        },
-    ))
+        })
+        .await
+    })
+}
+
+/// Of a slot that calls back, on whichever thread that is: a class in C has its own ways.
+fn answer_of(
+    object: SocketConnection,
+    finish: impl FnOnce(&SocketConnection, &gio::AsyncResult) -> Result<(), glib::Error> + Send,
+    start: impl FnOnce(*mut gio_ffi::GCancellable, gio_ffi::GAsyncReadyCallback, gpointer),
+) -> Answer<()> {
+    assert_owns_context();
+    let object = Owned::new(object);
+    // A task of C's need not say whose it is.
+    let take = move |_: *mut GObject, result: *mut gio_ffi::GAsyncResult| {
+        // SAFETY: the result that is called back with.
+        let result = unsafe { gio::AsyncResult::from_glib_borrow(result) };
+        finish(object.get(), &result)
+    };
+    Answer::of_any_thread(take, start)
 }
 
 pub(super) type ConnectAsync = unsafe extern "C" fn(
@@ -192,41 +228,46 @@ pub(super) fn call_close_future(
     object: &SocketConnection,
     priority: glib::Priority,
 ) -> UnitFuture {
-    Box::pin(gio::GioFuture::new(
-        object,
-        move |object, cancellable, send| {
-            let slot = class
-                .parent_class
-                .close_async
-                .unwrap_or(close_async_default);
-            let (callback, data) = ready_callback(move |object: &SocketConnection, result| {
-                send.resolve(call_close_finish(class, object, result));
-            });
+    let object = object.clone();
+    Box::pin(async move {
+        let slot = class
+            .parent_class
+            .close_async
+            .unwrap_or(close_async_default);
+        let finish = class.parent_class.close_finish.unwrap_or(close_finish);
+        let finish = move |object: &_, result: &_| closed(finish, object, result);
+        answer_of(object.clone(), finish, |cancellable, callback, data| {
             let stream: *mut SocketConnectionInstance = object.to_glib_none().0;
             // SAFETY: live arguments; the callback and its data belong together.
             unsafe {
                 slot(
                     stream.cast(),
                     priority.into_glib(),
-                    cancellable.to_glib_none().0,
+                    cancellable,
                     callback,
                     data,
                 );
             }
-        },
-    ))
+        })
+        .await
+    })
 }
 
-fn call_close_finish(
-    class: &SocketConnectionClass,
+type CloseFinish = unsafe extern "C" fn(
+    *mut gio_ffi::GIOStream,
+    *mut gio_ffi::GAsyncResult,
+    *mut *mut GError,
+) -> gboolean;
+
+fn closed(
+    finish: CloseFinish,
     object: &SocketConnection,
     result: &gio::AsyncResult,
 ) -> Result<(), glib::Error> {
-    let slot = class.parent_class.close_finish.unwrap_or(close_finish);
     let stream: *mut SocketConnectionInstance = object.to_glib_none().0;
     let mut failure = ptr::null_mut();
     // SAFETY: live arguments.
-    let done = unsafe { slot(stream.cast(), result.to_glib_none().0, &raw mut failure) };
+    let done = unsafe { finish(stream.cast(), result.to_glib_none().0, &raw mut failure) };
     // SAFETY: as the slot's contract says.
     unsafe { outcome(done, failure) }
 }

@@ -125,6 +125,80 @@ fn slots_overridden_in_c_are_seen_by_every_form_in_rust() {
     });
 }
 
+/// A class in C whose connect and close answer at once, by tasks that do not say whose they are.
+mod answers_of_nobody {
+    use super::*;
+
+    unsafe fn answer(callback: gio_ffi::GAsyncReadyCallback, data: gpointer) {
+        // SAFETY: a callback of the caller's, with its data.
+        unsafe {
+            let task = gio_ffi::g_task_new(ptr::null_mut(), ptr::null_mut(), callback, data);
+            gio_ffi::g_task_return_boolean(task, glib::ffi::GTRUE);
+            gobject_ffi::g_object_unref(task.cast());
+        }
+    }
+
+    unsafe extern "C" fn connect_async(
+        _: *mut SocketConnectionInstance,
+        _: *mut gio_ffi::GSocketAddress,
+        _: *mut gio_ffi::GCancellable,
+        callback: gio_ffi::GAsyncReadyCallback,
+        data: gpointer,
+    ) {
+        // SAFETY: the caller's.
+        unsafe { answer(callback, data) };
+    }
+
+    unsafe extern "C" fn finish(
+        _: *mut SocketConnectionInstance,
+        result: *mut gio_ffi::GAsyncResult,
+        error: *mut *mut GError,
+    ) -> gboolean {
+        // SAFETY: the result of one of the above.
+        unsafe { gio_ffi::g_task_propagate_boolean(result.cast(), error) }
+    }
+
+    pub(super) unsafe extern "C" fn init(class: *mut SocketConnectionClass) {
+        // SAFETY: GObject initialises a class once, alone.
+        let class = unsafe { &mut *class };
+        class.connect_async = Some(connect_async);
+        class.connect_finish = Some(finish);
+    }
+}
+
+/// The context may go to another thread: what was dropped is forgotten there, and what is waited for comes from there.
+#[test]
+fn the_answer_of_a_slot_in_c_may_come_on_another_thread() {
+    on_private_context(|_| {
+        let type_ = c_class(
+            "TestAnswersOfNobody",
+            TcpConnection::static_type(),
+            answers_of_nobody::init,
+        );
+        for is_dropped in [true, false] {
+            let connection = make_c(type_);
+            let context = glib::MainContext::new();
+            let address = gio_address(refused_address());
+            let waker = std::task::Waker::noop();
+            let mut cx = std::task::Context::from_waker(waker);
+            let mut connecting = context
+                .with_thread_default(|| {
+                    let mut connecting = connection.connect_future(&address);
+                    assert!(connecting.as_mut().poll(&mut cx).is_pending());
+                    (!is_dropped).then_some(connecting)
+                })
+                .expect("nobody else has it");
+            let elsewhere = context.clone();
+            std::thread::spawn(move || while elsewhere.iteration(false) {})
+                .join()
+                .expect("it iterates");
+            let done = connecting.as_mut().map(|it| it.as_mut().poll(&mut cx));
+            let is_done = matches!(done, Some(std::task::Poll::Ready(Ok(()))));
+            assert_eq!(is_done, !is_dropped);
+        }
+    });
+}
+
 /// A task without a tag, made by hand, that has returned TRUE.
 fn untagged_task(source: &impl IsA<glib::Object>, tag: Option<&'static u8>) -> gio::AsyncResult {
     // SAFETY: a live object and no callback.
