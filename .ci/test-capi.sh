@@ -97,7 +97,7 @@ while IFS= read -r symbol; do
         esac
         case $test-$symbol in
             *-gsock_unix_*) file=test-unix-$test.c ;;
-            *-gsock_socket_client_*) file=test-client-$test.c ;;
+            *-gsock_socket_client_* | *_connect_report*) file=test-client-$test.c ;;
             # Adopting is for a whole process.
             *_gio) file=test-gio.c ;;
             functions-*_relay_*) file=test-relay.c ;;
@@ -185,9 +185,9 @@ done
 say "C: $plain tests; $memcheck under valgrind, $asan under ASan and UBSan"
 
 # One program for GIO, as it is and renamed: it must do the same.
-sed -E -e 's/\bg_(socket|tcp|tcp_wrapper|unix)_connection_/gsock_\1_connection_/g' \
-    -e 's/\bG(Socket|Tcp|TcpWrapper|Unix)Connection/Gsock\1Connection/g' \
-    -e 's/\bG_((TYPE_|IS_)?(SOCKET|TCP|TCP_WRAPPER|UNIX)_CONNECTION)\b/GSOCK_\1/g' \
+sed -E -e 's/\bg_((socket|tcp|tcp_wrapper|unix)_connection|socket_client)_/gsock_\1_/g' \
+    -e 's/\bG((Socket|Tcp|TcpWrapper|Unix)Connection|SocketClient\b|SocketClientClass)/Gsock\1/g' \
+    -e 's/\bG_((TYPE_|IS_)?((SOCKET|TCP|TCP_WRAPPER|UNIX)_CONNECTION|SOCKET_CLIENT))\b/GSOCK_\1/g' \
     -e 's|<gio/gio.h>|<gsock/gsock.h>|' capi/tests/renamed.c >"$scratch/renamed.c"
 for side in gio gsock; do
     source=capi/tests/renamed.c options=$(pkg-config --cflags --libs gio-2.0)

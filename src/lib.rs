@@ -35,7 +35,7 @@ pub use halves::{ReadHalf, WriteHalf};
 pub use interop::adopt_gio;
 pub use io_stream_adapter::IoStreamAdapter;
 pub use relay::{Relayed, relay};
-pub use socket_client::{Attempt, ConnectReport, SocketClient, SocketClientExt};
+pub use socket_client::{Attempt, ConnectReport, ConnectReportExt, SocketClient, SocketClientExt};
 pub use socket_connection::{SocketConnection, SocketConnectionExt};
 pub use socket_listener::{SocketListener, SocketListenerExt};
 pub use socket_service::{SocketService, SocketServiceExt};

@@ -7,7 +7,7 @@
 //! ```
 
 pub use crate::{
-    SocketClientExt as _, SocketConnectionExt as _, SocketListenerExt as _, SocketServiceExt as _,
-    TcpConnectionExt as _, TcpWrapperConnectionExt as _, ThreadedSocketServiceExt as _,
-    UnixConnectionExt as _,
+    ConnectReportExt as _, SocketClientExt as _, SocketConnectionExt as _, SocketListenerExt as _,
+    SocketServiceExt as _, TcpConnectionExt as _, TcpWrapperConnectionExt as _,
+    ThreadedSocketServiceExt as _, UnixConnectionExt as _,
 };

@@ -2,7 +2,9 @@
 
 use std::{
     ffi::{CStr, c_char, c_int},
+    ops::Deref,
     os::fd::{FromRawFd, OwnedFd},
+    ptr::NonNull,
 };
 
 use glib::{
@@ -11,7 +13,8 @@ use glib::{
     translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, from_glib},
 };
 use gsock::{
-    Liveness, SocketClient, SocketConnection, TcpConnection, TcpWrapperConnection, UnixConnection,
+    ConnectReport, Liveness, SocketClient, SocketConnection, TcpConnection, TcpWrapperConnection,
+    UnixConnection,
 };
 
 use crate::fence::Refusal;
@@ -98,6 +101,29 @@ optional_objects! {
     gio::Cancellable: gio::ffi::GCancellable, "NULL or G_IS_CANCELLABLE";
     gio::SocketAddress: gio::ffi::GSocketAddress, "NULL or G_IS_SOCKET_ADDRESS";
     gio::ProxyResolver: gio::ffi::GProxyResolver, "NULL or G_IS_PROXY_RESOLVER";
+}
+
+/// A boxed value that C lends.
+#[derive(Debug)]
+pub(crate) struct Lent<T>(NonNull<T>);
+
+impl<T> Deref for Lent<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: it outlives the value, as the caller of `convert` says.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Argument for ConnectReport {
+    type C = *const Self;
+    type Value = Lent<Self>;
+    const CHECK: &'static str = "not NULL";
+
+    unsafe fn convert(c: *const Self) -> Option<Lent<Self>> {
+        NonNull::new(c.cast_mut()).map(Lent)
+    }
 }
 
 impl Argument for String {
@@ -239,6 +265,7 @@ macro_rules! as_they_are {
 as_they_are!(
     c_int,
     u16,
+    *mut ConnectReport,
     u32,
     usize,
     gpointer,
@@ -272,9 +299,14 @@ impl<T> Argument for Out<T> {
 
 impl<T> Out<T> {
     pub(crate) fn set(self, value: T) {
+        self.put(|| value);
+    }
+
+    /// What is not wanted is not made.
+    pub(crate) fn put(self, value: impl FnOnce() -> T) {
         if !self.0.is_null() {
             // SAFETY: a place of the caller's.
-            unsafe { self.0.write(value) };
+            unsafe { self.0.write(value()) };
         }
     }
 }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "functions that C calls")]
 
 mod argument;
+mod connect_report;
 mod engine;
 mod enums;
 mod export;

@@ -1,6 +1,6 @@
 //! `GsockSocketClient`.
 
-use std::{ffi::c_int, ptr};
+use std::{ffi::c_int, ptr, time::Duration};
 
 use gio::{
     ffi::{GAsyncReadyCallback, GAsyncResult, GProxyResolver, GSocketAddress},
@@ -46,6 +46,10 @@ fn start(
 
 fn finish(client: &SocketClient, result: *mut GAsyncResult) -> Made {
     client.connect_finish(&result_of(result)?)
+}
+
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// To C, which owns it.
@@ -162,6 +166,46 @@ exported! {
         proxy_resolver: Option<gio::ProxyResolver>,
     ) -> (), else () => {
         client.set_proxy_resolver((*proxy_resolver).as_ref())
+    }
+
+    /// The property `connect-timeout-ms`.
+    fn gsock_socket_client_get_connect_timeout_ms(client: SocketClient) -> u32, else 0 => {
+        milliseconds(client.connect_timeout())
+    }
+
+    /// The property `connect-timeout-ms`.
+    fn gsock_socket_client_set_connect_timeout_ms(client: SocketClient, value: u32) -> (), else () => {
+        client.set_connect_timeout(Duration::from_millis(value.into()))
+    }
+
+    /// The property `io-timeout-ms`.
+    fn gsock_socket_client_get_io_timeout_ms(client: SocketClient) -> u32, else 0 => {
+        milliseconds(client.io_timeout())
+    }
+
+    /// The property `io-timeout-ms`.
+    fn gsock_socket_client_set_io_timeout_ms(client: SocketClient, value: u32) -> (), else () => {
+        client.set_io_timeout(Duration::from_millis(value.into()))
+    }
+
+    /// The property `attempt-delay-ms`.
+    fn gsock_socket_client_get_attempt_delay_ms(client: SocketClient) -> u32, else 0 => {
+        milliseconds(client.attempt_delay())
+    }
+
+    /// The property `attempt-delay-ms`.
+    fn gsock_socket_client_set_attempt_delay_ms(client: SocketClient, value: u32) -> (), else () => {
+        client.set_attempt_delay(Duration::from_millis(value.into()))
+    }
+
+    /// The property `multipath`.
+    fn gsock_socket_client_get_multipath(client: SocketClient) -> gboolean, else GFALSE => {
+        client.multipath().into_glib()
+    }
+
+    /// The property `multipath`.
+    fn gsock_socket_client_set_multipath(client: SocketClient, value: bool) -> (), else () => {
+        client.set_multipath(value)
     }
 
     /// `g_socket_client_add_application_proxy`.

@@ -177,12 +177,111 @@ pass_things (void)
   while (!done)
     g_main_context_iteration (NULL, TRUE);
 
+  /* A thread of GIO's may have it for a while yet. */
+  g_io_stream_close (G_IO_STREAM (other), NULL, NULL);
   g_object_unref (other);
   tell ("send_fd, peer gone", g_unix_connection_send_fd (one, pipes[1], NULL, &error), &error);
   g_object_unref (one);
   g_object_unref (cancelled);
   close (pipes[0]);
   close (pipes[1]);
+}
+
+static void
+ready_to_use (GObject      *source,
+              GAsyncResult *result,
+              gpointer      user_data)
+{
+  GError *error = NULL;
+  GSocketConnection *made = g_socket_client_connect_finish (G_SOCKET_CLIENT (source), result, &error);
+
+  tell ("client connect_finish", made != NULL, &error);
+  g_clear_object (&made);
+  *(gboolean *) user_data = TRUE;
+}
+
+static void
+happening (GSocketClient      *client,
+           GSocketClientEvent  event,
+           GSocketConnectable *connectable,
+           GIOStream          *stream,
+           gpointer            user_data)
+{
+  (void) client;
+  (void) connectable;
+  (void) user_data;
+  g_print ("event %d, %s\n", event, stream == NULL ? "nothing" : G_IS_SOCKET_CONNECTION (stream) ? "a connection" : "other");
+}
+
+/* An address where nobody listens. */
+static GSocketAddress *
+nowhere (void)
+{
+  GSocket *socket = make_socket ();
+  GInetAddress *loopback = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4);
+  GSocketAddress *any = g_inet_socket_address_new (loopback, 0), *address;
+
+  g_socket_bind (socket, any, FALSE, NULL);
+  address = g_socket_get_local_address (socket, NULL);
+  g_object_unref (any);
+  g_object_unref (loopback);
+  g_object_unref (socket);
+  return address;
+}
+
+/* What makes connections. */
+static void
+use_client (GSocketAddress *address,
+            GSocketAddress *deserted,
+            GCancellable   *cancelled)
+{
+  GError *error = NULL;
+  gboolean done = FALSE, tls = TRUE;
+  guint timeout = 0;
+  GSocketClient *client = g_socket_client_new ();
+  GSocketConnection *made;
+  char *host = g_strdup_printf ("127.0.0.1:%u", g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (address)));
+  char *uri = g_strconcat ("some://", host, "/", NULL);
+
+  tell ("is a client", G_IS_SOCKET_CLIENT (client) && G_OBJECT_TYPE (client) == G_TYPE_SOCKET_CLIENT, &error);
+  g_signal_connect (client, "event", G_CALLBACK (happening), NULL);
+  g_socket_client_set_timeout (client, 5);
+  g_socket_client_set_enable_proxy (client, FALSE);
+  g_object_get (client, "timeout", &timeout, "tls", &tls, NULL);
+  tell ("its timeout", timeout == 5 && g_socket_client_get_timeout (client) == 5, &error);
+  tell ("its TLS", tls || g_socket_client_get_tls (client), &error);
+  tell ("its family", g_socket_client_get_family (client) == G_SOCKET_FAMILY_INVALID, &error);
+  tell ("its type", g_socket_client_get_socket_type (client) == G_SOCKET_TYPE_STREAM, &error);
+  tell ("its local address", g_socket_client_get_local_address (client) != NULL, &error);
+  for (int way = 0; way < 5; way++)
+    {
+      switch (way)
+        {
+        case 0: made = g_socket_client_connect (client, G_SOCKET_CONNECTABLE (address), NULL, &error); break;
+        case 1: made = g_socket_client_connect_to_host (client, host, 0, NULL, &error); break;
+        case 2: made = g_socket_client_connect_to_uri (client, uri, 0, NULL, &error); break;
+        case 3: made = g_socket_client_connect (client, G_SOCKET_CONNECTABLE (deserted), NULL, &error); break;
+        default: made = g_socket_client_connect (client, G_SOCKET_CONNECTABLE (address), cancelled, &error);
+        }
+      tell ("client connect", made != NULL, &error);
+      if (made != NULL)
+        {
+          tell ("is TCP", G_IS_TCP_CONNECTION (made), &error);
+          tell ("its timeout", g_socket_get_timeout (g_socket_connection_get_socket (made)) == 5, &error);
+        }
+      g_clear_object (&made);
+    }
+  g_socket_client_connect_async (client, G_SOCKET_CONNECTABLE (address), NULL, ready_to_use, &done);
+  tell ("called back", done, &error);
+  while (!done)
+    g_main_context_iteration (NULL, TRUE);
+  done = FALSE;
+  g_socket_client_connect_to_host_async (client, "[", 0, NULL, ready_to_use, &done);
+  while (!done)
+    g_main_context_iteration (NULL, TRUE);
+  g_object_unref (client);
+  g_free (host);
+  g_free (uri);
 }
 
 /* A connection around another stream. */
@@ -212,7 +311,7 @@ main (void)
   GError *error = NULL;
   gboolean done = FALSE, graceful = FALSE;
   GInetAddress *loopback = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4);
-  GSocketAddress *any = g_inet_socket_address_new (loopback, 0), *address;
+  GSocketAddress *any = g_inet_socket_address_new (loopback, 0), *address, *deserted;
   GSocket *listener = make_socket (), *socket, *peer, *got = NULL;
   GCancellable *cancelled = g_cancellable_new ();
   GSocketConnection *connection;
@@ -275,6 +374,10 @@ main (void)
   tell ("close", done, &error);
   g_object_unref (connection);
   g_object_unref (peer);
+
+  deserted = nowhere ();
+  use_client (address, deserted, cancelled);
+  g_object_unref (deserted);
 
   /* Nobody listens any more. */
   g_socket_close (listener, NULL);

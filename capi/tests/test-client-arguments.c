@@ -64,6 +64,14 @@ test_properties (void)
   REFUSED_CLIENT_VOID (gsock_socket_client_set_local_address, , NULL);
   REFUSED_CLIENT (gsock_socket_client_get_proxy_resolver, == NULL);
   REFUSED_CLIENT_VOID (gsock_socket_client_set_proxy_resolver, , NULL);
+  REFUSED_CLIENT (gsock_socket_client_get_connect_timeout_ms, == 0);
+  REFUSED_CLIENT_VOID (gsock_socket_client_set_connect_timeout_ms, , 1);
+  REFUSED_CLIENT (gsock_socket_client_get_io_timeout_ms, == 0);
+  REFUSED_CLIENT_VOID (gsock_socket_client_set_io_timeout_ms, , 1);
+  REFUSED_CLIENT (gsock_socket_client_get_attempt_delay_ms, == 0);
+  REFUSED_CLIENT_VOID (gsock_socket_client_set_attempt_delay_ms, , 1);
+  REFUSED_CLIENT (gsock_socket_client_get_multipath, == FALSE);
+  REFUSED_CLIENT_VOID (gsock_socket_client_set_multipath, , TRUE);
   REFUSED_CLIENT_VOID (gsock_socket_client_add_application_proxy, , "own");
   REFUSED_VOID (gsock_socket_client_add_application_proxy, "protocol",
                 gsock_socket_client_add_application_proxy (right, NULL));
@@ -146,6 +154,45 @@ test_where_to (void)
   g_assert_no_error (error);
 }
 
+static void
+test_reports (void)
+{
+  GError *error = NULL;
+  GCancellable *other = (GCancellable *) (gpointer) wrong;
+  GSocketConnectable *no_place = (GSocketConnectable *) (gpointer) wrong;
+
+  REFUSED_CLIENT (gsock_socket_client_connect_with_report, == NULL, , somewhere, NULL, NULL);
+  REFUSED (gsock_socket_client_connect_with_report, "connectable",
+           gsock_socket_client_connect_with_report (right, no_place, NULL, NULL), == NULL);
+  REFUSED (gsock_socket_client_connect_with_report, "cancellable",
+           gsock_socket_client_connect_with_report (right, somewhere, other, NULL), == NULL);
+  REFUSED_CLIENT_VOID (gsock_socket_client_connect_with_report_async, , somewhere, NULL, never_called, NULL);
+  REFUSED_VOID (gsock_socket_client_connect_with_report_async, "connectable",
+                gsock_socket_client_connect_with_report_async (right, no_place, NULL, never_called, NULL));
+  REFUSED_VOID (gsock_socket_client_connect_with_report_async, "cancellable",
+                gsock_socket_client_connect_with_report_async (right, somewhere, other, never_called, NULL));
+  REFUSED_CLIENT (gsock_socket_client_connect_with_report_finish, == NULL, , NULL, NULL, &error);
+  g_assert_no_error (error);
+  REFUSED (gsock_socket_connection_get_connect_report, "connection",
+           gsock_socket_connection_get_connect_report ((GsockSocketConnection *) (gpointer) wrong), == NULL);
+
+  REFUSED (gsock_connect_report_copy, "report", gsock_connect_report_copy (NULL), == NULL);
+  /* As with g_free(). */
+  gsock_connect_report_free (NULL);
+  REFUSED (gsock_connect_report_get_error, "report", gsock_connect_report_get_error (NULL), == NULL);
+  REFUSED (gsock_connect_report_get_n_attempts, "report", gsock_connect_report_get_n_attempts (NULL), == 0);
+  REFUSED (gsock_connect_report_get_attempt_address, "report",
+           gsock_connect_report_get_attempt_address (NULL, 0), == NULL);
+  REFUSED (gsock_connect_report_get_attempt_begun, "report", gsock_connect_report_get_attempt_begun (NULL, 0), == -1);
+  REFUSED (gsock_connect_report_get_attempt_took, "report", gsock_connect_report_get_attempt_took (NULL, 0), == -1);
+  REFUSED (gsock_connect_report_get_attempt_error, "report",
+           gsock_connect_report_get_attempt_error (NULL, 0), == NULL);
+  REFUSED (gsock_connect_report_get_resolve_time, "report", gsock_connect_report_get_resolve_time (NULL), == -1);
+  REFUSED (gsock_connect_report_get_connect_time, "report", gsock_connect_report_get_connect_time (NULL), == -1);
+  REFUSED (gsock_connect_report_get_proxy_time, "report", gsock_connect_report_get_proxy_time (NULL), == -1);
+  REFUSED (gsock_connect_report_get_tls_time, "report", gsock_connect_report_get_tls_time (NULL), == -1);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -159,6 +206,7 @@ main (int    argc,
   g_test_add_func ("/client-arguments/properties", test_properties);
   g_test_add_func ("/client-arguments/instances", test_instances);
   g_test_add_func ("/client-arguments/where-to", test_where_to);
+  g_test_add_func ("/client-arguments/reports", test_reports);
   code = g_test_run ();
   g_object_unref (somewhere);
   g_object_unref (right);

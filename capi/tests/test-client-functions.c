@@ -54,10 +54,22 @@ test_properties (void)
   g_assert_true (gsock_socket_client_get_proxy_resolver (client) == g_proxy_resolver_get_default ());
   drop_last (resolver);
 
+  g_assert_cmpuint (gsock_socket_client_get_attempt_delay_ms (client), ==, 250);
+  gsock_socket_client_set_attempt_delay_ms (client, 20);
   g_object_get (client, "attempt-delay-ms", &delay, NULL);
-  g_assert_cmpuint (delay, ==, 250);
-  g_object_set (client, "attempt-delay-ms", 10u, "connect-timeout-ms", 5000u, "io-timeout-ms", 1u,
-                "multipath", TRUE, NULL);
+  g_assert_cmpuint (delay, ==, 20);
+  /* There is a least one. */
+  gsock_socket_client_set_attempt_delay_ms (client, 0);
+  g_assert_cmpuint (gsock_socket_client_get_attempt_delay_ms (client), ==, 10);
+  g_assert_cmpuint (gsock_socket_client_get_connect_timeout_ms (client), ==, 0);
+  gsock_socket_client_set_connect_timeout_ms (client, G_MAXUINT);
+  g_assert_cmpuint (gsock_socket_client_get_connect_timeout_ms (client), ==, G_MAXUINT);
+  g_assert_cmpuint (gsock_socket_client_get_io_timeout_ms (client), ==, 0);
+  gsock_socket_client_set_io_timeout_ms (client, 5);
+  g_assert_cmpuint (gsock_socket_client_get_io_timeout_ms (client), ==, 5);
+  g_assert_false (gsock_socket_client_get_multipath (client));
+  gsock_socket_client_set_multipath (client, 7);
+  g_assert_cmpint (gsock_socket_client_get_multipath (client), ==, TRUE);
   drop_last (client);
 }
 
@@ -206,6 +218,92 @@ test_failures (void)
   g_object_unref (deserted);
 }
 
+static GsockConnectReport *
+report_by (int                     later,
+           GsockSocketClient      *client,
+           GSocketConnectable     *connectable,
+           GsockSocketConnection **connection)
+{
+  GError *error = NULL;
+  GAsyncResult *result = NULL;
+  GsockConnectReport *report;
+
+  if (!later)
+    return gsock_socket_client_connect_with_report (client, connectable, NULL, connection);
+  gsock_socket_client_connect_with_report_async (client, connectable, NULL, keep_result, &result);
+  ITERATE_UNTIL (result != NULL);
+  /* Of another operation. */
+  g_assert_null (gsock_socket_client_connect_finish (client, result, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  report = gsock_socket_client_connect_with_report_finish (client, result, connection, &error);
+  g_assert_no_error (error);
+  /* Once only. */
+  g_assert_null (gsock_socket_client_connect_with_report_finish (client, result, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  g_object_unref (result);
+  return report;
+}
+
+static void
+test_reports (void)
+{
+  GSocketAddress *address, *deserted = deserted_address ();
+  GSocket *listener = tcp_listener (&address), *peer;
+  GsockSocketClient *client = gsock_socket_client_new ();
+  GsockSocketConnection *made;
+
+  for (int later = 0; later < 2; later++)
+    {
+      GsockConnectReport *report = report_by (later, client, G_SOCKET_CONNECTABLE (address), &made);
+      GsockConnectReport *kept = gsock_socket_connection_get_connect_report (made), *copy;
+
+      g_assert_null (gsock_connect_report_get_error (report));
+      g_assert_cmpuint (gsock_connect_report_get_n_attempts (report), ==, 1);
+      g_assert_cmpuint (port_of (gsock_connect_report_get_attempt_address (report, 0)), ==, port_of (address));
+      g_assert_null (gsock_connect_report_get_attempt_error (report, 0));
+      g_assert_cmpint (gsock_connect_report_get_attempt_begun (report, 0), >=, 0);
+      g_assert_cmpint (gsock_connect_report_get_attempt_took (report, 0), ==,
+                       gsock_connect_report_get_connect_time (report));
+      g_assert_cmpint (gsock_connect_report_get_resolve_time (report), >=, 0);
+      g_assert_cmpint (gsock_connect_report_get_proxy_time (report), ==, -1);
+      g_assert_cmpint (gsock_connect_report_get_tls_time (report), ==, -1);
+      /* There is no other. */
+      g_assert_null (gsock_connect_report_get_attempt_address (report, 1));
+      g_assert_cmpint (gsock_connect_report_get_attempt_begun (report, 1), ==, -1);
+      g_assert_cmpint (gsock_connect_report_get_attempt_took (report, 1), ==, -1);
+      /* Each stands for itself, and outlives the connection. */
+      copy = g_boxed_copy (GSOCK_TYPE_CONNECT_REPORT, report);
+      gsock_connect_report_free (report);
+      drop_last (made);
+      g_assert_cmpuint (gsock_connect_report_get_n_attempts (copy), ==, 1);
+      g_assert_cmpint (gsock_connect_report_get_connect_time (kept), ==, gsock_connect_report_get_connect_time (copy));
+      g_boxed_free (GSOCK_TYPE_CONNECT_REPORT, copy);
+      copy = gsock_connect_report_copy (kept);
+      gsock_connect_report_free (kept);
+      gsock_connect_report_free (copy);
+
+      report = report_by (later, client, G_SOCKET_CONNECTABLE (deserted), &made);
+      g_assert_null (made);
+      g_assert_error (gsock_connect_report_get_error (report), G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED);
+      g_assert_cmpuint (gsock_connect_report_get_n_attempts (report), ==, 1);
+      g_assert_error (gsock_connect_report_get_attempt_error (report, 0), G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED);
+      gsock_connect_report_free (report);
+      /* Nobody wants the connection. */
+      gsock_connect_report_free (report_by (later, client, G_SOCKET_CONNECTABLE (deserted), NULL));
+    }
+  /* It was not made by a client. */
+  made = connected (&peer);
+  g_assert_null (gsock_socket_connection_get_connect_report (made));
+  drop_last (made);
+  g_object_unref (peer);
+  drop_last (client);
+  g_object_unref (deserted);
+  g_object_unref (address);
+  g_object_unref (listener);
+}
+
 static void
 test_application_proxy (void)
 {
@@ -325,6 +423,7 @@ main (int    argc,
   g_test_add_func ("/client-functions/properties", test_properties);
   g_test_add_func ("/client-functions/connect", test_connect);
   g_test_add_func ("/client-functions/failures", test_failures);
+  g_test_add_func ("/client-functions/reports", test_reports);
   g_test_add_func ("/client-functions/application-proxy", test_application_proxy);
   g_test_add_func ("/client-functions/derived", test_derived);
   g_test_add_func ("/client-functions/sizes", test_sizes);

@@ -35,6 +35,7 @@ ADDED = {
         "factory_create_connection_from_fd",
         "get_bytes_read",
         "get_bytes_written",
+        "get_connect_report",
         "get_last_error",
         "get_state",
         "is_alive",
@@ -58,6 +59,17 @@ ADDED = {
         "property state",
     },
     "SocketClient": {
+        "connect_with_report",
+        "connect_with_report_async",
+        "connect_with_report_finish",
+        "get_attempt_delay_ms",
+        "get_connect_timeout_ms",
+        "get_io_timeout_ms",
+        "get_multipath",
+        "set_attempt_delay_ms",
+        "set_connect_timeout_ms",
+        "set_io_timeout_ms",
+        "set_multipath",
         "property attempt-delay-ms",
         "property connect-timeout-ms",
         "property io-timeout-ms",
@@ -257,6 +269,11 @@ class Comparison(unittest.TestCase):
         ):
             wanted |= {of for of in members(namespace, name) if " " not in of}
         self.assertGreater(len(wanted), 30)
+        report = next(of for of in gsock.findall(CORE + "record") if of.get("name") == "ConnectReport")
+        methods = {of.get("name") for of in report.findall(CORE + "method")}
+        # Python does these by itself.
+        self.assertLessEqual({"copy", "free"}, methods)
+        wanted |= methods - {"copy", "free"}
         missing = {name for name in wanted if not re.search(rf"\.{name}\b", scenario)}
         self.assertEqual(missing, set())
 

@@ -745,6 +745,47 @@ class Additions(Tools, unittest.TestCase):
             names["connection"].close(None)
         self.assertEqual(printed.getvalue().split()[-2:], ["connected", "closed"])
 
+    def test_the_clients_own_properties(self):
+        client = Gsock.SocketClient()
+        for get, set_, value in (
+            (client.get_connect_timeout_ms, client.set_connect_timeout_ms, 5000),
+            (client.get_io_timeout_ms, client.set_io_timeout_ms, 7),
+            (client.get_attempt_delay_ms, client.set_attempt_delay_ms, 20),
+            (client.get_multipath, client.set_multipath, True),
+        ):
+            self.assertNotEqual(get(), value)
+            set_(value)
+            self.assertEqual(get(), value)
+        self.assertEqual(client.props.io_timeout_ms, 7)
+
+    def test_the_client_reports(self):
+        client = Gsock.SocketClient()
+        results = []
+
+        def later(where):
+            client.connect_with_report_async(where, None, lambda _, result: results.append(result))
+            while not results:
+                GLib.MainContext.default().iteration(True)
+            return client.connect_with_report_finish(results.pop())
+
+        for connect in (lambda where: client.connect_with_report(where, None), later):
+            report, connection = connect(self.peer.address)
+            self.assertTrue(connection.is_connected())
+            self.assertIsNone(report.get_error())
+            for report in (report, connection.get_connect_report()):
+                self.assertEqual(report.get_n_attempts(), 1)
+                self.assertEqual(report.get_attempt_address(0).get_port(), self.peer.port)
+                self.assertIsNone(report.get_attempt_error(0))
+                self.assertGreaterEqual(report.get_attempt_begun(0), 0)
+                self.assertEqual(report.get_attempt_took(0), report.get_connect_time())
+                self.assertGreaterEqual(report.get_resolve_time(), 0)
+                self.assertEqual((report.get_proxy_time(), report.get_tls_time()), (-1, -1))
+            report, connection = connect(deserted_address())
+            self.assertIsNone(connection)
+            for error in (report.get_error(), report.get_attempt_error(0)):
+                self.assertTrue(error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CONNECTION_REFUSED))
+        self.assertIsNone(self.unconnected().get_connect_report())
+
     def test_the_state(self):
         state = Gsock.ConnectionState
         connection, holder, seen = self.unconnected(), Holder(), []

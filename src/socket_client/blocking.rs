@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use super::run::{Advance, Outcome, Run};
+use super::run::{Advance, Ended, Run};
 use crate::{fork::Birthplace, thread};
 
 /// A context that no program knows of, and what wakes the thread that waits in it.
@@ -78,7 +78,7 @@ impl Private {
 }
 
 /// Runs it; handlers and what they find as the thread's default context are the caller's.
-pub(super) fn block(mut run: Run) -> Outcome {
+pub(super) fn block(mut run: Run) -> Ended {
     let private = Private::take();
     let waker = Waker::from(private.clone());
     run.begin();
@@ -95,7 +95,7 @@ pub(super) fn block(mut run: Run) -> Outcome {
                 private.wait();
             }
             Poll::Ready(Advance::Call(call)) => run.call(call),
-            Poll::Ready(Advance::Done(outcome)) => break outcome,
+            Poll::Ready(Advance::Done(outcome)) => break run.ended(outcome),
         }
     };
     drop(run);

@@ -12,8 +12,9 @@ use glib::{
 };
 
 use super::{
-    SocketClient,
-    run::{Form, Run},
+    SocketClient, blocking,
+    report::{ConnectReport, ConnectReportExt},
+    run::{Ended, Form, Run},
 };
 use crate::{
     SocketConnection,
@@ -24,6 +25,18 @@ use crate::{
 
 /// One for all four operations: each finish takes the results of all, as in GIO.
 static CONNECT: TagOf<Owned<SocketConnection>> = TagOf::new();
+
+type Reported = Result<Owned<SocketConnection>, (glib::Error, ConnectReport)>;
+
+/// Of the operation whose failure has a report.
+static CONNECT_WITH_REPORT: TagOf<Reported> = TagOf::new();
+
+/// As C starts an operation.
+type Call = (
+    *mut gio_ffi::GCancellable,
+    gio_ffi::GAsyncReadyCallback,
+    gpointer,
+);
 
 impl SocketClient {
     /// Starts to connect on any thread; what could not be parsed is an error to answer. For the C face.
@@ -40,6 +53,41 @@ impl SocketClient {
         callback: gio_ffi::GAsyncReadyCallback,
         data: gpointer,
     ) {
+        let answer = |ended: Ended| ended.map(Owned::new).map_err(|(failure, _)| failure);
+        let call = (cancellable, callback, data);
+        // SAFETY: as the caller says.
+        unsafe { self.begin(&CONNECT, answer, connectable, call) };
+    }
+
+    /// The same for an operation that answers what a failure took, too.
+    ///
+    /// # Safety
+    ///
+    /// As of [`start`](Self::start).
+    #[doc(hidden)]
+    pub unsafe fn start_with_report(
+        &self,
+        connectable: gio::SocketConnectable,
+        cancellable: *mut gio_ffi::GCancellable,
+        callback: gio_ffi::GAsyncReadyCallback,
+        data: gpointer,
+    ) {
+        let answer = |ended: Ended| Ok(ended.map(Owned::new));
+        let call = (cancellable, callback, data);
+        // SAFETY: as the caller says.
+        unsafe { self.begin(&CONNECT_WITH_REPORT, answer, Ok(connectable), call) };
+    }
+
+    /// # Safety
+    ///
+    /// As of [`start`](Self::start).
+    unsafe fn begin<T: Send + 'static>(
+        &self,
+        tag: &'static TagOf<T>,
+        answer: fn(Ended) -> Result<T, glib::Error>,
+        connectable: Result<gio::SocketConnectable, glib::Error>,
+        (cancellable, callback, data): Call,
+    ) {
         // SAFETY: a live object, and as the caller says.
         let task = unsafe {
             Task::new(
@@ -47,14 +95,14 @@ impl SocketClient {
                 cancellable,
                 callback,
                 data,
-                CONNECT.tag(),
+                tag.tag(),
                 Answers::Value,
                 0,
             )
         };
         let connectable = match connectable {
             Ok(connectable) => connectable,
-            Err(failure) => return task.answer_value(&CONNECT, Err(failure)),
+            Err(failure) => return task.answer_value(tag, Err(failure)),
         };
         let mut run = Run::new(self, connectable, task.cancellable(), Form::Asynchronous);
         // Now, as in GIO, where it is seen by those only who are connected before the call.
@@ -62,9 +110,44 @@ impl SocketClient {
         // SAFETY: nothing was polled yet: it holds GObjects only.
         let run = unsafe { Local::where_polled(run.drive()) };
         spawn(&task.context(), glib::Priority::DEFAULT, async move {
-            let (result, _) = run.await;
-            task.answer_value(&CONNECT, result.map(Owned::new));
+            task.answer_value(tag, answer(run.await));
         });
+    }
+
+    /// Takes the outcome of [`start_with_report`](Self::start_with_report). For the C face.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for anything but a result of that which was not taken yet.
+    #[doc(hidden)]
+    pub fn finish_with_report(
+        &self,
+        result: &gio::AsyncResult,
+    ) -> Result<(ConnectReport, Option<SocketConnection>), glib::Error> {
+        let (client, result) = (self.as_ptr().cast(), result.to_glib_none().0);
+        // SAFETY: live arguments.
+        let ended = unsafe { finish_value(client, result, &CONNECT_WITH_REPORT)? };
+        Ok(reported(ended.map(|made| made.get().clone())))
+    }
+
+    /// Connects, blocking, and tells what it took, whatever comes of it. For the C face.
+    #[doc(hidden)]
+    pub fn block_with_report(
+        &self,
+        connectable: &gio::SocketConnectable,
+        cancellable: Option<&gio::Cancellable>,
+    ) -> (ConnectReport, Option<SocketConnection>) {
+        let (connectable, cancellable) = (connectable.clone(), cancellable.cloned());
+        let run = Run::new(self, connectable, cancellable, Form::Blocking);
+        reported(blocking::block(run))
+    }
+}
+
+fn reported(ended: Ended) -> (ConnectReport, Option<SocketConnection>) {
+    match ended {
+        // Any that was made has one.
+        Ok(made) => (made.connect_report().unwrap_or_default(), Some(made)),
+        Err((_, report)) => (report, None),
     }
 }
 

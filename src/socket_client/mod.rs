@@ -15,7 +15,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use gio::prelude::*;
 use glib::subclass::prelude::*;
 
-pub use report::{Attempt, ConnectReport};
+pub use report::{Attempt, ConnectReport, ConnectReportExt};
 
 use self::run::{Form, Run};
 use crate::{SocketConnection, operation::assert_owns_context};
@@ -59,6 +59,9 @@ glib::wrapper! {
     /// | `attempt-delay-ms` | milliseconds | 250 | between one attempt and the next; 10 or more |
     ///
     /// They are read when they are needed, also while connecting.
+    ///
+    /// What it took to make a connection is with the connection: see
+    /// [`connect_report`](ConnectReportExt::connect_report).
     ///
     /// # The signal `event`
     ///
@@ -169,6 +172,12 @@ impl SocketClient {
     }
 }
 
+fn reported(connection: SocketConnection) -> (SocketConnection, ConnectReport) {
+    // Any that was made has one.
+    let report = connection.connect_report().unwrap_or_default();
+    (connection, report)
+}
+
 /// What an operation connects to, or why that could not be read.
 type Aim = Result<gio::SocketConnectable, glib::Error>;
 
@@ -191,7 +200,8 @@ fn block(
 ) -> Result<SocketConnection, glib::Error> {
     let cancellable = cancellable.map(|cancellable| cancellable.as_ref().clone());
     let client = client.upcast_ref();
-    blocking::block(Run::new(client, aim?, cancellable, Form::Blocking))
+    let run = Run::new(client, aim?, cancellable, Form::Blocking);
+    blocking::block(run).map_err(|(failure, _)| failure)
 }
 
 fn future(client: &impl IsA<SocketClient>, aim: Aim) -> Connecting {
@@ -199,7 +209,7 @@ fn future(client: &impl IsA<SocketClient>, aim: Aim) -> Connecting {
     Box::pin(async move {
         assert_owns_context();
         let run = Run::new(&client, aim?, None, Form::Asynchronous);
-        run.drive().await.0
+        run.drive().await.map_err(|(failure, _)| failure)
     })
 }
 
@@ -236,15 +246,16 @@ macro_rules! property {
 }
 
 macro_rules! milliseconds {
-    ($get:ident, $set:ident, $field:ident, $least:expr, $name:literal, $what:literal) => {
+    ($get:ident, $set:ident, $field:ident, $least:expr, $name:literal, $getter:literal, $setter:literal, $what:literal) => {
         #[doc = concat!("The property `", $name, "`: ", $what)]
-        #[doc(alias = $name)]
+        #[doc(alias = $getter)]
         fn $get(&self) -> Duration {
             Duration::from_millis(u64::from(self.upcast_ref().imp().settings().$field))
         }
 
         #[doc = concat!("Sets the property `", $name, "`: ", $what, " Rounded up to milliseconds.")]
         #[doc(alias = $name)]
+        #[doc(alias = $setter)]
         fn $set(&self, value: Duration) {
             let value = value.as_nanos().div_ceil(1_000_000);
             let value = u32::try_from(value).unwrap_or(u32::MAX).max($least);
@@ -368,7 +379,9 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
         future(self, Ok(connectable.as_ref().clone()))
     }
 
-    /// Like [`connect_future`](Self::connect_future), and tells what it took, also where it came to nothing.
+    /// Like [`connect_future`](Self::connect_future), and tells what it took, also where it came to nothing. A
+    /// connection that was made has the report with it, too: see
+    /// [`connect_report`](crate::ConnectReportExt::connect_report).
     ///
     /// # Errors
     ///
@@ -385,16 +398,14 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
     /// # Panics
     ///
     /// As of `connect_future`.
+    #[doc(alias = "gsock_socket_client_connect_with_report_async")]
     fn connect_with_report(&self, connectable: &impl IsA<gio::SocketConnectable>) -> Reporting {
         let client: SocketClient = self.upcast_ref().clone();
         let connectable = connectable.as_ref().clone();
         Box::pin(async move {
             assert_owns_context();
             let run = Run::new(&client, connectable, None, Form::Asynchronous);
-            match run.drive().await {
-                (Ok(connection), report) => Ok((connection, report)),
-                (Err(failure), report) => Err((failure, report)),
-            }
+            run.drive().await.map(reported)
         })
     }
 
@@ -785,6 +796,8 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
         connect_timeout_ms,
         0,
         "connect-timeout-ms",
+        "gsock_socket_client_get_connect_timeout_ms",
+        "gsock_socket_client_set_connect_timeout_ms",
         "how long all of connecting may take, from the name on; nothing for ever."
     );
     milliseconds!(
@@ -793,6 +806,8 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
         io_timeout_ms,
         0,
         "io-timeout-ms",
+        "gsock_socket_client_get_io_timeout_ms",
+        "gsock_socket_client_set_io_timeout_ms",
         "how long a read or a write of the connection may take; nothing for as long as `timeout` says."
     );
     milliseconds!(
@@ -801,16 +816,20 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
         attempt_delay_ms,
         imp::LEAST_ATTEMPT_DELAY,
         "attempt-delay-ms",
+        "gsock_socket_client_get_attempt_delay_ms",
+        "gsock_socket_client_set_attempt_delay_ms",
         "how long an attempt has for itself before the next one begins; at least 10 ms."
     );
 
     /// The property `multipath`: whether TCP connections are of Multipath TCP.
+    #[doc(alias = "gsock_socket_client_get_multipath")]
     fn multipath(&self) -> bool {
         self.upcast_ref().imp().settings().multipath
     }
 
     /// Sets the property `multipath`: whether TCP connections are of Multipath TCP, where the system has it and `protocol`
     /// is not set; with a peer that does not have it they are plain TCP connections.
+    #[doc(alias = "gsock_socket_client_set_multipath")]
     fn set_multipath(&self, value: bool) {
         let imp = self.upcast_ref().imp();
         imp.set(|settings| &mut settings.multipath, value, "multipath");

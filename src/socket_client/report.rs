@@ -1,12 +1,21 @@
-//! What connecting took.
+//! What connecting took. A connection keeps it without knowing what it is.
+
+#![allow(
+    unsafe_code,
+    reason = "data that an object carries has no type that the compiler knows"
+)]
 
 use std::time::Duration;
 
-use gio::SocketAddress;
+use gio::{SocketAddress, prelude::*};
+use once_cell::sync::Lazy;
 
-/// How a connection came about, or did not: see
+use crate::SocketConnection;
+
+/// How a connection came about, or did not: see [`connect_report`](ConnectReportExt::connect_report) and
 /// [`connect_with_report`](crate::SocketClientExt::connect_with_report).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, glib::Boxed)]
+#[boxed_type(name = "GsockConnectReport")]
 #[non_exhaustive]
 #[doc(alias = "GsockConnectReport")]
 pub struct ConnectReport {
@@ -21,6 +30,17 @@ pub struct ConnectReport {
     pub proxy: Option<Duration>,
     /// What the TLS handshake took, if there was one.
     pub tls: Option<Duration>,
+    /// What all of it has come to. In Rust it comes beside the report.
+    pub(super) failure: Option<glib::Error>,
+}
+
+impl ConnectReport {
+    /// For the C face.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn failure(&self) -> Option<&glib::Error> {
+        self.failure.as_ref()
+    }
 }
 
 /// One address that was tried.
@@ -36,4 +56,51 @@ pub struct Attempt {
     pub took: Duration,
     /// Why it came to nothing: `Cancelled` when another one was faster. None if it succeeded.
     pub error: Option<glib::Error>,
+}
+
+/// How a connection was made: a method of [`SocketConnection`] and of every type that derives from it.
+pub trait ConnectReportExt: IsA<SocketConnection> + 'static {
+    /// What it took to make this connection, if a [`SocketClient`](crate::SocketClient) has made it. It is there from the
+    /// event `Complete` on and stays as it is, whatever becomes of the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gsock::{SocketClient, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let host = listener.local_addr()?.to_string();
+    /// let connection = SocketClient::new().connect_to_host(&host, 0, gio::Cancellable::NONE)?;
+    /// let report = connection.connect_report().expect("a client has made it");
+    /// assert_eq!(report.attempts.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "gsock_socket_connection_get_connect_report")]
+    fn connect_report(&self) -> Option<ConnectReport> {
+        let connection: &SocketConnection = self.upcast_ref();
+        // SAFETY: `keep` alone knows the quark, and sets it once, before anybody else has the connection: what is
+        // there is a report, and stays as long as the connection does.
+        unsafe {
+            let report = connection.qdata::<ConnectReport>(*REPORT);
+            report.map(|report| report.as_ref().clone())
+        }
+    }
+}
+
+impl<O: IsA<SocketConnection>> ConnectReportExt for O {}
+
+// Any thread may ask, and be the last that has the connection.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<ConnectReport>();
+};
+
+static REPORT: Lazy<glib::Quark> = Lazy::new(|| glib::Quark::from_str("gsock-connect-report"));
+
+/// Leaves it with the connection that was made.
+pub(super) fn keep(connection: &SocketConnection, report: ConnectReport) {
+    // SAFETY: a quark of ours, which stands for this type only.
+    unsafe { connection.set_qdata(*REPORT, report) };
 }

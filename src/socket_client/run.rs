@@ -43,6 +43,7 @@ pub(super) enum Form {
 }
 
 pub(super) type Outcome = Result<SocketConnection, glib::Error>;
+pub(super) type Ended = Result<SocketConnection, (glib::Error, ConnectReport)>;
 
 /// What is done outside of [`Run::advance`]: see there.
 pub(super) enum Call {
@@ -164,23 +165,33 @@ impl Run {
         self.cancel.as_ref().is_some_and(CancelWatch::is_cancelled)
     }
 
-    /// Runs it in a future; also what it took, whatever came of it.
-    pub(super) async fn drive(mut self) -> (Outcome, ConnectReport) {
+    /// Runs it in a future.
+    pub(super) async fn drive(mut self) -> Ended {
         if !self.is_resolving {
             self.begin();
         }
-        let outcome = poll_fn(|cx| {
+        poll_fn(|cx| {
             self.thread = thread::here();
             loop {
                 match self.advance(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Advance::Call(call)) => self.call(call),
-                    Poll::Ready(Advance::Done(outcome)) => return Poll::Ready(outcome),
+                    Poll::Ready(Advance::Done(outcome)) => {
+                        return Poll::Ready(self.ended(outcome));
+                    }
                 }
             }
         })
-        .await;
-        (outcome, std::mem::take(&mut self.report))
+        .await
+    }
+
+    /// A failure has what it took; otherwise that is with the connection.
+    pub(super) fn ended(&mut self, outcome: Outcome) -> Ended {
+        outcome.map_err(|failure| {
+            let mut report = std::mem::take(&mut self.report);
+            report.failure = Some(failure.clone());
+            (failure, report)
+        })
     }
 
     // --- Going on --------------------------------------------------------------------------------

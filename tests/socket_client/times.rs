@@ -1,9 +1,9 @@
 //! Limits of time, and what the report says of it.
 
-use std::time::Duration;
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use gio::{IOErrorEnum, prelude::*};
-use gsock::{SocketClient, prelude::*};
+use gio::{IOErrorEnum, SocketClientEvent, prelude::*};
+use gsock::{ConnectReportExt, SocketClient, SocketConnection, prelude::*};
 
 use crate::{support::*, tools::*};
 
@@ -90,5 +90,40 @@ fn a_report_has_every_attempt_and_how_it_ended() {
         let (failed, report) = block_on(context, client.connect_with_report(&nobody)).unwrap_err();
         assert_eq!(code(&failed), IOErrorEnum::ConnectionRefused);
         assert_eq!(report.attempts.len(), 1);
+    });
+}
+
+#[test]
+fn a_connection_has_the_report_of_how_it_was_made() {
+    on_private_context(|context| {
+        let (_listener, good) = listener();
+        let dead = refused_address();
+        for form in FORMS {
+            let both = scripted([dead, good].map(Next::Address));
+            let client = SocketClient::new();
+            // It is there when the end is told.
+            let at_end = Rc::new(RefCell::new(None));
+            let report = at_end.clone();
+            client.connect_event(move |_, event, _, stream| {
+                if event == SocketClientEvent::Complete {
+                    let made = stream.and_then(|it| it.downcast_ref::<SocketConnection>());
+                    report.replace(made.and_then(ConnectReportExt::connect_report));
+                }
+            });
+            let made = connect(form, &client, &both, None, context).unwrap();
+            let report = made.connect_report().unwrap();
+            let codes: Vec<_> = report
+                .attempts
+                .iter()
+                .map(|attempt| attempt.error.as_ref().map(code))
+                .collect();
+            assert_eq!(codes, [Some(IOErrorEnum::ConnectionRefused), None]);
+            assert_eq!(report.connect, report.attempts[1].took);
+            assert_eq!(at_end.take().map(|it| it.attempts.len()), Some(2));
+            // Nothing that comes later changes it.
+            made.close(gio::Cancellable::NONE).unwrap();
+            assert_eq!(made.connect_report().map(|it| it.attempts.len()), Some(2));
+        }
+        assert!(unconnected().connect_report().is_none());
     });
 }

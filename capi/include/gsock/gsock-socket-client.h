@@ -148,7 +148,7 @@ struct _GsockSocketClientClass
  */
 
 /**
- * GsockSocketClient:connect-timeout-ms:
+ * GsockSocketClient:connect-timeout-ms: (getter get_connect_timeout_ms) (setter set_connect_timeout_ms)
  *
  * How many milliseconds all of connecting may take, from the name on; 0 for ever.
  *
@@ -156,7 +156,7 @@ struct _GsockSocketClientClass
  */
 
 /**
- * GsockSocketClient:io-timeout-ms:
+ * GsockSocketClient:io-timeout-ms: (getter get_io_timeout_ms) (setter set_io_timeout_ms)
  *
  * How many milliseconds a read or a write of the connection may take; 0 for what #GsockSocketClient:timeout says.
  *
@@ -164,7 +164,7 @@ struct _GsockSocketClientClass
  */
 
 /**
- * GsockSocketClient:attempt-delay-ms:
+ * GsockSocketClient:attempt-delay-ms: (getter get_attempt_delay_ms) (setter set_attempt_delay_ms)
  *
  * How many milliseconds an attempt has for itself before the next one begins: 250, and 10 at least.
  *
@@ -172,7 +172,7 @@ struct _GsockSocketClientClass
  */
 
 /**
- * GsockSocketClient:multipath:
+ * GsockSocketClient:multipath: (getter get_multipath) (setter set_multipath)
  *
  * Whether TCP connections are of Multipath TCP, where system and peer have it.
  *
@@ -660,6 +660,110 @@ extern
 GsockSocketConnection *gsock_socket_client_connect_to_uri_finish (GsockSocketClient  *client,
                                                                   GAsyncResult       *result,
                                                                   GError            **error);
+
+/**
+ * gsock_socket_client_get_connect_timeout_ms: (get-property connect-timeout-ms)
+ * @client: a client
+ *
+ * Gets the property #GsockSocketClient:connect-timeout-ms.
+ *
+ * Returns: the property
+ *
+ * Since: 0.2
+ */
+extern
+guint gsock_socket_client_get_connect_timeout_ms (GsockSocketClient *client);
+
+/**
+ * gsock_socket_client_set_connect_timeout_ms: (set-property connect-timeout-ms)
+ * @client: a client
+ * @timeout: the value
+ *
+ * Sets the property #GsockSocketClient:connect-timeout-ms.
+ *
+ * Since: 0.2
+ */
+extern
+void gsock_socket_client_set_connect_timeout_ms (GsockSocketClient *client,
+                                                 guint              timeout);
+
+/**
+ * gsock_socket_client_get_io_timeout_ms: (get-property io-timeout-ms)
+ * @client: a client
+ *
+ * Gets the property #GsockSocketClient:io-timeout-ms.
+ *
+ * Returns: the property
+ *
+ * Since: 0.2
+ */
+extern
+guint gsock_socket_client_get_io_timeout_ms (GsockSocketClient *client);
+
+/**
+ * gsock_socket_client_set_io_timeout_ms: (set-property io-timeout-ms)
+ * @client: a client
+ * @timeout: the value
+ *
+ * Sets the property #GsockSocketClient:io-timeout-ms.
+ *
+ * Since: 0.2
+ */
+extern
+void gsock_socket_client_set_io_timeout_ms (GsockSocketClient *client,
+                                            guint              timeout);
+
+/**
+ * gsock_socket_client_get_attempt_delay_ms: (get-property attempt-delay-ms)
+ * @client: a client
+ *
+ * Gets the property #GsockSocketClient:attempt-delay-ms.
+ *
+ * Returns: the property
+ *
+ * Since: 0.2
+ */
+extern
+guint gsock_socket_client_get_attempt_delay_ms (GsockSocketClient *client);
+
+/**
+ * gsock_socket_client_set_attempt_delay_ms: (set-property attempt-delay-ms)
+ * @client: a client
+ * @delay: the value
+ *
+ * Sets the property #GsockSocketClient:attempt-delay-ms. What is less than 10 is 10.
+ *
+ * Since: 0.2
+ */
+extern
+void gsock_socket_client_set_attempt_delay_ms (GsockSocketClient *client,
+                                               guint              delay);
+
+/**
+ * gsock_socket_client_get_multipath: (get-property multipath)
+ * @client: a client
+ *
+ * Gets the property #GsockSocketClient:multipath.
+ *
+ * Returns: the property
+ *
+ * Since: 0.2
+ */
+extern
+gboolean gsock_socket_client_get_multipath (GsockSocketClient *client);
+
+/**
+ * gsock_socket_client_set_multipath: (set-property multipath)
+ * @client: a client
+ * @multipath: the value
+ *
+ * Sets the property #GsockSocketClient:multipath.
+ *
+ * Since: 0.2
+ */
+extern
+void gsock_socket_client_set_multipath (GsockSocketClient *client,
+                                        gboolean           multipath);
 
 /**
  * gsock_socket_client_add_application_proxy:

@@ -13,6 +13,7 @@
 #include <gsock/gsock-tcp-wrapper-connection.h>
 #include <gsock/gsock-unix-connection.h>
 #include <gsock/gsock-socket-client.h>
+#include <gsock/gsock-connect-report.h>
 #include <gsock/gsock-engine.h>
 #include <gsock/gsock-gio.h>
 

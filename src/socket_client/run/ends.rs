@@ -3,7 +3,10 @@
 use gio::{SocketClientEvent as Event, prelude::*};
 
 use super::{
-    super::race::{Attempt as Number, Phase},
+    super::{
+        race::{Attempt as Number, Phase},
+        report,
+    },
     Form, Outcome, Run,
     attempt::{Attempt, Negotiation},
     duration,
@@ -52,6 +55,9 @@ impl Run {
         }
         if self.form == Form::Blocking && self.is_resolving && outcome.is_err() {
             self.note_resolved();
+        }
+        if let Ok(connection) = &outcome {
+            report::keep(connection, std::mem::take(&mut self.report));
         }
         let stream = outcome.as_ref().ok().cloned();
         self.is_complete = true;
