@@ -8,7 +8,7 @@
 use gio::{ffi as gio_ffi, prelude::*};
 use glib::{
     ffi::gpointer,
-    translate::{ToGlibPtr, from_glib_full},
+    translate::{IntoGlib, ToGlibPtr, from_glib_full},
 };
 
 use super::{
@@ -192,6 +192,19 @@ pub(super) fn enumerate(
     let enumerator = unsafe { enumerate(connectable) };
     // SAFETY: a full reference or NULL.
     unsafe { from_glib_full(enumerator) }
+}
+
+/// Whether the connectable itself says which proxies lead to it. GIO enumerates those that do not as if there were none.
+pub(super) fn knows_proxies(connectable: &gio::SocketConnectable) -> bool {
+    let class = std::ptr::from_ref(connectable.object_class()).cast_mut();
+    let type_ = gio::SocketConnectable::static_type();
+    // SAFETY: the class of an object that implements the interface.
+    let iface = unsafe {
+        glib::gobject_ffi::g_type_interface_peek(class.cast(), type_.into_glib())
+            .cast::<gio_ffi::GSocketConnectableIface>()
+    };
+    // SAFETY: NULL or what the type has for this interface, for as long as there is the type.
+    unsafe { iface.as_ref() }.is_some_and(|iface| iface.proxy_enumerate.is_some())
 }
 
 type NextAsync = unsafe extern "C" fn(

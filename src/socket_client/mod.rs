@@ -36,7 +36,8 @@ glib::wrapper! {
     ///
     /// Where the proxy resolver names a proxy, that one is connected to, and GIO's [`gio::Proxy`] for its protocol makes the
     /// agreement (SOCKS 4, 4a and 5, HTTP and HTTPS), before TLS. Where that fails, the next proxy is
-    /// tried. What the resolver does not name is not connected to, and what it names `direct://` behind
+    /// tried. A resolver that was set is asked for everything: for the hosts of a service, and for each address of a connectable that says
+    /// nothing of proxies. What it does not name is not connected to, and what it names `direct://` behind
     /// a proxy only when all proxies have failed. The remote address of such a connection is the
     /// [`gio::ProxyAddress`]. See also [`add_application_proxy`](SocketClientExt::add_application_proxy).
     ///

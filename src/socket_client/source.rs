@@ -15,7 +15,7 @@ use once_cell::sync::Lazy;
 
 use super::{
     answers::{self, Answer},
-    calls::{enumerate, has_async_next},
+    calls::{enumerate, has_async_next, knows_proxies},
     race::{Candidate, Family, Lookup, Moment, Race},
 };
 use crate::error;
@@ -86,6 +86,14 @@ pub(super) struct Source {
     lookups: Vec<(Lookup, u16, Answer<Vec<gio::InetAddress>>)>,
     count: u32,
     enumerator: Option<gio::SocketAddressEnumerator>,
+    /// The resolver is asked for each address that it names.
+    asks_for_each: bool,
+    /// Such an address, until the next poll: its answer is to come where those come.
+    named: Option<Target>,
+    /// The one that has named the address whose proxies `enumerator` has now, and whether it blocks.
+    outer: Option<(gio::SocketAddressEnumerator, bool)>,
+    /// Why a target has no more addresses, to tell if there are none at all.
+    failure: Option<glib::Error>,
     next: Option<Answer<Option<gio::SocketAddress>>>,
     /// Its enumerator has no way of its own not to block.
     blocks: bool,
@@ -114,6 +122,10 @@ impl Source {
             lookups: Vec::new(),
             count: 0,
             enumerator: None,
+            asks_for_each: false,
+            named: None,
+            outer: None,
+            failure: None,
             next: None,
             blocks: false,
             has_proxy: false,
@@ -134,6 +146,9 @@ impl Source {
             source.targets.extend(address.map(Target::Address));
         } else {
             source.use_enumerator_of(connectable)?;
+            // A program that has set a resolver counts on it: nobody is to go past its proxies unasked.
+            let has_resolver = matches!(&source.wishes.proxies, Some(Some(_)));
+            source.asks_for_each = has_resolver && !knows_proxies(connectable);
         }
         Ok(source)
     }
@@ -173,7 +188,7 @@ impl Source {
             self.rank += 1;
             self.look_at(target, race);
         } else {
-            race.no_more(None);
+            race.no_more(self.failure.take());
         }
         None
     }
@@ -274,6 +289,15 @@ impl Source {
                 Err(failure) => race.no_more(Some(failure)),
             }
         }
+        if let Some(answer) = &mut self.next
+            && let Poll::Ready(next) = Pin::new(answer).poll(cx)
+        {
+            self.next = None;
+            self.enumerated(next, race);
+        }
+        if let Some(target) = self.named.take() {
+            self.look_at(target, race);
+        }
         if let Some((_, answer)) = &mut self.proxy_lookup
             && let Poll::Ready(uris) = Pin::new(answer).poll(cx)
             && let Some((target, _)) = self.proxy_lookup.take()
@@ -284,9 +308,12 @@ impl Source {
                     Ok(())
                 }
                 // GIO's enumerator pairs the proxies with the addresses.
-                Ok(_) => self
-                    .use_enumerator_of(target.connectable())
-                    .map(|()| race.more(None)),
+                Ok(_) => {
+                    let outer = self.enumerator.take();
+                    self.outer = outer.map(|outer| (outer, self.blocks));
+                    self.use_enumerator_of(target.connectable())
+                        .map(|()| race.more(None))
+                }
                 Err(failure) => Err(failure),
             };
             if let Err(failure) = used {
@@ -311,12 +338,6 @@ impl Source {
             });
             race.answered(lookup, found, now);
         }
-        if let Some(answer) = &mut self.next
-            && let Poll::Ready(next) = Pin::new(answer).poll(cx)
-        {
-            self.next = None;
-            self.enumerated(next, race);
-        }
     }
 
     /// Nothing is under way any more: if an address has waited for that, its time has come.
@@ -335,9 +356,14 @@ impl Source {
         next: Result<Option<gio::SocketAddress>, glib::Error>,
         race: &mut Addresses,
     ) {
+        let is_inner = self.outer.is_some() || !self.targets.is_empty();
         match next {
             Ok(Some(address)) => {
                 let is_proxy = address.is::<gio::ProxyAddress>();
+                if self.asks_for_each && self.outer.is_none() && !is_proxy {
+                    self.named = Some(Target::Address(address));
+                    return;
+                }
                 let candidate = self.candidate(address);
                 if self.has_proxy && !is_proxy {
                     self.direct = Some(candidate);
@@ -346,14 +372,17 @@ impl Source {
                 self.has_proxy |= is_proxy;
                 race.more(Some(candidate));
             }
-            Ok(None) if self.targets.is_empty() => race.no_more(None),
-            Err(failure) if self.targets.is_empty() => race.no_more(Some(failure)),
-            // The proxies of one target of a service are used up: on to the next one.
-            Ok(None) | Err(_) => {
-                self.enumerator = None;
+            // The proxies of one address or of one target of a service are used up: on to the next one.
+            Ok(None) | Err(_) if is_inner => {
+                self.failure = next.err().or(self.failure.take());
+                let outer = self.outer.take();
+                self.blocks = outer.as_ref().is_some_and(|(_, blocks)| *blocks);
+                self.enumerator = outer.map(|(outer, _)| outer);
                 self.has_proxy = false;
                 race.more(None);
             }
+            Ok(None) => race.no_more(self.failure.take()),
+            Err(failure) => race.no_more(Some(failure)),
         }
     }
 }

@@ -118,6 +118,81 @@ fn a_service_goes_through_the_proxy_by_the_names_of_its_hosts() {
     });
 }
 
+/// CLIENT-74: the resolver is asked for each address that such a one names.
+#[test]
+fn a_connectable_that_says_nothing_of_proxies_goes_through_those_of_the_resolver() {
+    on_private_context(|context| {
+        let (never, direct) = listener();
+        for form in FORMS {
+            let (address, serving) = proxy(says(&[&[5, 0], SOCKS5_OK]));
+            let resolver = Naming::new(&[format!("socks5://{address}")]);
+            let client = SocketClient::new();
+            client.set_proxy_resolver(Some(&resolver));
+            let seen = events(&client);
+            let own = scripted([direct].map(Next::Address));
+            let made = connect(form, &client, &own, None, context).unwrap();
+            assert_eq!(seen.take(), "RrCcPpK", "{form:?}");
+            let remote = made.remote_address().unwrap();
+            let remote = remote.downcast::<gio::ProxyAddress>().unwrap();
+            assert_eq!(remote.destination_port(), direct.port());
+            // By us, and by GIO's enumerator.
+            let asked = format!("none://{direct}");
+            assert_eq!(resolver.asked(), [asked.clone(), asked]);
+            drop((made, remote));
+            serving.join().unwrap();
+        }
+        assert!(has_nobody(&never));
+    });
+}
+
+#[test]
+fn a_connectable_that_says_nothing_of_proxies_is_not_connected_to_past_one_that_fails() {
+    on_private_context(|context| {
+        let (listener, address) = listener();
+        let dead = refused_address();
+        for form in FORMS {
+            let client = through(&format!("socks5://{}", refused_address()));
+            let seen = events(&client);
+            let own = scripted([dead, address].map(Next::Address));
+            let failed = connect(form, &client, &own, None, context);
+            assert_fails(failed, IOErrorEnum::ConnectionRefused);
+            assert_eq!(seen.take(), "RrCC0", "{form:?}");
+            // What cannot be read as a proxy is no leave to do without one.
+            let client = SocketClient::new();
+            client.set_proxy_resolver(Some(&Naming::new(&["nonsense".to_owned()])));
+            let failed = connect(form, &client, &own, None, context);
+            assert_fails(failed, IOErrorEnum::Failed);
+        }
+        assert!(has_nobody(&listener));
+    });
+}
+
+#[test]
+fn each_address_of_a_connectable_has_the_proxies_that_are_named_for_it() {
+    on_private_context(|context| {
+        let (_listener, address) = listener();
+        let dead = refused_address();
+        for form in FORMS {
+            // One of them is to be reached directly, which is tried when it is its turn.
+            let exempt = address.to_string();
+            let proxy = format!("socks5://{}", refused_address());
+            let resolver = gio::SimpleProxyResolver::new(Some(&proxy), [exempt.as_str()]);
+            let client = SocketClient::new();
+            client.set_proxy_resolver(Some(&resolver));
+            let seen = events(&client);
+            let own = scripted([dead, address, dead].map(Next::Address));
+            let made = connect(form, &client, &own, None, context).unwrap();
+            assert!(!made.remote_address().unwrap().is::<gio::ProxyAddress>());
+            assert_eq!(seen.take(), "RrCCcK", "{form:?}");
+            // Where no proxy was asked for there is none, nor without a resolver of its own.
+            client.set_enable_proxy(false);
+            let plain = scripted([Next::Address(address)]);
+            connect(form, &client, &plain, None, context).unwrap();
+            connect(form, &SocketClient::new(), &plain, None, context).unwrap();
+        }
+    });
+}
+
 #[test]
 fn what_comes_behind_a_proxy_waits_until_that_has_failed() {
     on_private_context(|context| {
