@@ -3,6 +3,8 @@
 //! `GNetworkAddress` and `GNetworkService` are resolved here, both families at once; every other
 //! connectable has an enumerator of its own.
 
+mod targets;
+
 use std::{
     collections::VecDeque,
     future::Future,
@@ -13,6 +15,7 @@ use std::{
 use gio::{ResolverNameLookupFlags as Only, SocketFamily, prelude::*};
 use once_cell::sync::Lazy;
 
+use self::targets::{Target, is_direct, is_loopback, targets_of};
 use super::{
     answers::{self, Answer},
     calls::{enumerate, has_async_next, knows_proxies},
@@ -34,44 +37,6 @@ pub(super) struct Wishes {
 
 /// The next call of a blocking `next()`, which is made where user code may run.
 pub(super) type BlockingNext = gio::SocketAddressEnumerator;
-
-enum Target {
-    Name(gio::NetworkAddress),
-    Address(gio::SocketAddress),
-}
-
-impl Target {
-    /// What is asked of a proxy resolver, for what may have a proxy.
-    fn uri(&self) -> Option<String> {
-        let (scheme, host, port) = match self {
-            Self::Name(name) => (name.scheme(), name.hostname().to_string(), name.port()),
-            Self::Address(address) => {
-                let address = address.downcast_ref::<gio::InetSocketAddress>()?;
-                let host = InetAddressExt::to_str(&address.address()).to_string();
-                (None, host, address.port())
-            }
-        };
-        let scheme = scheme.as_deref().unwrap_or("none").to_owned();
-        let uri = glib::Uri::join(
-            glib::UriFlags::NONE,
-            Some(&scheme),
-            None,
-            Some(&host),
-            i32::from(port),
-            "",
-            None,
-            None,
-        );
-        Some(uri.to_string())
-    }
-
-    fn connectable(&self) -> &gio::SocketConnectable {
-        match self {
-            Self::Name(name) => name.upcast_ref(),
-            Self::Address(address) => address.upcast_ref(),
-        }
-    }
-}
 
 /// See the module's documentation.
 pub(super) struct Source {
@@ -385,49 +350,4 @@ impl Source {
             Err(failure) => race.no_more(Some(failure)),
         }
     }
-}
-
-/// The targets of a service, or its domain itself where it has none but its port is known.
-fn targets_of(
-    service: &gio::NetworkService,
-    found: Result<Vec<gio::SrvTarget>, glib::Error>,
-) -> Result<Vec<Target>, glib::Error> {
-    let target = |host: &str, port: u16| {
-        let name = glib::Object::builder::<gio::NetworkAddress>()
-            .property("hostname", host)
-            .property("port", u32::from(port))
-            .property("scheme", service.scheme())
-            .build();
-        Target::Name(name)
-    };
-    match found {
-        Ok(found) => Ok(found
-            .into_iter()
-            .map(|mut found| target(&found.hostname(), found.port()))
-            .collect()),
-        Err(failure) if failure.matches(gio::ResolverError::NotFound) => {
-            let port = port_of(&service.service()).ok_or(failure)?;
-            Ok(vec![target(&service.domain(), port)])
-        }
-        Err(failure) => Err(failure),
-    }
-}
-
-/// The port of a service's name, as the system knows it.
-fn port_of(service: &str) -> Option<u16> {
-    let is_name = service.bytes().any(|byte| !byte.is_ascii_digit());
-    // Who parses addresses knows the names.
-    let parsed = is_name.then(|| gio::NetworkAddress::parse(&format!("host:{service}"), 0));
-    parsed?.ok().map(|parsed| parsed.port())
-}
-
-/// Whether a name is this machine, by RFC 6761.
-fn is_loopback(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let parent = name.rsplit('.').next().unwrap_or(name);
-    parent.eq_ignore_ascii_case("localhost")
-}
-
-fn is_direct(uris: &[glib::GString]) -> bool {
-    !uris.is_empty() && uris.iter().all(|uri| uri.starts_with("direct:"))
 }
