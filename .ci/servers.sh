@@ -6,13 +6,14 @@ set -u
 
 root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 where=$root/target/servers
-packages=(microsocks tinyproxy-bin)
-programs=(microsocks tinyproxy)
+# A library of two of them, which few systems have, is unpacked with them.
+packages=(microsocks tinyproxy-bin dante-server libwrap0 socat openssl nginx)
+programs=(bin/microsocks bin/tinyproxy sbin/danted bin/socat bin/openssl sbin/nginx)
 
 are_there() {
     local program
     for program in "${programs[@]}"; do
-        [ -x "$where/usr/bin/$program" ] || return 1
+        [ -x "$where/usr/$program" ] || return 1
     done
 }
 

@@ -1,5 +1,11 @@
 //! Connecting through proxies.
 
+use std::{
+    net::SocketAddr,
+    sync::OnceLock,
+    thread::{self, JoinHandle},
+};
+
 use gio::{IOErrorEnum as E, SocketClientEvent as Event, prelude::*};
 
 use crate::{
@@ -22,6 +28,7 @@ on_both!(
     client_56_the_streams_of_the_events,
     client_44_a_proxy_that_is_not_there_is_named,
     client_72_without_enable_proxy_there_is_none,
+    client_80_a_stream_over_the_connection_is_wrapped,
 );
 
 /// Somewhere that nobody is asked for: the proxy would be.
@@ -148,7 +155,7 @@ fn client_69_after_a_proxy_that_fails_comes_the_next(side: Side, context: &glib:
     for form in FORMS {
         // What SOCKS in general stands for: 5, 4a and 4, with one address.
         let (listener, address) = listener();
-        let serving = std::thread::spawn(move || {
+        let serving = thread::spawn(move || {
             use std::io::{Read, Write};
             let mut buffer = [0; 100];
             let (mut first, _) = listener.accept().unwrap();
@@ -344,6 +351,105 @@ fn client_72_without_enable_proxy_there_is_none(side: Side, context: &glib::Main
         client.0.set_property("enable-proxy", true);
         let failed = client.connect(form, &gio_address(address), context);
         assert_fails(failed, E::ConnectionRefused);
+    }
+}
+
+/// A certificate of its own, as PEM.
+fn own_certificate() -> String {
+    let pem = |label: &str, der: &[u8]| {
+        let base64 = glib::base64_encode(der);
+        format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n")
+    };
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    pem("CERTIFICATE", made.cert.der()) + &pem("PRIVATE KEY", &made.signing_key.serialize_der())
+}
+
+/// One that everybody in this process trusts. GIO reads its file for each connection, so that it stays.
+fn trusted_certificate() -> &'static str {
+    static TRUSTED: OnceLock<String> = OnceLock::new();
+    TRUSTED.get_or_init(|| {
+        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let path = folder.join("trusted.pem");
+        if !path.exists() {
+            let own = folder.join(format!("trusted-{}.pem", std::process::id()));
+            std::fs::write(&own, own_certificate()).unwrap();
+            // Another process may have been faster.
+            let _ = std::fs::hard_link(&own, &path);
+            std::fs::remove_file(&own).unwrap();
+        }
+        let database = gio::TlsFileDatabase::new(&path).expect("GIO's TLS is installed");
+        gio::TlsBackend::default().set_default_database(Some(&database));
+        std::fs::read_to_string(&path).unwrap()
+    })
+}
+
+/// An HTTP proxy behind TLS, which sends back what comes after its agreement; one connection. What it was asked.
+fn https_proxy(certificate: &str) -> (SocketAddr, JoinHandle<String>) {
+    let (listener, address) = listener();
+    let certificate = certificate.to_owned();
+    let serving = thread::spawn(move || {
+        let certificate = gio::TlsCertificate::from_pem(&certificate).unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        let socket = gio::Socket::from_fd(peer.into()).unwrap();
+        let base = socket.connection_factory_create_connection();
+        let tls = gio::TlsServerConnection::new(&base, Some(&certificate)).unwrap();
+        let none = gio::Cancellable::NONE;
+        let (input, output) = (tls.input_stream(), tls.output_stream());
+        let mut asked = String::new();
+        while !asked.ends_with("\r\n\r\n") {
+            match input.read_bytes(4096, none) {
+                Ok(bytes) if !bytes.is_empty() => {
+                    asked.push_str(std::str::from_utf8(&bytes).unwrap());
+                }
+                _ => return asked,
+            }
+        }
+        output.write_all(b"HTTP/1.0 200 OK\r\n\r\n", none).unwrap();
+        if let Ok(bytes) = input.read_bytes(4096, none) {
+            let _ = output.write_all(&bytes, none);
+        }
+        // Until the other side goes.
+        let _ = input.read_bytes(1, none);
+        asked
+    });
+    (address, serving)
+}
+
+fn client_80_a_stream_over_the_connection_is_wrapped(side: Side, context: &glib::MainContext) {
+    for form in FORMS {
+        let (address, serving) = https_proxy(trusted_certificate());
+        let client = proxied(side, &format!("https://{address}"));
+        let seen = client.events();
+        let host = gio::NetworkAddress::new("nowhere.test", 70);
+        let made = client.connect(form, &host, context).unwrap();
+        assert_eq!(seen.take(), "RrCcPpK", "{form:?}");
+        let type_ = made.type_().name();
+        assert!(type_.ends_with("TcpWrapperConnection"), "{type_}");
+        assert!(
+            made.property::<gio::IOStream>("base-io-stream")
+                .is::<gio::TlsClientConnection>()
+        );
+        assert_eq!(remote_of(&made).destination_hostname(), "nowhere.test");
+        let none = gio::Cancellable::NONE;
+        made.output_stream().write_all(b"a word", none).unwrap();
+        let said = made.input_stream().read_bytes(100, none).unwrap();
+        assert_eq!(&*said, b"a word");
+        let _ = made.close(none);
+        drop(made);
+        assert!(
+            serving
+                .join()
+                .unwrap()
+                .starts_with("CONNECT nowhere.test:70 HTTP/1.0\r\n")
+        );
+        // One that nobody trusts: as any other that does not agree.
+        let (address, serving) = https_proxy(&own_certificate());
+        let client = proxied(side, &format!("https://{address}"));
+        let seen = client.events();
+        let failed = client.connect(form, &host, context).unwrap_err();
+        assert!(failed.is::<gio::TlsError>(), "{failed:?}");
+        assert_eq!(seen.take(), "RrCcP0");
+        assert_eq!(serving.join().unwrap(), "");
     }
 }
 

@@ -462,6 +462,31 @@ fn tls_is_spoken_through_microsocks() {
 }
 
 #[test]
+fn dante_is_spoken_with() {
+    on_private_context(|context| {
+        let server = Server::dante();
+        for scheme in ["socks4", "socks4a", "socks5", "socks"] {
+            speaks_through(&format!("{scheme}://{}", server.address), context);
+        }
+        // By a name, which SOCKS 4 leaves to us.
+        let (_listener, port) = listener_on("127.0.0.1");
+        let client = through(&format!("socks4://{}", server.address));
+        let host = gio::NetworkAddress::new("localhost", port);
+        client.connect(&host, Cancellable::NONE).unwrap();
+        for form in FORMS {
+            let gone = gio_address(refused_address());
+            let client = through(&format!("socks5://{}", server.address));
+            let failed = connect(form, &client, &gone, None, context);
+            assert_fails(failed, IOErrorEnum::ConnectionRefused);
+            // SOCKS 4 has no words for why.
+            let client = through(&format!("socks4://{}", server.address));
+            let failed = connect(form, &client, &gone, None, context);
+            assert_fails(failed, IOErrorEnum::ProxyFailed);
+        }
+    });
+}
+
+#[test]
 fn tinyproxy_is_spoken_with() {
     on_private_context(|context| {
         let server = Server::tinyproxy("");

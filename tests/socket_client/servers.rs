@@ -3,7 +3,8 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -18,15 +19,23 @@ pub(crate) struct Server {
 }
 
 /// Where `make setup` unpacks it, or the name by which the system finds it.
-fn program(name: &str) -> PathBuf {
-    let unpacked = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("target/servers/usr/bin")
-        .join(name);
-    if unpacked.exists() {
-        unpacked
-    } else {
-        name.into()
+fn program(name: &str) -> Command {
+    let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/usr");
+    let unpacked = ["bin", "sbin"]
+        .map(|folder| servers.join(folder).join(name))
+        .into_iter()
+        .find(|path| path.exists());
+    let Some(unpacked) = unpacked else {
+        return Command::new(name);
+    };
+    let mut command = Command::new(unpacked);
+    // Unpacked with them, beneath a folder that is named by the machine.
+    let folders = fs::read_dir(servers.join("lib")).into_iter().flatten();
+    let mut folders = folders.flatten().map(|entry| entry.path());
+    if let Some(folder) = folders.find(|folder| folder.join("libwrap.so.0").exists()) {
+        command.env("LD_LIBRARY_PATH", folder);
     }
+    command
 }
 
 /// A port that was free just now.
@@ -39,7 +48,7 @@ impl Server {
     /// SOCKS 5.
     pub(crate) fn microsocks(arguments: &[&str]) -> Self {
         Self::started(|address| {
-            let mut command = Command::new(program("microsocks"));
+            let mut command = program("microsocks");
             command.args(["-i", "127.0.0.1", "-p", &address.port().to_string()]);
             command.args(arguments);
             (command, None)
@@ -53,8 +62,30 @@ impl Server {
             let file = std::env::temp_dir().join(format!("gsock-tinyproxy-{port}"));
             let lines = format!("Port {port}\nListen 127.0.0.1\nTimeout 20\nMaxClients 20\n{more}");
             fs::write(&file, lines).unwrap();
-            let mut command = Command::new(program("tinyproxy"));
+            let mut command = program("tinyproxy");
             command.arg("-d").arg("-c").arg(&file);
+            (command, Some(file))
+        })
+    }
+
+    /// SOCKS 4 and 5.
+    pub(crate) fn dante() -> Self {
+        Self::started(|address| {
+            let port = address.port();
+            let file = std::env::temp_dir().join(format!("gsock-dante-{port}"));
+            let lines = [
+                "logoutput: /dev/null",
+                &format!("internal: 127.0.0.1 port = {port}"),
+                "external: 127.0.0.1",
+                "clientmethod: none",
+                "socksmethod: none",
+                "client pass { from: 127.0.0.0/8 to: 0.0.0.0/0 }",
+                "socks pass { from: 127.0.0.0/8 to: 0.0.0.0/0 protocol: tcp }",
+                "",
+            ];
+            fs::write(&file, lines.join("\n")).unwrap();
+            let mut command = program("danted");
+            command.arg("-f").arg(&file).args(["-p", "/dev/null"]);
             (command, Some(file))
         })
     }
@@ -68,6 +99,8 @@ impl Server {
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
+                // With what it starts.
+                .process_group(0)
                 .spawn()
                 .unwrap_or_else(|failure| {
                     panic!(
@@ -104,7 +137,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let group = i32::try_from(self.child.id()).unwrap();
+        // SAFETY: the group that this child leads, which nobody has waited for yet.
+        unsafe { libc::kill(-group, libc::SIGKILL) };
         let _ = self.child.wait();
         if let Some(file) = &self.file {
             let _ = fs::remove_file(file);
