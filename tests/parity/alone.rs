@@ -25,6 +25,8 @@ use crate::{
     unix_tools::send_by_hand,
 };
 
+#[path = "client_alone.rs"]
+mod client_alone;
 #[path = "unix_alone.rs"]
 mod unix_alone;
 

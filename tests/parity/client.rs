@@ -14,7 +14,8 @@ use gsock::prelude::*;
 
 use crate::{
     client_tools::{
-        Next, letter, listener_on, name, scripted, slow_listener, use_resolver_of_names,
+        Next, enumerator_was_called_in, letter, listener_on, lookups, name, scripted,
+        slow_listener, use_resolver_of_names,
     },
     differs::differs,
     support::*,
@@ -22,6 +23,7 @@ use crate::{
 };
 
 on_both!(
+    addr_11_an_address_is_not_looked_up,
     addr_5_localhost_is_this_machine_whichever_resolver_is_set,
     client_2_setters_notify_what_is_new_and_the_local_address_always,
     client_5_without_a_proxy_resolver_the_default_one_is_read,
@@ -34,6 +36,7 @@ on_both!(
     client_21_the_timeout_stays_with_the_socket,
     client_23_while_connecting_the_remote_address_is_the_target,
     client_24_the_socket_is_in_blocking_mode,
+    client_29_who_blocks_has_all_events_on_the_thread_and_iterates_nothing,
     client_30_resolving_is_emitted_by_the_call_and_the_rest_in_its_context,
     client_31_a_lookup_that_fails_is_resolved_to_who_blocks_only,
     client_33_after_a_failure_the_next_address_is_tried_at_once,
@@ -49,6 +52,7 @@ on_both!(
     client_55_the_events_of_tls,
     client_57_after_tls_has_failed_the_next_address_is_tried,
     client_58_to_64_what_a_cancellation_in_each_event_leads_to,
+    client_61_another_thread_ends_what_is_under_way,
     client_63_who_blocks_is_told_of_a_failed_lookup_first,
     client_76_tls_gives_a_wrapper_around_it,
     client_81_what_cannot_be_parsed_is_an_error_without_events,
@@ -197,7 +201,7 @@ impl Client {
         .map(Cast::upcast)
     }
 
-    fn start(
+    pub(crate) fn start(
         &self,
         to: &To<'_>,
         cancellable: Option<&Cancellable>,
@@ -586,6 +590,65 @@ fn client_24_the_socket_is_in_blocking_mode(side: Side, context: &glib::MainCont
         assert_eq!(seen.take(), Some(socket_of(&made)));
         let plain = side.client().connect(form, &gio_address(address), context);
         assert!(socket_of(&plain.unwrap()).is_blocking());
+    }
+}
+
+fn addr_11_an_address_is_not_looked_up(side: Side, context: &glib::MainContext) {
+    let (_listener, port) = listener_on("127.0.0.1");
+    let (_six, six) = listener_on("::1");
+    use_resolver_of_names();
+    lookups();
+    for form in FORMS {
+        for (host, port) in [("127.0.0.1", port), ("::1", six)] {
+            let host = gio::NetworkAddress::new(host, port);
+            side.client().connect(form, &host, context).unwrap();
+        }
+    }
+    assert_eq!(lookups(), 0);
+}
+
+fn client_29_who_blocks_has_all_events_on_the_thread_and_iterates_nothing(
+    side: Side,
+    context: &glib::MainContext,
+) {
+    let (_listener, address) = listener();
+    let client = side.client();
+    let (here, count) = (thread::current().id(), Rc::new(RefCell::new(0)));
+    let seen = count.clone();
+    client.on_event(move |_, _, _| {
+        assert_eq!(thread::current().id(), here);
+        *seen.borrow_mut() += 1;
+    });
+    let dispatched = Rc::new(RefCell::new(false));
+    let flag = dispatched.clone();
+    context.spawn_local(async move {
+        flag.replace(true);
+    });
+    let target = gio_address(address);
+    client.connect(Form::Blocking, &target, context).unwrap();
+    assert_eq!(*count.borrow(), 5);
+    assert!(!*dispatched.borrow());
+}
+
+fn client_61_another_thread_ends_what_is_under_way(side: Side, context: &glib::MainContext) {
+    let deaf = deaf_listener();
+    let target = scripted([deaf.address; 3].map(Next::Address)).upcast();
+    for (form, letters) in [(Form::Blocking, "RrC0"), (Form::Callback, "RrCCC0")] {
+        let client = side.client();
+        let seen = client.events();
+        let cancellable = Cancellable::new();
+        let canceller = cancellable.clone();
+        // Two more attempts of the asynchronous form have begun by then.
+        let thread = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(700));
+            canceller.cancel();
+        });
+        let to = To::Connectable(&target);
+        let failed = client.run(form, &to, Some(&cancellable), context);
+        assert_fails(failed, E::Cancelled);
+        settle_a_little(context);
+        assert_eq!(seen.take(), letters);
+        thread.join().unwrap();
     }
 }
 
@@ -1184,5 +1247,108 @@ fn differs_client_16_tcp_connections_send_at_once_and_say_their_protocol() {
             (0, gio::SocketProtocol::Default),
             (1, gio::SocketProtocol::Tcp),
         );
+    });
+}
+
+/// ADDR-10: a name that was looked up is not looked up again by whoever has the same object.
+#[test]
+fn differs_addr_10_a_name_is_looked_up_for_each_connect() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, context| {
+                let (_listener, port) = listener_on("127.0.0.1");
+                let name = name("v6-ok.v4-ok.test", port);
+                lookups();
+                FORMS.map(|form| {
+                    side.client().connect(form, &name, context).unwrap();
+                    lookups() > 0
+                })
+            },
+            [true, false],
+            [true, true],
+        );
+    });
+}
+
+/// ADDR-13: who answers first comes first, although the other one was waited for.
+#[test]
+fn differs_addr_13_ipv6_comes_first_if_its_answer_is_a_little_late() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, context| {
+                // Both are refused: what is told is who was tried first.
+                let name = name("v4-ok-0.v6-ok-10.test", refused_address().port());
+                let client = side.client();
+                let families = Rc::new(RefCell::new(Vec::new()));
+                let seen = families.clone();
+                client.on_event(move |event, _, stream| {
+                    if event == Event::Connecting {
+                        let family = socket_of(&stream.unwrap()).family();
+                        seen.borrow_mut().push(family);
+                    }
+                });
+                let failed = client.connect(Form::Callback, &name, context);
+                assert_fails(failed, E::ConnectionRefused);
+                families.take()
+            },
+            vec![gio::SocketFamily::Ipv4, gio::SocketFamily::Ipv6],
+            vec![gio::SocketFamily::Ipv6, gio::SocketFamily::Ipv4],
+        );
+    });
+}
+
+/// CLIENT-41: an enumerator that only blocks is called before the asynchronous call returns.
+#[test]
+fn differs_client_41_an_asynchronous_connect_does_not_wait_for_an_enumerator_before_it_returns() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, context| {
+                let (_listener, address) = listener();
+                let own = scripted([Next::Address(address)]).upcast();
+                enumerator_was_called_in();
+                let result = side.client().start(&To::Connectable(&own), None);
+                let was_called = enumerator_was_called_in().is_some();
+                iterate_until(context, || result.borrow().is_some());
+                was_called
+            },
+            true,
+            false,
+        );
+    });
+}
+
+/// CLIENT-15: a result of something else.
+#[test]
+fn differs_client_15_a_wrong_result_is_an_error_and_no_critical() {
+    use glib::translate::{ToGlibPtr, from_glib_full};
+    on_private_context(|_| {
+        // SAFETY: no callback, and nothing that is waited for.
+        let result = unsafe {
+            let null = std::ptr::null_mut();
+            let task = gio::ffi::g_task_new(null, std::ptr::null_mut(), None, std::ptr::null_mut());
+            gio::ffi::g_task_return_boolean(task, glib::ffi::GTRUE);
+            from_glib_full::<_, gio::AsyncResult>(task.cast::<gio::ffi::GAsyncResult>())
+        };
+        let ((), logged) = logged(|| {
+            let client = gio::SocketClient::new();
+            let mut failure = std::ptr::null_mut();
+            // SAFETY: live arguments.
+            let (made, failure) = unsafe {
+                let made = gio::ffi::g_socket_client_connect_finish(
+                    client.to_glib_none().0,
+                    result.to_glib_none().0,
+                    &raw mut failure,
+                );
+                let made: Option<gio::SocketConnection> = from_glib_full(made);
+                (made, failure)
+            };
+            assert!(made.is_none() && failure.is_null());
+        });
+        assert_eq!(logged.len(), 1, "{logged:?}");
+        let client = Side::Ours.client();
+        assert_fails(finish(&client.0, &result), E::InvalidArgument);
     });
 }

@@ -19,6 +19,8 @@ use crate::{
 
 on_both!(
     client_54_the_events_of_a_proxy,
+    client_66_only_streams_have_proxies,
+    client_71_a_proxy_without_a_port_is_at_port_0_or_at_its_protocols,
     client_67_the_program_does_what_it_said_that_it_would,
     client_67_a_protocol_that_nobody_speaks_is_not_supported,
     client_68_the_remote_address_is_that_of_the_proxy_and_says_where_to,
@@ -108,6 +110,42 @@ fn client_67_a_protocol_that_nobody_speaks_is_not_supported(
         assert!(failed.matches(E::NotSupported), "{failed:?}");
         assert_eq!(failed.message(), "Proxy protocol “own” is not supported.");
         assert_eq!(seen.take(), "RrCc0");
+    }
+}
+
+fn client_66_only_streams_have_proxies(side: Side, context: &glib::MainContext) {
+    for form in FORMS {
+        let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let client = proxied(side, &format!("socks5://{}", refused_address()));
+        client.0.set_property("type", gio::SocketType::Datagram);
+        let target = gio_address(peer.local_addr().unwrap());
+        client.connect(form, &target, context).unwrap();
+    }
+}
+
+/// The latter from GLib 2.78.0 on.
+fn client_71_a_proxy_without_a_port_is_at_port_0_or_at_its_protocols(
+    side: Side,
+    context: &glib::MainContext,
+) {
+    for form in FORMS {
+        let client = proxied(side, "socks5://127.0.0.1");
+        let port = std::rc::Rc::new(std::cell::Cell::new(0));
+        let seen = port.clone();
+        client.on_event(move |event, _, stream| {
+            if event == Event::Connecting {
+                seen.set(remote_of(&stream.unwrap()).port());
+            }
+        });
+        // Nobody is at either.
+        let failed = client.connect(form, &target(), context);
+        assert_fails(failed, E::ConnectionRefused);
+        let expected = if glib::check_version(2, 77, 0).is_none() {
+            1080
+        } else {
+            0
+        };
+        assert_eq!(port.get(), expected);
     }
 }
 
@@ -355,7 +393,7 @@ fn client_72_without_enable_proxy_there_is_none(side: Side, context: &glib::Main
 }
 
 /// A certificate of its own, as PEM.
-fn own_certificate() -> String {
+pub(crate) fn own_certificate() -> String {
     let pem = |label: &str, der: &[u8]| {
         let base64 = glib::base64_encode(der);
         format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n")

@@ -51,6 +51,26 @@ fn an_enumerator_is_asked_once_at_a_time() {
 }
 
 #[test]
+fn an_enumerator_that_takes_its_time_is_not_asked_again_meanwhile() {
+    on_private_context(|context| {
+        let deaf = deaf_listener();
+        let (_listener, good) = listener();
+        let dead = refused_address();
+        for form in FORMS {
+            let client = SocketClient::new();
+            client.set_attempt_delay(Duration::from_millis(10));
+            let seen = events(&client);
+            let all = [deaf.address, dead, dead, good].map(Next::Address);
+            // The delay passes and attempts fail while it is at it.
+            let (all, most) = scripted_patiently(all, Duration::from_millis(40));
+            connect(form, &client, &all, None, context).unwrap();
+            assert_eq!(*seen.borrow(), "RrCCCCcK", "{form:?}");
+            assert_eq!(most.get(), 1);
+        }
+    });
+}
+
+#[test]
 fn an_enumerator_without_addresses_is_an_error() {
     on_private_context(|context| {
         for form in FORMS {
@@ -108,6 +128,27 @@ fn an_early_error_of_ipv4_does_not_end_a_late_answer_of_ipv6() {
         for form in FORMS {
             let slow = name("v4-error-0.v6-ok-200.test", port);
             connect(form, &SocketClient::new(), &slow, None, context).unwrap();
+        }
+    });
+}
+
+/// ADDR-10.
+#[test]
+fn each_connect_looks_the_name_up_in_the_families_that_it_can_use() {
+    on_private_context(|context| {
+        let (_listener, port) = listener_on("127.0.0.1");
+        let name = name("v6-ok.v4-ok.test", port);
+        lookups();
+        for form in FORMS {
+            for (family, count) in [
+                (gio::SocketFamily::Invalid, 2),
+                (gio::SocketFamily::Ipv4, 1),
+            ] {
+                let client = SocketClient::new();
+                client.set_family(family);
+                connect(form, &client, &name, None, context).unwrap();
+                assert_eq!(lookups(), count, "{form:?} {family:?}");
+            }
         }
     });
 }

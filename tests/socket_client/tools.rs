@@ -2,7 +2,7 @@
 //! connect have in common.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io::Read,
     net::{SocketAddr, TcpListener},
     os::fd::AsFd,
@@ -71,6 +71,15 @@ unsafe impl IsSubclassable<resolver::NameResolver> for gio::Resolver {
         class.lookup_service_async = Some(service_async);
         class.lookup_service_finish = Some(service_finish);
     }
+}
+
+thread_local! {
+    static LOOKUPS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// How often this thread has asked the resolver for addresses since.
+pub(crate) fn lookups() -> u32 {
+    LOOKUPS.take()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -212,6 +221,7 @@ unsafe extern "C" fn lookup_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
+    LOOKUPS.set(LOOKUPS.get() + 1);
     let families: &[&str] = match flags {
         gio_ffi::G_RESOLVER_NAME_LOOKUP_FLAGS_IPV6_ONLY => &["v6"],
         gio_ffi::G_RESOLVER_NAME_LOOKUP_FLAGS_IPV4_ONLY => &["v4"],
@@ -254,6 +264,7 @@ unsafe extern "C" fn lookup(
     _: *mut gio_ffi::GCancellable,
     error: *mut *mut GError,
 ) -> *mut glib::ffi::GList {
+    LOOKUPS.set(LOOKUPS.get() + 1);
     let name = unsafe { name_of(name) };
     let mut all = Vec::new();
     let mut failure = None;
@@ -338,6 +349,13 @@ pub enum Next {
 
 type Script = Rc<RefCell<std::collections::VecDeque<Next>>>;
 
+/// How long an answer takes, and how many calls of one enumerator have waited at once at most.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    pub(crate) delay: Duration,
+    pub(crate) most: Rc<Cell<u32>>,
+}
+
 mod enumerator {
     use super::*;
 
@@ -355,9 +373,27 @@ mod enumerator {
 
     impl ObjectImpl for Scripted {}
 
+    /// Answers later, and counts how many wait for that.
+    #[derive(Debug, Default)]
+    pub struct Patient {
+        pub script: RefCell<Script>,
+        pub patience: RefCell<Option<Patience>>,
+        pub waiting: Cell<u32>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Patient {
+        const NAME: &'static str = "GsockTestPatientEnumerator";
+        type Type = PatientEnumerator;
+        type ParentType = gio::SocketAddressEnumerator;
+    }
+
+    impl ObjectImpl for Patient {}
+
     #[derive(Debug, Default)]
     pub struct Connectable {
         pub script: RefCell<Script>,
+        pub patience: RefCell<Option<Patience>>,
     }
 
     #[glib::object_subclass]
@@ -372,6 +408,11 @@ mod enumerator {
 
 glib::wrapper! {
     pub struct ScriptedEnumerator(ObjectSubclass<enumerator::Scripted>)
+        @extends gio::SocketAddressEnumerator;
+}
+
+glib::wrapper! {
+    pub struct PatientEnumerator(ObjectSubclass<enumerator::Patient>)
         @extends gio::SocketAddressEnumerator;
 }
 
@@ -421,6 +462,77 @@ unsafe extern "C" fn next(
     }
 }
 
+unsafe impl IsSubclassable<enumerator::Patient> for gio::SocketAddressEnumerator {
+    fn class_init(class: &mut glib::Class<Self>) {
+        Self::parent_class_init::<enumerator::Patient>(class);
+        let class: *mut glib::Class<Self> = class;
+        let class = unsafe { &mut *class.cast::<gio_ffi::GSocketAddressEnumeratorClass>() };
+        class.next_async = Some(patient_next_async);
+        class.next_finish = Some(patient_next_finish);
+    }
+}
+
+unsafe extern "C" fn patient_next_async(
+    enumerator: *mut gio_ffi::GSocketAddressEnumerator,
+    cancellable: *mut gio_ffi::GCancellable,
+    callback: gio_ffi::GAsyncReadyCallback,
+    data: gpointer,
+) {
+    let task = unsafe { gio_ffi::g_task_new(enumerator.cast(), cancellable, callback, data) };
+    let enumerator: gio::SocketAddressEnumerator = unsafe { from_glib_none(enumerator) };
+    let enumerator = enumerator.downcast::<PatientEnumerator>().unwrap();
+    let imp = enumerator.imp();
+    let patience = imp.patience.borrow().clone().unwrap();
+    imp.waiting.set(imp.waiting.get() + 1);
+    let most = patience.most.get().max(imp.waiting.get());
+    patience.most.set(most);
+    glib::source::timeout_source_new(patience.delay, None, glib::Priority::DEFAULT, {
+        // Sent to where it is: sources may go to other threads.
+        let (enumerator, task) = (
+            glib::thread_guard::ThreadGuard::new(enumerator),
+            task as usize,
+        );
+        move || {
+            let task = task as *mut gio_ffi::GTask;
+            let imp = enumerator.get_ref().imp();
+            imp.waiting.set(imp.waiting.get() - 1);
+            let next = imp.script.borrow().borrow_mut().pop_front();
+            unsafe {
+                match next {
+                    Some(Next::Address(address)) => {
+                        let address: gio::SocketAddress = gio_address(address).upcast();
+                        let address: *mut gio_ffi::GSocketAddress = address.into_glib_ptr();
+                        gio_ffi::g_task_return_pointer(task, address.cast(), Some(unref));
+                    }
+                    Some(Next::Error(code)) => {
+                        let failure = glib::Error::new(code, "of the enumerator");
+                        gio_ffi::g_task_return_error(task, failure.into_glib_ptr());
+                    }
+                    Some(Next::End) | None => {
+                        gio_ffi::g_task_return_pointer(task, std::ptr::null_mut(), None);
+                    }
+                }
+                gobject_ffi::g_object_unref(task.cast());
+            }
+            glib::ControlFlow::Break
+        }
+    })
+    .attach(Some(&glib::MainContext::ref_thread_default()));
+}
+
+/// Of an answer that nobody fetches.
+unsafe extern "C" fn unref(object: gpointer) {
+    unsafe { gobject_ffi::g_object_unref(object.cast()) };
+}
+
+unsafe extern "C" fn patient_next_finish(
+    _: *mut gio_ffi::GSocketAddressEnumerator,
+    result: *mut gio_ffi::GAsyncResult,
+    error: *mut *mut GError,
+) -> *mut gio_ffi::GSocketAddress {
+    unsafe { gio_ffi::g_task_propagate_pointer(result.cast(), error) }.cast()
+}
+
 unsafe impl IsImplementable<enumerator::Connectable> for SocketConnectable {
     fn interface_init(iface: &mut glib::Interface<Self>) {
         let iface: *mut glib::Interface<Self> = iface;
@@ -434,9 +546,18 @@ unsafe extern "C" fn enumerate(
 ) -> *mut gio_ffi::GSocketAddressEnumerator {
     let connectable: SocketConnectable = unsafe { from_glib_none(connectable) };
     let connectable = connectable.downcast::<ScriptedConnectable>().unwrap();
-    let enumerator = glib::Object::new::<ScriptedEnumerator>();
     // Each begins anew.
     let script = connectable.imp().script.borrow().borrow().clone();
+    if let Some(patience) = &*connectable.imp().patience.borrow() {
+        let enumerator = glib::Object::new::<PatientEnumerator>();
+        let script = Rc::new(RefCell::new(script));
+        enumerator.imp().script.replace(script);
+        enumerator.imp().patience.replace(Some(patience.clone()));
+        return enumerator
+            .upcast::<gio::SocketAddressEnumerator>()
+            .into_glib_ptr();
+    }
+    let enumerator = glib::Object::new::<ScriptedEnumerator>();
     enumerator
         .imp()
         .script
@@ -452,6 +573,21 @@ pub(crate) fn scripted(script: impl IntoIterator<Item = Next>) -> ScriptedConnec
     let script = Rc::new(RefCell::new(script.into_iter().collect()));
     connectable.imp().script.replace(script);
     connectable
+}
+
+/// A connectable whose enumerator takes its time for each answer.
+pub(crate) fn scripted_patiently(
+    script: impl IntoIterator<Item = Next>,
+    delay: Duration,
+) -> (ScriptedConnectable, Rc<Cell<u32>>) {
+    let connectable = scripted(script);
+    let most = Rc::new(Cell::new(0));
+    let patience = Patience {
+        delay,
+        most: most.clone(),
+    };
+    connectable.imp().patience.replace(Some(patience));
+    (connectable, most)
 }
 
 // --- Connecting --------------------------------------------------------------------------------------
