@@ -15,6 +15,8 @@ mod support;
 
 #[path = "socket_client/addresses.rs"]
 mod addresses;
+#[path = "socket_client/bugs.rs"]
+mod bugs;
 #[path = "socket_client/cancelling.rs"]
 mod cancelling;
 #[path = "socket_client/derived.rs"]
@@ -27,6 +29,8 @@ mod events;
 mod flaws;
 #[path = "socket_client/forms.rs"]
 mod forms;
+#[path = "socket_client/many.rs"]
+mod many;
 #[path = "socket_client/own_proxies.rs"]
 mod own_proxies;
 #[path = "socket_client/proxies.rs"]

@@ -2,8 +2,20 @@
 //!
 //! It does no I/O and knows neither sockets nor resolvers: it is told what has come of a lookup or of an
 //! attempt, and asked for the next [`Step`] until that is to wait. What a lookup looks for is not its
-//! business: one holds the others up or does not, and its answer may be of any family and of any rank. So
-//! a lookup of service parameters (Happy Eyeballs version 3) is one more lookup that holds.
+//! business: one holds the others up or does not, and its answer may be of any family and of any rank.
+//!
+//! # Version 3
+//!
+//! What the coming version of Happy Eyeballs adds fits into that as it is:
+//!
+//! - A lookup of service parameters (SVCB or HTTPS records) is one more [`Lookup`], [expected](Race::expect) beside those
+//!   of AAAA and A as one that holds: addresses wait for it for the resolution delay, and no longer.
+//! - Its answer are [`Candidate`]s, by its address hints, or none and further lookups for the targets that it names:
+//!   those are expected before it is answered, so that nothing ends in between.
+//! - The priority of a record is the candidate's `rank`, and so is that of what else is to be preferred, such as a protocol
+//!   of the application or of encryption: lower ranks come first, and within one the families in turn.
+//! - What else a record says of an endpoint (a port, ALPN, keys for ECH) is a matter of the address `A`, which is handed
+//!   back as it came.
 
 #[cfg(test)]
 mod simulation;

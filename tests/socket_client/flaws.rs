@@ -132,6 +132,30 @@ fn an_early_error_of_ipv4_does_not_end_a_late_answer_of_ipv6() {
     });
 }
 
+/// In each form: this one may be asked while an attempt is under way.
+#[test]
+fn an_error_of_an_enumerator_does_not_end_what_is_under_way() {
+    on_private_context(|context| {
+        for form in FORMS {
+            let (slow, accepting) = slow_listener();
+            let client = SocketClient::new();
+            client.set_attempt_delay(Duration::from_millis(10));
+            let late = [Next::Address(slow), Next::Error(IOErrorEnum::Busy)];
+            let (late, _) = scripted_patiently(late, Duration::from_millis(20));
+            let made = connect(form, &client, &late, None, context).unwrap();
+            made.output_stream().write(b"!", Cancellable::NONE).unwrap();
+            accepting.join().unwrap();
+            let late = [
+                Next::Address(refused_address()),
+                Next::Error(IOErrorEnum::Busy),
+            ];
+            let (late, _) = scripted_patiently(late, Duration::from_millis(20));
+            let failed = connect(form, &client, &late, None, context);
+            assert_fails(failed, IOErrorEnum::ConnectionRefused);
+        }
+    });
+}
+
 /// ADDR-10.
 #[test]
 fn each_connect_looks_the_name_up_in_the_families_that_it_can_use() {

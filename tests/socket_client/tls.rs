@@ -54,7 +54,7 @@ pub(crate) fn server(count: usize) -> (SocketAddr, String, JoinHandle<()>) {
 }
 
 /// Answers each connection in plain text.
-fn plain_server(count: usize) -> (SocketAddr, JoinHandle<()>) {
+pub(crate) fn plain_server(count: usize) -> (SocketAddr, JoinHandle<()>) {
     let (listener, address) = listener();
     let serving = thread::spawn(move || {
         for _ in 0..count {
