@@ -80,12 +80,10 @@ pub trait ConnectReportExt: IsA<SocketConnection> + 'static {
     #[doc(alias = "gsock_socket_connection_get_connect_report")]
     fn connect_report(&self) -> Option<ConnectReport> {
         let connection: &SocketConnection = self.upcast_ref();
-        // SAFETY: `keep` alone knows the quark, and sets it once, before anybody else has the connection: what is
-        // there is a report, and stays as long as the connection does.
-        unsafe {
-            let report = connection.qdata::<ConnectReport>(*REPORT);
-            report.map(|report| report.as_ref().clone())
-        }
+        // SAFETY: `keep` alone knows the quark, and leaves nothing else.
+        let report = unsafe { connection.qdata::<ConnectReport>(*REPORT) };
+        // SAFETY: it was left before anybody else had the connection, and stays as long as that does.
+        report.map(|report| unsafe { report.as_ref() }.clone())
     }
 }
 

@@ -339,7 +339,7 @@ impl Source {
             }
             // The proxies of one address or of one target of a service are used up: on to the next one.
             Ok(None) | Err(_) if is_inner => {
-                self.failure = next.err().or(self.failure.take());
+                self.failure = next.err().or_else(|| self.failure.take());
                 let outer = self.outer.take();
                 self.blocks = outer.as_ref().is_some_and(|(_, blocks)| *blocks);
                 self.enumerator = outer.map(|(outer, _)| outer);
