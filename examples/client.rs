@@ -133,9 +133,15 @@ async fn pass_on(connection: SocketConnection) -> Result<(), glib::Error> {
     });
     let input = connection.input_stream();
     loop {
-        let bytes = input
-            .read_bytes_future(65536, glib::Priority::DEFAULT)
-            .await?;
+        let read = input.read_bytes_future(65536, glib::Priority::DEFAULT);
+        let bytes = match read.await {
+            // Some do, once they have heard that there is nothing more to come.
+            Err(failure) if failure.matches(gio::TlsError::Eof) => {
+                eprintln!("the peer went without TLS's last word");
+                break;
+            }
+            read => read?,
+        };
         if bytes.is_empty() {
             break;
         }

@@ -1,10 +1,16 @@
 //! The examples run by themselves and against a peer of somebody else's, and say so.
 
 #![cfg(test)]
+#![allow(unsafe_code, reason = "a server is ended with what it has started")]
 
 mod support;
 
+#[path = "socket_client/servers.rs"]
+#[allow(dead_code, reason = "some are for the tests of the client")]
+mod servers;
+
 use std::{
+    ffi::OsStr,
     io::{BufRead, BufReader, Write},
     net::TcpStream,
     path::PathBuf,
@@ -12,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use servers::Server;
 use support::{echo_server, refused_address};
 
 const EXAMPLES: [&str; 7] = [
@@ -29,7 +36,11 @@ const SERVERS: [&str; 2] = ["echo_server", "threaded_server"];
 /// Each ends by itself within 20 seconds.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(30);
 
-fn start(example: &str, argument: Option<String>, stdin: Stdio) -> Child {
+fn start<A: AsRef<OsStr>>(
+    example: &str,
+    arguments: impl IntoIterator<Item = A>,
+    stdin: Stdio,
+) -> Child {
     let mut path: PathBuf = std::env::current_exe().expect("the test itself");
     path.pop();
     path.pop();
@@ -40,7 +51,7 @@ fn start(example: &str, argument: Option<String>, stdin: Stdio) -> Child {
         path.display()
     );
     Command::new(path)
-        .args(argument)
+        .args(arguments)
         .env("G_DEBUG", "fatal-warnings")
         .stdin(stdin)
         .stdout(Stdio::piped())
@@ -51,6 +62,15 @@ fn start(example: &str, argument: Option<String>, stdin: Stdio) -> Child {
 
 fn run(example: &str, peer: Option<String>) -> Output {
     ended(start(example, peer, Stdio::null()))
+}
+
+/// With this for its standard input, which fits into the pipe.
+fn run_with(example: &str, words: &[&str], input: &[u8]) -> Output {
+    let mut child = start(example, words, Stdio::piped());
+    let mut pipe = child.stdin.take().expect("a pipe");
+    pipe.write_all(input).expect("it reads");
+    drop(pipe);
+    ended(child)
 }
 
 fn ended(mut child: Child) -> Output {
@@ -181,4 +201,104 @@ fn the_client_tells_each_step_and_what_came_of_each_address() {
         rest = &rest[at + step.len()..];
     }
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("hello"));
+}
+
+/// The events, by their names, each of them at the beginning of a line.
+fn events_of(output: &Output) -> Vec<String> {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let words = said.lines().filter_map(|line| line.split_once(": "));
+    words
+        .map(|(word, _)| word.to_owned())
+        .filter(|word| word.chars().all(char::is_alphabetic) && word != "proxy" && word != "name")
+        .collect()
+}
+
+#[track_caller]
+fn assert_says(output: &Output, text: &str) {
+    assert_says_ok("client", output);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains(text), "{said}");
+}
+
+const QUESTION: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
+
+#[test]
+fn the_client_speaks_with_socat() {
+    let server = Server::socat();
+    let output = run_with("client", &[&server.address.to_string()], b"a word\n");
+    assert_says(&output, "a word\n");
+    let steps = [
+        "Resolving",
+        "Resolved",
+        "Connecting",
+        "Connected",
+        "Complete",
+    ];
+    assert_eq!(events_of(&output), steps);
+}
+
+/// A certificate of 127.0.0.1 that nobody has signed, with its key.
+fn certificate() -> String {
+    let pem = |label: &str, der: &[u8]| {
+        let base64 = glib::base64_encode(der);
+        format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n")
+    };
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a key");
+    pem("CERTIFICATE", made.cert.der()) + &pem("PRIVATE KEY", &made.signing_key.serialize_der())
+}
+
+#[test]
+fn the_client_speaks_tls_with_openssl() {
+    let server = Server::openssl(&certificate());
+    let address = server.address.to_string();
+    let words = [&address, "--tls", "--insecure", "--report"];
+    let output = run_with("client", &words, b"a word\n");
+    assert_says(&output, "drow a\n");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("TlsHandshaked") && said.contains("TLS: "),
+        "{said}"
+    );
+    // What it does not trust it does not speak to.
+    let output = run_with("client", &[&address, "--tls"], b"a word\n");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("not trusted") && !said.contains("TlsHandshaked"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_client_speaks_with_nginx_in_plain_text_and_in_tls() {
+    let plain = Server::nginx(None);
+    let output = run_with("client", &[&plain.address.to_string()], QUESTION);
+    assert_says(&output, "served\n");
+    let certificate = certificate();
+    let encrypted = Server::nginx(Some(&certificate));
+    let address = encrypted.address.to_string();
+    let output = run_with("client", &[&address, "--tls", "--insecure"], QUESTION);
+    assert_says(&output, "served\n");
+}
+
+#[test]
+fn the_client_goes_through_a_proxy_to_nginx() {
+    let certificate = certificate();
+    let server = Server::nginx(Some(&certificate));
+    let far = server.address.to_string();
+    for (scheme, proxy) in [
+        ("socks5", Server::microsocks(&[])),
+        ("socks4", Server::dante()),
+        ("http", Server::tinyproxy("")),
+    ] {
+        let uri = format!("{scheme}://{}", proxy.address);
+        let words = [&*far, "--proxy", &uri, "--tls", "--insecure", "--report"];
+        let output = run_with("client", &words, QUESTION);
+        assert_says(&output, "served\n");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            said.contains("ProxyNegotiated") && said.contains("proxy: "),
+            "{said}"
+        );
+    }
 }

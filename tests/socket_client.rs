@@ -39,6 +39,7 @@ mod proxies;
 #[allow(dead_code, reason = "some are for the tests of parity")]
 mod proxy_peers;
 #[path = "socket_client/servers.rs"]
+#[allow(dead_code, reason = "some are for the tests of the examples")]
 mod servers;
 #[path = "socket_client/settings.rs"]
 mod settings;

@@ -1,4 +1,4 @@
-//! Proxies of others, which a test starts for itself.
+//! Servers of others, which a test starts for itself.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use std::{
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     child: Child,
-    /// Its configuration, if it has one.
+    /// Its configuration, if it has one: a file or a folder.
     file: Option<PathBuf>,
 }
 
@@ -90,6 +90,67 @@ impl Server {
         })
     }
 
+    /// Sends back what it gets.
+    pub(crate) fn socat() -> Self {
+        Self::started(|address| {
+            let mut command = program("socat");
+            let port = address.port();
+            command.arg(format!("TCP4-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork"));
+            command.arg("PIPE");
+            (command, None)
+        })
+    }
+
+    /// TLS: sends each line back from its end to its beginning. With a certificate and its key, as PEM.
+    pub(crate) fn openssl(certificate: &str) -> Self {
+        Self::started(|address| {
+            let port = address.port();
+            let file = std::env::temp_dir().join(format!("gsock-openssl-{port}"));
+            fs::write(&file, certificate).unwrap();
+            let mut command = program("openssl");
+            command.args(["s_server", "-rev", "-quiet", "-accept"]);
+            command.arg(address.to_string());
+            command.arg("-cert").arg(&file).arg("-key").arg(&file);
+            (command, Some(file))
+        })
+    }
+
+    /// HTTP, or HTTPS with a certificate and its key: has the same page for everything.
+    pub(crate) fn nginx(certificate: Option<&str>) -> Self {
+        Self::started(|address| {
+            let folder = std::env::temp_dir().join(format!("gsock-nginx-{}", address.port()));
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir(&folder).unwrap();
+            let (listen, tls) = match certificate {
+                Some(certificate) => {
+                    let file = folder.join("certificate");
+                    fs::write(&file, certificate).unwrap();
+                    let file = file.display();
+                    let lines = format!("ssl_certificate {file}; ssl_certificate_key {file};");
+                    (format!("{address} ssl"), lines)
+                }
+                None => (address.to_string(), String::new()),
+            };
+            // Everything that it writes goes there, and nothing runs as somebody else.
+            let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+                .map(|of| format!("{of}_temp_path {}/{of};", folder.display()))
+                .join(" ");
+            let lines = format!(
+                "daemon off; master_process off; pid {}/pid; error_log /dev/null;\n\
+                 events {{}}\n\
+                 http {{ access_log off; {paths}\n\
+                 server {{ listen {listen}; {tls} location / {{ return 200 \"served\\n\"; }} }} }}\n",
+                folder.display()
+            );
+            let file = folder.join("configuration");
+            fs::write(&file, lines).unwrap();
+            let mut command = program("nginx");
+            command.arg("-p").arg(&folder).arg("-c").arg(&file);
+            command.args(["-e", "/dev/null"]);
+            (command, Some(folder))
+        })
+    }
+
     fn started(command: impl Fn(SocketAddr) -> (Command, Option<PathBuf>)) -> Self {
         // Somebody else may take the port before it does.
         for _ in 0..5 {
@@ -117,7 +178,7 @@ impl Server {
                 return server;
             }
         }
-        panic!("a proxy was started five times and never listened");
+        panic!("a server was started five times and never listened");
     }
 
     fn answers(&mut self) -> bool {
@@ -138,11 +199,29 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let group = i32::try_from(self.child.id()).unwrap();
-        // SAFETY: the group that this child leads, which nobody has waited for yet.
+        // One that has started others ends them, if it is asked.
+        // SAFETY: this child, which nobody has waited for yet.
+        unsafe { libc::kill(group, libc::SIGTERM) };
+        let end = Instant::now() + Duration::from_millis(500);
+        while !has_ended(group) && Instant::now() < end {
+            thread::sleep(Duration::from_millis(2));
+        }
+        // SAFETY: the group of this child, whose number is not given away before it was waited for.
         unsafe { libc::kill(-group, libc::SIGKILL) };
         let _ = self.child.wait();
         if let Some(file) = &self.file {
-            let _ = fs::remove_file(file);
+            let _ = fs::remove_file(file).or_else(|_| fs::remove_dir_all(file));
         }
+    }
+}
+
+/// Without waiting for it.
+fn has_ended(child: i32) -> bool {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: room for the answer, which is zero where there is none.
+    unsafe {
+        let mut info = std::mem::zeroed::<libc::siginfo_t>();
+        let id = libc::id_t::try_from(child).unwrap();
+        libc::waitid(libc::P_PID, id, &raw mut info, options) != 0 || info.si_pid() != 0
     }
 }
