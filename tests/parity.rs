@@ -33,6 +33,14 @@ mod client_tools;
 #[path = "socket_client/proxy_peers.rs"]
 mod proxy_peers;
 
+#[path = "socket_client/own_proxies.rs"]
+#[allow(
+    dead_code,
+    clippy::undocumented_unsafe_blocks,
+    reason = "of the tests of the client"
+)]
+mod own_proxies;
+
 #[path = "parity/under.rs"]
 #[macro_use]
 mod under;

@@ -10,14 +10,16 @@ use gio::{IOErrorEnum as E, SocketClientEvent as Event, prelude::*};
 
 use crate::{
     client::{Client, FORMS, Form},
-    client_tools::{Next, scripted},
+    client_tools::{Next, name, scripted, use_resolver_of_names},
     differs::differs,
+    own_proxies::Naming,
     proxy_peers::{SOCKS5_OK, Script, by, goes_after, proxy, says},
     support::*,
     under::*,
 };
 
 on_both!(
+    addr_17_a_proxy_resolver_is_asked_for_a_uri,
     client_54_the_events_of_a_proxy,
     client_66_only_streams_have_proxies,
     client_71_a_proxy_without_a_port_is_at_port_0_or_at_its_protocols,
@@ -60,6 +62,40 @@ fn through(
     drop(made);
     serving.join().unwrap();
     (outcome, seen.take())
+}
+
+fn addr_17_a_proxy_resolver_is_asked_for_a_uri(side: Side, context: &glib::MainContext) {
+    use_resolver_of_names();
+    let port = refused_address().port();
+    let scheme = glib::Object::builder::<gio::NetworkAddress>()
+        .property("hostname", "v4-ok.test")
+        .property("port", u32::from(port))
+        .property("scheme", "some")
+        .build();
+    let cases: [(gio::SocketConnectable, String); 4] = [
+        (
+            name("v4-ok.test", port).upcast(),
+            format!("none://v4-ok.test:{port}"),
+        ),
+        (scheme.upcast(), format!("some://v4-ok.test:{port}")),
+        (
+            gio_address(([127, 0, 0, 1], port).into()).upcast(),
+            format!("none://127.0.0.1:{port}"),
+        ),
+        (
+            gio_address(([0, 0, 0, 0, 0, 0, 0, 1], port).into()).upcast(),
+            format!("none://[::1]:{port}"),
+        ),
+    ];
+    for form in FORMS {
+        for (to, asked) in &cases {
+            let resolver = Naming::new(&["direct://".to_owned()]);
+            let client = side.client();
+            client.0.set_property("proxy-resolver", &resolver);
+            assert_fails(client.connect(form, to, context), E::ConnectionRefused);
+            assert_eq!(resolver.asked(), [asked.as_str()], "{form:?}");
+        }
+    }
 }
 
 fn client_54_the_events_of_a_proxy(side: Side, context: &glib::MainContext) {
