@@ -218,10 +218,11 @@ impl Drop for Server {
 /// Without waiting for it.
 fn has_ended(child: i32) -> bool {
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: room for the answer, which is zero where there is none.
-    unsafe {
-        let mut info = std::mem::zeroed::<libc::siginfo_t>();
-        let id = libc::id_t::try_from(child).unwrap();
-        libc::waitid(libc::P_PID, id, &raw mut info, options) != 0 || info.si_pid() != 0
-    }
+    let id = libc::id_t::try_from(child).unwrap();
+    // SAFETY: it may be all zeroes, which it is where there is no answer.
+    let mut info = unsafe { std::mem::zeroed::<libc::siginfo_t>() };
+    // SAFETY: room for the answer.
+    let failed = unsafe { libc::waitid(libc::P_PID, id, &raw mut info, options) != 0 };
+    // SAFETY: of a child, or zeroes.
+    failed || unsafe { info.si_pid() } != 0
 }
