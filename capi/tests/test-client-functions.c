@@ -335,6 +335,63 @@ test_application_proxy (void)
   g_object_unref (listener);
 }
 
+/* ---- Several threads ------------------------------------------------------------------------------- */
+
+#define THREADS 4
+#define CONNECTS 25
+
+typedef struct
+{
+  GsockSocketClient *client;
+  GSocketConnectable *connectable;
+} Shared;
+
+static gpointer
+connect_often (gpointer user_data)
+{
+  Shared *shared = user_data;
+
+  for (int i = 0; i < CONNECTS; i++)
+    {
+      GError *error = NULL;
+      GsockSocketConnection *made = gsock_socket_client_connect (shared->client, shared->connectable, NULL, &error);
+
+      g_assert_no_error (error);
+      /* Others read it meanwhile. */
+      gsock_socket_client_set_timeout (shared->client, 60 + i);
+      gsock_socket_client_set_local_address (shared->client, NULL);
+      g_assert_cmpuint (gsock_socket_client_get_timeout (shared->client), >=, 60);
+      g_object_unref (made);
+    }
+  return NULL;
+}
+
+static void
+test_threads (void)
+{
+  GSocketAddress *address;
+  GSocket *listener = tcp_listener (&address);
+  Shared shared = { gsock_socket_client_new (), G_SOCKET_CONNECTABLE (address) };
+  GThread *threads[THREADS];
+
+  gsock_socket_client_set_timeout (shared.client, 60);
+  for (int i = 0; i < THREADS; i++)
+    threads[i] = g_thread_new ("connects", connect_often, &shared);
+  for (int i = 0; i < THREADS * CONNECTS; i++)
+    {
+      GError *error = NULL;
+      GSocket *peer = g_socket_accept (listener, NULL, &error);
+
+      g_assert_no_error (error);
+      g_object_unref (peer);
+    }
+  for (int i = 0; i < THREADS; i++)
+    g_thread_join (threads[i]);
+  drop_last (shared.client);
+  g_object_unref (address);
+  g_object_unref (listener);
+}
+
 /* ---- A class of one's own -------------------------------------------------------------------------- */
 
 #define OWN_TYPE_CLIENT (own_client_get_type ())
@@ -425,6 +482,7 @@ main (int    argc,
   g_test_add_func ("/client-functions/failures", test_failures);
   g_test_add_func ("/client-functions/reports", test_reports);
   g_test_add_func ("/client-functions/application-proxy", test_application_proxy);
+  g_test_add_func ("/client-functions/threads", test_threads);
   g_test_add_func ("/client-functions/derived", test_derived);
   g_test_add_func ("/client-functions/sizes", test_sizes);
   return g_test_run ();
