@@ -1,7 +1,7 @@
 //! Accepting: one who takes connections, in whichever form.
 
 use std::{
-    fmt, mem,
+    fmt, iter, mem,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    limits::{Admission, Ticket},
     listening::{Accepted, Listening, Look},
     sockets::{Seen, Sockets},
 };
@@ -52,14 +53,27 @@ struct Place {
     wait: Wait,
 }
 
+/// So many connections are refused in one go.
+const REFUSED_AT_ONCE: usize = 64;
+
 /// What a round through the sockets has come to.
 enum Round {
     Done(Result<Accepted, glib::Error>),
-    Nothing,
+    Nothing(Gate),
     /// There may be something, after others have had their turn.
     Again,
     /// There are other sockets now.
     Changed,
+}
+
+/// Whether sockets are to be looked at when they are ready.
+#[derive(Clone, Copy)]
+enum Gate {
+    Open,
+    /// There is no room for one more.
+    Full,
+    /// There is, from then on.
+    ShutUntil(i64),
 }
 
 impl Accept {
@@ -103,25 +117,35 @@ impl Accept {
             if let Some(failure) = self.obstacle() {
                 return Err(failure);
             }
-            match self.round() {
+            let gate = match self.round() {
                 Round::Done(result) => return result,
                 Round::Again | Round::Changed => continue,
-                Round::Nothing => {}
-            }
+                Round::Nothing(gate) => gate,
+            };
             let deadline = self.deadline();
             if deadline.is_some_and(|deadline| glib::monotonic_time() >= deadline) {
                 return Err(error::timed_out());
             }
-            self.wait_blocking(deadline)?;
+            self.wait_blocking(gate, deadline)?;
         }
     }
 
-    fn wait_blocking(&mut self, deadline: Option<i64>) -> Result<(), glib::Error> {
+    fn wait_blocking(&mut self, gate: Gate, deadline: Option<i64>) -> Result<(), glib::Error> {
         // Where there is none the wait looks often by itself.
         if let Some(waker) = blocking_waker() {
             self.waits_for_change = true;
             if self.sockets.wait(self.id, &self.seen, &waker) {
                 return Ok(());
+            }
+        }
+        let cancellable = self.cancel.as_ref().map(CancelWatch::cancellable);
+        match gate {
+            Gate::Open => {}
+            Gate::Full if self.sockets.limits.has_room() => return Ok(()),
+            Gate::Full => return block_on_any(iter::empty(), deadline, cancellable),
+            Gate::ShutUntil(moment) => {
+                let until = earlier(deadline, Some(moment));
+                return block_on_any(iter::empty(), until, cancellable);
             }
         }
         // Nobody else gets their numbers while they are used.
@@ -144,7 +168,6 @@ impl Accept {
             .iter()
             .any(|listening| listening.is_given())
             .then(|| glib::monotonic_time().saturating_add(GLANCE));
-        let cancellable = self.cancel.as_ref().map(CancelWatch::cancellable);
         block_on_any(fds, earlier(deadline, glance), cancellable)
     }
 
@@ -156,20 +179,20 @@ impl Accept {
                 return self.end(Err(failure));
             }
             self.follow(&engine);
-            match self.round() {
+            let gate = match self.round() {
                 Round::Done(result) => return self.end(result),
                 Round::Again => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 Round::Changed => continue,
-                Round::Nothing => {}
-            }
+                Round::Nothing(gate) => gate,
+            };
             let deadline = self.deadline();
             if deadline.is_some_and(|deadline| glib::monotonic_time() >= deadline) {
                 return self.end(Err(error::timed_out()));
             }
-            if self.arm(&engine, deadline, cx.waker()) {
+            if self.arm(&engine, gate, deadline, cx.waker()) {
                 continue;
             }
             // Cancelled while the watch was being set up: nobody may wake us any more.
@@ -261,6 +284,20 @@ impl Accept {
 
     /// Looks at each socket that may have a connection, until one has.
     fn round(&self) -> Round {
+        let ticket = match self.sockets.limits.admit() {
+            Admission::Granted(ticket) => ticket,
+            Admission::Full => return Round::Nothing(Gate::Full),
+            Admission::NotBefore(moment) => return Round::Nothing(Gate::ShutUntil(moment)),
+        };
+        let (round, unused) = self.round_with(ticket);
+        if unused.is_some_and(Ticket::give_back) {
+            self.sockets.wake_all();
+        }
+        round
+    }
+
+    /// Likewise with the right to take one, which comes back if it was not used.
+    fn round_with<'a>(&self, mut ticket: Ticket<'a>) -> (Round, Option<Ticket<'a>>) {
         let mut closed = None;
         let mut is_any_open = self.seen.all.is_empty();
         let mut again = false;
@@ -280,14 +317,27 @@ impl Accept {
                 is_any_open = true;
                 continue;
             }
-            match listening.look() {
-                Look::Taken(accepted) => {
-                    self.sockets.served(at);
-                    return Round::Done(Ok(accepted));
+            let mut look = listening.look();
+            let mut refused = 0;
+            while let Look::Taken(accepted) = look {
+                self.sockets.served(at);
+                match self.sockets.let_in(accepted, ticket) {
+                    Ok(accepted) => return (Round::Done(Ok(accepted)), None),
+                    Err(unused) => ticket = unused,
                 }
+                refused += 1;
+                look = if refused < REFUSED_AT_ONCE {
+                    listening.look()
+                } else {
+                    Look::Again
+                };
+            }
+            match look {
+                // None is left of these.
+                Look::Taken(_) => {}
                 Look::Failed(failure) => {
                     self.sockets.served(at);
-                    return Round::Done(Err(failure));
+                    return (Round::Done(Err(failure)), Some(ticket));
                 }
                 Look::Empty => {
                     is_any_open = true;
@@ -309,7 +359,7 @@ impl Accept {
                 }
             }
         }
-        match closed {
+        let round = match closed {
             // They were taken out of the set, and then closed.
             Some(_) if !self.sockets.is_as(&self.seen) => Round::Changed,
             // Somebody has closed all of them by himself.
@@ -323,8 +373,9 @@ impl Accept {
                 Round::Done(Err(failure))
             }
             _ if again => Round::Again,
-            _ => Round::Nothing,
-        }
+            _ => Round::Nothing(Gate::Open),
+        };
+        (round, Some(ticket))
     }
 
     /// When the first of the sockets that have a timeout runs out of it.
@@ -342,7 +393,13 @@ impl Accept {
     }
 
     /// Answers whether there is something new already.
-    fn arm(&mut self, engine: &Arc<Engine>, deadline: Option<i64>, waker: &Waker) -> bool {
+    fn arm(
+        &mut self,
+        engine: &Arc<Engine>,
+        gate: Gate,
+        deadline: Option<i64>,
+        waker: &Waker,
+    ) -> bool {
         self.waits_for_change = true;
         if self.sockets.wait(self.id, &self.seen, waker) {
             return true;
@@ -350,7 +407,18 @@ impl Accept {
         if let Some(cancel) = &mut self.cancel {
             cancel.wake(waker);
         }
-        self.timer.until(deadline, engine, waker);
+        let opens = match gate {
+            Gate::ShutUntil(moment) => Some(moment),
+            Gate::Open | Gate::Full => None,
+        };
+        self.timer.until(earlier(deadline, opens), engine, waker);
+        if !matches!(gate, Gate::Open) {
+            for place in &mut self.places {
+                place.wait.end();
+            }
+            // A place that became free before we were in the list has woken nobody.
+            return matches!(gate, Gate::Full) && self.sockets.limits.has_room();
+        }
         let passes_over_broken = self.passes_over_broken;
         let mut is_ready = false;
         let mut is_any_watched = self.seen.all.is_empty();

@@ -12,7 +12,7 @@ use glib::{
 };
 use once_cell::sync::{Lazy, OnceCell};
 
-use super::{accept::Accept, sockets::Sockets};
+use super::{accept::Accept, limits::Settings, sockets::Sockets};
 use crate::subclass::{SocketListenerClass, SocketListenerInstance, socket_listener};
 
 pub(super) const DEFAULT_BACKLOG: i32 = 10;
@@ -67,6 +67,18 @@ impl ObjectImpl for SocketListener {
                     .default_value(DEFAULT_BACKLOG)
                     .flags(ParamFlags::READWRITE | ParamFlags::CONSTRUCT)
                     .build(),
+                glib::ParamSpecUInt::builder("max-connections").build(),
+                glib::ParamSpecUInt::builder("max-connections-per-peer").build(),
+                glib::ParamSpecUInt::builder("accept-rate").build(),
+                glib::ParamSpecUInt64::builder("accepted")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecUInt64::builder("refused")
+                    .read_only()
+                    .build(),
+                glib::ParamSpecUInt::builder("active-connections")
+                    .read_only()
+                    .build(),
             ]
         });
         &PROPERTIES
@@ -96,6 +108,11 @@ impl ObjectImpl for SocketListener {
         &SIGNALS
     }
 
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.sockets.limits.teller().set_object(&*self.obj());
+    }
+
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
         // GObject has checked type and range of the value, and asks for no other property.
         if pspec.name() == "listen-backlog"
@@ -103,11 +120,20 @@ impl ObjectImpl for SocketListener {
         {
             self.set_backlog(backlog);
         }
+        if let Ok(limit) = value.get() {
+            self.set_limit(pspec.name(), limit);
+        }
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
         match pspec.name() {
             "listen-backlog" => self.backlog().to_value(),
+            "max-connections" => self.limits().max_connections.to_value(),
+            "max-connections-per-peer" => self.limits().max_connections_per_peer.to_value(),
+            "accept-rate" => self.limits().accept_rate.to_value(),
+            "accepted" => self.sockets.limits.accepted().to_value(),
+            "refused" => self.sockets.limits.refused().to_value(),
+            "active-connections" => self.sockets.limits.active().to_value(),
             // GObject asks for no others.
             _ => Value::from_type(pspec.value_type()),
         }
@@ -116,6 +142,7 @@ impl ObjectImpl for SocketListener {
 
 impl Drop for SocketListener {
     fn drop(&mut self) {
+        self.sockets.limits.teller().forget_object();
         self.sockets.abandon();
     }
 }
@@ -179,6 +206,23 @@ impl SocketListener {
             listening.transport().set_backlog(backlog);
         }
         self.obj().notify("listen-backlog");
+    }
+
+    pub(super) fn limits(&self) -> Settings {
+        self.sockets.limits.settings()
+    }
+
+    /// By the property's name; other names are none of a limit.
+    pub(super) fn set_limit(&self, name: &str, limit: u32) {
+        let differs = self.sockets.set_limits(|settings| match name {
+            "max-connections" => settings.max_connections = limit,
+            "max-connections-per-peer" => settings.max_connections_per_peer = limit,
+            "accept-rate" => settings.accept_rate = limit,
+            _ => {}
+        });
+        if differs {
+            self.obj().notify(name);
+        }
     }
 
     pub(super) fn close(&self) {

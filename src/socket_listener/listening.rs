@@ -8,7 +8,7 @@ use std::sync::{
 use crate::{
     SocketConnection, error,
     home::Notifier,
-    transport::{Bare, NativeAddress, NoneTaken, Transport, is_for_good},
+    transport::{Bare, Lease, NativeAddress, NoneTaken, Transport, is_for_good},
     vfunc::Owned,
 };
 
@@ -141,8 +141,21 @@ impl Accepted {
     /// What the kernel answers that will not describe it.
     pub(crate) fn socket(self) -> Result<(gio::Socket, Option<glib::Object>), glib::Error> {
         let source_object = self.listening.source_object();
-        let socket = gio::Socket::from_fd(self.bare.into_fd())?;
+        let (fd, lease) = self.bare.into_parts();
+        let socket = gio::Socket::from_fd(fd)?;
+        if let Some(lease) = lease {
+            lease.keep_with(&socket);
+        }
         Ok((socket, source_object))
+    }
+
+    pub(super) fn take_lease(&mut self, lease: Box<Lease>) {
+        self.bare.take_lease(lease);
+    }
+
+    /// Closes it so that the peer takes notice.
+    pub(super) fn refuse(self) {
+        self.bare.refuse();
     }
 
     /// Who has connected.

@@ -6,6 +6,7 @@ mod back_off;
 mod calls;
 pub(crate) mod imp;
 mod incoming;
+mod limits;
 mod listening;
 mod sockets;
 
@@ -46,6 +47,16 @@ glib::wrapper! {
     /// | name | type | default | |
     /// | --- | --- | --- | --- |
     /// | `listen-backlog` | `i32`, 0 to 2000 | 10 | how many connections the kernel keeps that nobody has accepted yet, for each socket |
+    /// | `max-connections` | `u32` | 0: no limit | how many of its connections there may be at once; what comes beyond that waits in the kernel |
+    /// | `max-connections-per-peer` | `u32` | 0: no limit | how many of them one computer may have, told by its IP address; what comes beyond that is reset |
+    /// | `accept-rate` | `u32`, a second | 0: no limit | how many are accepted in a second; the rest waits in the kernel |
+    /// | `accepted` | `u64`, read-only | 0 | how many connections were accepted |
+    /// | `refused` | `u64`, read-only | 0 | how many were refused |
+    /// | `active-connections` | `u32`, read-only | 0 | how many of the accepted ones are open |
+    ///
+    /// A connection is active until its socket is closed, or was given up by everyone; as a [`gio::Socket`], until nobody
+    /// has that any more. The three that count are notified in the context that was thread-default where the listener was
+    /// made, on that thread, at most ten times a second.
     ///
     /// # The signal `event`
     ///
@@ -522,6 +533,75 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
     #[doc(alias = "listen-backlog")]
     fn set_backlog(&self, listen_backlog: i32) {
         self.upcast_ref().imp().set_backlog(listen_backlog);
+    }
+
+    /// The property `max-connections`; 0 is no limit.
+    #[doc(alias = "gsock_socket_listener_get_max_connections")]
+    #[doc(alias = "max-connections")]
+    fn max_connections(&self) -> u32 {
+        self.upcast_ref().imp().limits().max_connections
+    }
+
+    /// Sets how many connections of this listener there may be at once; 0 is no limit. Those that there are stay. What comes
+    /// beyond it waits in the kernel, and is accepted as soon as there is room.
+    #[doc(alias = "gsock_socket_listener_set_max_connections")]
+    #[doc(alias = "max-connections")]
+    fn set_max_connections(&self, max_connections: u32) {
+        let imp = self.upcast_ref().imp();
+        imp.set_limit("max-connections", max_connections);
+    }
+
+    /// The property `max-connections-per-peer`; 0 is no limit.
+    #[doc(alias = "gsock_socket_listener_get_max_connections_per_peer")]
+    #[doc(alias = "max-connections-per-peer")]
+    fn max_connections_per_peer(&self) -> u32 {
+        self.upcast_ref().imp().limits().max_connections_per_peer
+    }
+
+    /// Sets how many connections of this listener one computer may have at once; 0 is no limit. A computer is told by its IP
+    /// address, that of IPv4 also where it comes over IPv6; Unix sockets have none, and no such limit. What comes beyond it is
+    /// reset. Connections that were accepted while there was no such limit do not count.
+    #[doc(alias = "gsock_socket_listener_set_max_connections_per_peer")]
+    #[doc(alias = "max-connections-per-peer")]
+    fn set_max_connections_per_peer(&self, max_connections_per_peer: u32) {
+        let imp = self.upcast_ref().imp();
+        imp.set_limit("max-connections-per-peer", max_connections_per_peer);
+    }
+
+    /// The property `accept-rate`, in connections a second; 0 is no limit.
+    #[doc(alias = "gsock_socket_listener_get_accept_rate")]
+    #[doc(alias = "accept-rate")]
+    fn accept_rate(&self) -> u32 {
+        self.upcast_ref().imp().limits().accept_rate
+    }
+
+    /// Sets how many connections are accepted in a second; 0 is no limit. What comes faster waits in the kernel. After a pause,
+    /// as many as fit in a tenth of a second, one at least, may come at once.
+    #[doc(alias = "gsock_socket_listener_set_accept_rate")]
+    #[doc(alias = "accept-rate")]
+    fn set_accept_rate(&self, accept_rate: u32) {
+        self.upcast_ref()
+            .imp()
+            .set_limit("accept-rate", accept_rate);
+    }
+
+    /// The property `accepted`: how many connections were accepted so far.
+    #[doc(alias = "gsock_socket_listener_get_accepted")]
+    fn accepted(&self) -> u64 {
+        self.upcast_ref().imp().sockets.limits.accepted()
+    }
+
+    /// The property `refused`: how many connections were closed at once so far because their peer had too many.
+    #[doc(alias = "gsock_socket_listener_get_refused")]
+    fn refused(&self) -> u64 {
+        self.upcast_ref().imp().sockets.limits.refused()
+    }
+
+    /// The property `active-connections`: how many of the connections that were accepted are open.
+    #[doc(alias = "gsock_socket_listener_get_active_connections")]
+    #[doc(alias = "active-connections")]
+    fn active_connections(&self) -> u32 {
+        self.upcast_ref().imp().sockets.limits.active()
     }
 
     /// Calls `f` for each event of a socket that the listener makes, on the thread that adds it.

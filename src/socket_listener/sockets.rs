@@ -9,7 +9,7 @@ use std::{
     task::Waker,
 };
 
-use super::listening::Listening;
+use super::{limits::Limits, listening::Listening};
 use crate::{error, reactor::wake};
 
 /// A new list for each change: whoever goes through one is not disturbed.
@@ -23,6 +23,7 @@ pub(crate) struct Sockets {
     state: Mutex<State>,
     /// `state.changes`, readable without the lock.
     changes: AtomicU64,
+    pub(super) limits: Limits,
     /// Which socket is the first to be looked at: the one after that which was served last.
     next: AtomicUsize,
 }
@@ -53,6 +54,7 @@ impl Default for Sockets {
                 waiting: Vec::new(),
             }),
             changes: AtomicU64::new(0),
+            limits: Limits::new(),
             next: AtomicUsize::new(0),
         }
     }
@@ -179,6 +181,12 @@ impl Sockets {
         };
         drop(before);
         false
+    }
+
+    /// Wakes all who wait for a change, although there is none but that there is room again.
+    pub(super) fn wake_all(&self) {
+        let waiting = mem::take(&mut self.state().waiting);
+        waiting.into_iter().for_each(|(_, waker)| wake(waker));
     }
 
     pub(super) fn stop_waiting(&self, id: u64) {

@@ -5,8 +5,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use gio::prelude::*;
 
 use super::{
-    Bare, Kind, NativeAddress, Transport, create::MULTIPATH_TCP, io::events_of, kind::Origin,
-    options,
+    Bare, Kind, Lease, NativeAddress, Transport, create::MULTIPATH_TCP, io::events_of,
+    kind::Origin, options,
 };
 use crate::{
     error,
@@ -69,7 +69,12 @@ impl Bare {
             peer: peer.into(),
             waits,
         };
-        Ok(Self { fd, kind, origin })
+        Ok(Self {
+            fd,
+            kind,
+            origin,
+            lease: None,
+        })
     }
 
     /// With whom an accepted one is connected.
@@ -80,9 +85,30 @@ impl Bare {
         }
     }
 
-    /// For who wants nothing but that.
-    pub(crate) fn into_fd(self) -> OwnedFd {
-        self.fd
+    /// Counts it for as long as it is open.
+    pub(crate) fn take_lease(&mut self, lease: Box<Lease>) {
+        self.lease = Some(lease);
+    }
+
+    /// Whoever closes it has the peer told that it is refused, rather than served.
+    pub(crate) fn refuse(self) {
+        if self.kind.is_inet() {
+            let linger = libc::linger {
+                l_onoff: 1,
+                l_linger: 0,
+            };
+            let _ = options::set(
+                self.fd.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_LINGER,
+                linger,
+            );
+        }
+    }
+
+    /// For who wants nothing but the descriptor, and under which lease it is open.
+    pub(crate) fn into_parts(self) -> (OwnedFd, Option<Box<Lease>>) {
+        (self.fd, self.lease)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     mem::MaybeUninit,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
     os::fd::RawFd,
     ptr,
 };
@@ -178,6 +178,11 @@ impl NativeAddress {
 
     pub(crate) fn family(&self) -> i32 {
         i32::from(self.storage.ss_family)
+    }
+
+    /// The number of the computer, that of IPv4 also where IPv6 speaks it.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        self.to_std().map(|address| address.ip().to_canonical())
     }
 
     pub(crate) fn is_unix(&self) -> bool {

@@ -22,7 +22,7 @@ use glib::{
     translate::{ToGlibPtr, from_glib_full, from_glib_none},
 };
 
-use super::{Kind, freed};
+use super::{Kind, Lease, freed};
 use crate::{
     error,
     fork::Birthplace,
@@ -125,6 +125,8 @@ enum Owner {
 #[repr(C)]
 pub(crate) struct Descriptor {
     owner: Mutex<Owner>,
+    /// Ends when the number is closed for good.
+    lease: Mutex<Option<Box<Lease>>>,
     /// See [`set_homeless`](Self::set_homeless).
     homeless: AtomicBool,
     /// See [`never_shut_down`](Self::never_shut_down).
@@ -154,19 +156,21 @@ impl Descriptor {
             }),
             socket: AtomicPtr::new(socket.to_glib_none().0),
             owner: Mutex::new(Owner::Socket(SharedSocket::new(socket))),
+            lease: Mutex::default(),
             homeless: AtomicBool::new(false),
             is_never_shut_down: AtomicBool::new(false),
             notifier,
         }
     }
 
-    pub(crate) fn of_fd(fd: OwnedFd, notifier: Arc<Notifier>) -> Self {
+    pub(crate) fn of_fd(fd: OwnedFd, lease: Option<Box<Lease>>, notifier: Arc<Notifier>) -> Self {
         Self {
             fd: fd.as_raw_fd(),
             birthplace: Birthplace::here(),
             own_timeout: AtomicU64::new(0),
             uses: AtomicU32::new(0),
             owner: Mutex::new(Owner::Bare(fd)),
+            lease: Mutex::new(lease),
             socket: AtomicPtr::new(ptr::null_mut()),
             homeless: AtomicBool::new(false),
             is_never_shut_down: AtomicBool::new(false),
@@ -356,6 +360,17 @@ impl Descriptor {
     }
 
     fn close_for_good(&self) -> Result<(), glib::Error> {
+        let result = self.close_number();
+        let ended = self
+            .lease
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(ended);
+        result
+    }
+
+    fn close_number(&self) -> Result<(), glib::Error> {
         let mut owner = self.owner();
         match &*owner {
             Owner::Bare(_) => {
@@ -435,6 +450,17 @@ impl Descriptor {
 impl Drop for Descriptor {
     fn drop(&mut self) {
         let owner = self.owner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Owner::Socket(socket) = owner
+            && let Some(lease) = self
+                .lease
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+            && !is_last_reference(&socket.0)
+        {
+            // Others have it, who go on.
+            lease.keep_with(&socket.0);
+        }
         if let Owner::Socket(socket) = std::mem::replace(owner, Owner::Nobody)
             && !*self.homeless.get_mut()
         {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use gio::prelude::*;
 use glib::translate::{IntoGlib, from_glib};
 
-use super::{KeptAddress, NativeAddress, NewSocket, options};
+use super::{KeptAddress, Lease, NativeAddress, NewSocket, options};
 
 /// What kind of socket it is; known for as long as the socket is.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +88,8 @@ pub(crate) struct Bare {
     pub(super) fd: OwnedFd,
     pub(super) kind: Kind,
     pub(super) origin: Origin,
+    /// Under which it is open, if anybody counts it.
+    pub(super) lease: Option<Box<Lease>>,
 }
 
 /// Where a descriptor comes from, which says in what state it is.
@@ -112,14 +114,24 @@ impl Bare {
         let origin = Origin::Given {
             local: local.into(),
         };
-        Ok(Self { fd, kind, origin })
+        Ok(Self {
+            fd,
+            kind,
+            origin,
+            lease: None,
+        })
     }
 
     /// Made as `new` says, neither in blocking mode nor inherited by programs.
     pub(super) fn made(fd: OwnedFd, new: NewSocket) -> Self {
         let kind = Kind::of_new(new, fd.as_raw_fd());
         let origin = Origin::Made;
-        Self { fd, kind, origin }
+        Self {
+            fd,
+            kind,
+            origin,
+            lease: None,
+        }
     }
 
     pub(crate) fn kind(&self) -> Kind {

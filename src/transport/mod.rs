@@ -16,6 +16,7 @@ mod freed;
 mod holding;
 mod io;
 mod kind;
+mod lease;
 mod loans;
 mod machine;
 pub(crate) mod options;
@@ -51,6 +52,7 @@ pub(crate) use freed::Freed;
 pub(crate) use holding::Holding;
 pub(crate) use io::{Attempted, Patience};
 pub(crate) use kind::{Bare, Kind, kind_of_socket};
+pub(crate) use lease::{Lease, Lessor};
 pub(crate) use loans::Loans;
 pub use options::KeepaliveParams;
 pub use state::ConnectionState;
@@ -137,7 +139,12 @@ impl Transport {
     }
 
     pub(crate) fn of_bare(bare: Bare, notifier: &Arc<Notifier>) -> Arc<Self> {
-        let Bare { fd, kind, origin } = bare;
+        let Bare {
+            fd,
+            kind,
+            origin,
+            lease,
+        } = bare;
         let number = fd.as_raw_fd();
         let (addresses, waits) = match origin {
             Origin::Made => (None, false),
@@ -156,7 +163,11 @@ impl Transport {
         if waits && !waits_in_call {
             options::set_nonblocking(number);
         }
-        let transport = Self::new(Descriptor::of_fd(fd, notifier.clone()), kind, notifier);
+        let transport = Self::new(
+            Descriptor::of_fd(fd, lease, notifier.clone()),
+            kind,
+            notifier,
+        );
         transport
             .waits_in_call
             .store(waits_in_call, Ordering::Relaxed);

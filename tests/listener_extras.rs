@@ -1,0 +1,19 @@
+//! What `SocketListener` has beyond GIO: paths, activation, limits, threads. Apart from the rest, because other processes are
+//! started here: on its way each of them has for a moment what another test has open.
+
+#![cfg(test)]
+#![allow(
+    unsafe_code,
+    reason = "users, backlogs and forks, which std has nothing for"
+)]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "system calls between fork(2) and exec(2)"
+)]
+
+mod support;
+
+#[path = "listener_extras/children.rs"]
+mod children;
+#[path = "listener_extras/limits.rs"]
+mod limits;
