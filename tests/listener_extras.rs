@@ -17,3 +17,5 @@ mod support;
 mod children;
 #[path = "listener_extras/limits.rs"]
 mod limits;
+#[path = "listener_extras/unix_path.rs"]
+mod unix_path;

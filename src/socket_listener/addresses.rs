@@ -18,9 +18,9 @@ const TRIES: usize = 37;
 
 /// A socket that is to listen, on its way there. It is closed if it does not get there: a handler may have kept it, and
 /// the port with it.
-struct Candidate {
-    socket: gio::Socket,
-    is_added: bool,
+pub(super) struct Candidate {
+    pub(super) socket: gio::Socket,
+    pub(super) is_added: bool,
 }
 
 impl Drop for Candidate {
@@ -32,7 +32,7 @@ impl Drop for Candidate {
 }
 
 impl Candidate {
-    fn new(
+    pub(super) fn new(
         family: SocketFamily,
         type_: SocketType,
         protocol: SocketProtocol,
@@ -58,7 +58,7 @@ impl Candidate {
         Ok(candidate)
     }
 
-    fn bind(
+    pub(super) fn bind(
         &self,
         listener: &SocketListener,
         address: &gio::SocketAddress,
@@ -70,7 +70,7 @@ impl Candidate {
     }
 
     /// A handler has the socket, and may have closed it: its number is somebody else's then.
-    fn tell(&self, listener: &SocketListener, event: Event) -> Result<(), glib::Error> {
+    pub(super) fn tell(&self, listener: &SocketListener, event: Event) -> Result<(), glib::Error> {
         listener.imp().emit(event, &self.socket);
         if self.socket.is_closed() {
             return Err(error::closed());
@@ -78,13 +78,13 @@ impl Candidate {
         Ok(())
     }
 
-    fn listen(&self, listener: &SocketListener) -> Result<(), glib::Error> {
+    pub(super) fn listen(&self, listener: &SocketListener) -> Result<(), glib::Error> {
         self.tell(listener, Event::Listening)?;
         self.socket.listen()?;
         self.tell(listener, Event::Listened)
     }
 
-    fn take_backlog(&self, listener: &SocketListener) {
+    pub(super) fn take_backlog(&self, listener: &SocketListener) {
         self.socket.set_listen_backlog(listener.imp().backlog());
     }
 }

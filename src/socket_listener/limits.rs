@@ -297,6 +297,11 @@ impl Sockets {
         mut accepted: Accepted,
         ticket: Ticket<'a>,
     ) -> Result<Accepted, Ticket<'a>> {
+        if !accepted.is_admitted() {
+            self.limits.refuse();
+            accepted.refuse();
+            return Err(ticket);
+        }
         let peer = || accepted.peer().and_then(|peer| peer.ip());
         let counts_peers = self.limits.counts_peers.load(Ordering::Acquire);
         match self

@@ -1,10 +1,14 @@
 //! One socket that listens.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    os::fd::AsRawFd,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
+use super::unix_path::{PathGuard, SameUser};
 use crate::{
     SocketConnection, error,
     home::Notifier,
@@ -19,6 +23,10 @@ pub(crate) struct Listening {
     transport: Arc<Transport>,
     /// Of each connection at this end, where that is known.
     local: Option<NativeAddress>,
+    /// The file that it has made. It goes after the socket.
+    file: Mutex<Option<PathGuard>>,
+    /// Who alone may connect.
+    same_user: Option<SameUser>,
     /// What was said with this socket to this listener.
     source_object: Option<Owned<glib::Object>>,
     /// Somebody else has the `GSocket`, and may close it without a word.
@@ -43,12 +51,34 @@ impl Listening {
         source_object: Option<&glib::Object>,
         is_given: bool,
     ) -> Arc<Self> {
+        Self::made(socket, source_object, is_given, None, None)
+    }
+
+    /// One that is ours alone, for a Unix address.
+    pub(super) fn guarded(
+        socket: &gio::Socket,
+        source_object: Option<&glib::Object>,
+        file: Option<PathGuard>,
+        same_user: Option<SameUser>,
+    ) -> Arc<Self> {
+        Self::made(socket, source_object, false, file, same_user)
+    }
+
+    fn made(
+        socket: &gio::Socket,
+        source_object: Option<&glib::Object>,
+        is_given: bool,
+        file: Option<PathGuard>,
+        same_user: Option<SameUser>,
+    ) -> Arc<Self> {
         let transport = Transport::of_socket(socket, &Notifier::new());
         transport.share();
         transport.have_accepted_not_wait();
         Arc::new(Self {
             local: transport.address_of_accepted(),
             transport,
+            file: Mutex::new(file),
+            same_user,
             source_object: source_object.cloned().map(Owned::new),
             is_given,
             is_broken: AtomicBool::new(false),
@@ -115,6 +145,12 @@ impl Listening {
 
     pub(super) fn close(&self) {
         let _ = self.transport.close();
+        let file = self
+            .file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(file);
     }
 }
 
@@ -147,6 +183,13 @@ impl Accepted {
             lease.keep_with(&socket);
         }
         Ok((socket, source_object))
+    }
+
+    /// Whether its peer may connect here, whoever else is connected.
+    pub(super) fn is_admitted(&self) -> bool {
+        self.listening
+            .same_user
+            .is_none_or(|same_user| same_user.admits(self.bare.as_fd().as_raw_fd()))
     }
 
     pub(super) fn take_lease(&mut self, lease: Box<Lease>) {

@@ -8,10 +8,13 @@ pub(crate) mod imp;
 mod incoming;
 mod limits;
 mod listening;
+mod place;
 mod sockets;
+mod unix_path;
 
 use std::{
     future::{Future, poll_fn},
+    path::Path,
     pin::Pin,
 };
 
@@ -19,6 +22,7 @@ use futures_core::Stream;
 use gio::{prelude::*, subclass::prelude::*};
 
 use self::incoming::Incoming;
+pub use self::unix_path::UnixPathOptions;
 pub(crate) use self::{accept::Accept, back_off::BackOff, imp::Change, listening::Accepted};
 use crate::{SocketConnection, operation::assert_owns_context};
 
@@ -51,7 +55,7 @@ glib::wrapper! {
     /// | `max-connections-per-peer` | `u32` | 0: no limit | how many of them one computer may have, told by its IP address; what comes beyond that is reset |
     /// | `accept-rate` | `u32`, a second | 0: no limit | how many are accepted in a second; the rest waits in the kernel |
     /// | `accepted` | `u64`, read-only | 0 | how many connections were accepted |
-    /// | `refused` | `u64`, read-only | 0 | how many were refused |
+    /// | `refused` | `u64`, read-only | 0 | how many were refused, be it as one too many of a peer or as another user's |
     /// | `active-connections` | `u32`, read-only | 0 | how many of the accepted ones are open |
     ///
     /// A connection is active until its socket is closed, or was given up by everyone; as a [`gio::Socket`], until nobody
@@ -259,6 +263,79 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
     ) -> Result<u16, glib::Error> {
         let source_object = source_object.map(AsRef::as_ref);
         addresses::add_any_inet_port(self.upcast_ref(), source_object)
+    }
+
+    /// Listens at a path, as a server should that may crash and be started again: see [`UnixPathOptions`].
+    ///
+    /// A socket that nobody listens on gives way; one that somebody does, or what is no socket, such as a symbolic link, never. Of
+    /// several that start at once, in whichever process, one succeeds. The file has the mode that is asked for from the
+    /// beginning, whatever the umask, and it is removed at the end if it is still the same one. While the listener lives,
+    /// `PATH.lock` is locked (`flock(2)`), which is the sign to others; programs that do not know of it are asked by a
+    /// `connect(2)`, which a live one sees as a connection that ends at once.
+    ///
+    /// ```
+    /// use gio::prelude::*;
+    /// use gsock::{SocketListener, UnixPathOptions, prelude::*};
+    ///
+    /// # fn main() -> Result<(), glib::Error> {
+    /// # let path = std::env::temp_dir().join(format!("gsock-doc-{}", std::process::id()));
+    /// let listener = SocketListener::new();
+    /// let options = UnixPathOptions { same_user_only: true, ..Default::default() };
+    /// listener.add_unix_path(&path, &options, None::<&glib::Object>)?;
+    /// assert!(path.exists());
+    /// listener.close();
+    /// assert!(!path.exists());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `Closed` when the listener is; `AddressInUse` when somebody listens there or is about to, or
+    /// something else is there; `PermissionDenied` when it cannot be told; `FilenameTooLong`; `InvalidArgument` for what names no file, or a mode beyond
+    /// 0o777; what the kernel answers of the folder, such as `NotFound`.
+    ///
+    /// # Main context
+    ///
+    /// As of [`add_address`](Self::add_address). It never waits for anybody.
+    ///
+    /// GIO: LISTEN-10.
+    #[doc(alias = "gsock_socket_listener_add_unix_path")]
+    fn add_unix_path(
+        &self,
+        path: impl AsRef<Path>,
+        options: &UnixPathOptions,
+        source_object: Option<&impl IsA<glib::Object>>,
+    ) -> Result<(), glib::Error> {
+        let source_object = source_object.map(AsRef::as_ref);
+        unix_path::add_unix_path(self.upcast_ref(), path.as_ref(), *options, source_object)
+    }
+
+    /// Listens at a name that is in no folder, as Linux has them: bytes, without the NUL that the kernel has before them. There is no file, and
+    /// no mode: any process of the network namespace may connect, but for `same_user_only`, as in [`UnixPathOptions`].
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `Closed` when the listener is; `AddressInUse`; `InvalidArgument` for an empty name;
+    /// `FilenameTooLong`; `NotSupported` where there are no such names.
+    ///
+    /// # Main context
+    ///
+    /// As of [`add_address`](Self::add_address).
+    #[doc(alias = "gsock_socket_listener_add_unix_abstract")]
+    fn add_unix_abstract(
+        &self,
+        name: impl AsRef<[u8]>,
+        same_user_only: bool,
+        source_object: Option<&impl IsA<glib::Object>>,
+    ) -> Result<(), glib::Error> {
+        let source_object = source_object.map(AsRef::as_ref);
+        unix_path::add_unix_abstract(
+            self.upcast_ref(),
+            name.as_ref(),
+            same_user_only,
+            source_object,
+        )
     }
 
     /// The addresses of the open sockets, in the order in which they were added.
@@ -591,7 +668,8 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
         self.upcast_ref().imp().sockets.limits.accepted()
     }
 
-    /// The property `refused`: how many connections were closed at once so far because their peer had too many.
+    /// The property `refused`: how many connections were closed at once so far, because their peer had too many, or was
+    /// another user.
     #[doc(alias = "gsock_socket_listener_get_refused")]
     fn refused(&self) -> u64 {
         self.upcast_ref().imp().sockets.limits.refused()

@@ -59,6 +59,38 @@ impl NativeAddress {
         })
     }
 
+    /// A Unix socket's file; what is longer than there is room for is cut off.
+    pub(crate) fn of_path(path: &[u8]) -> Self {
+        let room =
+            size_of::<libc::sockaddr_un>() - std::mem::offset_of!(libc::sockaddr_un, sun_path);
+        let path = &path[..path.len().min(room - 1)];
+        Self::of_unix(&[path, &[0]].concat())
+    }
+
+    /// A Unix socket's name in no folder; likewise.
+    pub(crate) fn of_abstract(name: &[u8]) -> Self {
+        Self::of_unix(&[&[0], name].concat())
+    }
+
+    /// With all NULs that belong to it.
+    fn of_unix(path: &[u8]) -> Self {
+        // SAFETY: all zero is a value of a structure of integers.
+        let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+        storage.ss_family = libc::AF_UNIX as libc::sa_family_t;
+        let start = std::mem::offset_of!(libc::sockaddr_un, sun_path);
+        let len = path.len().min(size_of::<libc::sockaddr_un>() - start);
+        let bytes: *mut u8 = (&raw mut storage).cast();
+        // SAFETY: within the storage, which is larger than a sockaddr_un.
+        let bytes = unsafe { bytes.add(start) };
+        // SAFETY: likewise, and no more than what is to be copied.
+        unsafe { ptr::copy_nonoverlapping(path.as_ptr(), bytes, len) };
+        Self {
+            storage,
+            // At most that of a sockaddr_un.
+            len: (start + len) as libc::socklen_t,
+        }
+    }
+
     /// `None` for a form that GIO cannot read, such as that of no address at all.
     pub(crate) fn to_gio(self) -> Option<gio::SocketAddress> {
         let native = (&raw const self.storage).cast_mut().cast();
