@@ -40,6 +40,7 @@ unsafe_allowed=(
     'src/socket_client/report.rs'  # what an object carries
     'src/socket_connection/mod.rs' # declares set_home, which is unsafe to call
     'src/socket_connection/raw.rs' # memory and callbacks that C vouches for
+    'src/socket_listener/activation.rs' # descriptors that somebody else has made
     'src/socket_listener/place.rs' # system calls on a folder and what is in it
     'src/relay/task.rs'            # GTask as C sees it
     'src/threaded_socket_service/job.rs' # hands a connection to the thread that serves it

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Unpacks the servers that tests start for themselves under target/servers: their packages, installed, would
 # run as daemons. Does nothing where they are there. On Debian and Ubuntu only: elsewhere tests find what is on PATH.
+#
+# So does systemd-socket-activate, where the system has not got it: with the libraries that it brings and needs, in usr/lib.
 
 set -u
 
@@ -10,14 +12,45 @@ where=$root/target/servers
 packages=(microsocks tinyproxy-bin dante-server libwrap0 socat openssl nginx)
 programs=(bin/microsocks bin/tinyproxy sbin/danted bin/socat bin/openssl sbin/nginx)
 
+# Where the dynamic linker is to look, for what was unpacked.
+libraries() {
+    local folder found=
+    for folder in "$where"/usr/lib/systemd "$where"/usr/lib/*/systemd "$where"/usr/lib/*-linux-* "$where"/lib/*-linux-*; do
+        [ -d "$folder" ] && found="$found${found:+:}$folder"
+    done
+    printf '%s' "$found"
+}
+
+can_activate() {
+    command -v systemd-socket-activate >/dev/null 2>&1 ||
+        LD_LIBRARY_PATH=$(libraries) "$where/usr/bin/systemd-socket-activate" --version >/dev/null 2>&1
+}
+
 are_there() {
     local program
     for program in "${programs[@]}"; do
         [ -x "$where/usr/$program" ] || return 1
     done
+    can_activate
+}
+
+# The libraries that packages name and the system lacks: what they are called differs from release to release.
+lacking() { # package…
+    local package
+    apt-cache depends --important "$@" 2>/dev/null | sed -n 's/^[ |]*\(Pre\)\{0,1\}Depends: \(lib[a-z0-9.+-]*\)$/\2/p' | sort -u |
+        while read -r package; do
+            dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
+        done
 }
 
 are_there && exit 0
+if ! can_activate; then
+    # In some releases the first has a library of its own as a package.
+    mapfile -t first < <(lacking systemd)
+    mapfile -t second < <(lacking "${first[@]}")
+    packages+=(systemd "${first[@]}" "${second[@]}")
+    programs+=(systemd-socket-activate)
+fi
 printf 'servers: unpacking %s\n' "${packages[*]}"
 # Where apt's own user may write, which it need not in the tree.
 scratch=$(mktemp -d) || exit 1
@@ -34,5 +67,5 @@ for package in ./*.deb; do
     dpkg-deb -x "$package" "$where" || exit 1
 done
 are_there && exit 0
-printf 'servers: not in their packages: %s\n' "${programs[*]}"
+printf 'servers: not in their packages, or of no use: %s\n' "${programs[*]}"
 exit 1

@@ -13,6 +13,8 @@
 
 mod support;
 
+#[path = "listener_extras/activation.rs"]
+mod activation;
 #[path = "listener_extras/children.rs"]
 mod children;
 #[path = "listener_extras/limits.rs"]

@@ -1,6 +1,7 @@
 //! The listener, which accepts connections.
 
 mod accept;
+mod activation;
 mod addresses;
 mod back_off;
 mod calls;
@@ -22,8 +23,8 @@ use futures_core::Stream;
 use gio::{prelude::*, subclass::prelude::*};
 
 use self::incoming::Incoming;
-pub use self::unix_path::UnixPathOptions;
 pub(crate) use self::{accept::Accept, back_off::BackOff, imp::Change, listening::Accepted};
+pub use self::{activation::ActivatedSocket, unix_path::UnixPathOptions};
 use crate::{SocketConnection, operation::assert_owns_context};
 
 glib::wrapper! {
@@ -336,6 +337,35 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
             same_user_only,
             source_object,
         )
+    }
+
+    /// Accepts from sockets that a service manager has made, as systemd does for a `.socket` unit: from those that are called
+    /// `name`, or from all. Answers what was added; nothing, without an error, where this process was given none.
+    ///
+    /// Each can be had once in the life of the process, by whichever listener; a second call finds none left. So a program
+    /// that has several kinds asks for each by its name, with a source object of its own, by which its connections are told
+    /// apart. Programs that are started later do not inherit them, as soon as somebody has asked. Ask before anything else in
+    /// the process opens or closes descriptors that it has not made: what is where `LISTEN_FDS` says is believed to be
+    /// the manager's.
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `Closed` when the listener is; `InvalidArgument` when `LISTEN_PID`, `LISTEN_FDS` or
+    /// `LISTEN_FDNAMES` make no sense, or one of the descriptors asked for is no socket that listens, such as a connection of
+    /// `Accept=yes`. Nothing is added then, and nothing is lost.
+    ///
+    /// # Main context
+    ///
+    /// None is iterated.
+    #[doc(alias = "gsock_socket_listener_add_systemd_sockets")]
+    #[doc(alias = "sd_listen_fds")]
+    fn add_systemd_sockets(
+        &self,
+        name: Option<&str>,
+        source_object: Option<&impl IsA<glib::Object>>,
+    ) -> Result<Vec<ActivatedSocket>, glib::Error> {
+        let source_object = source_object.map(AsRef::as_ref);
+        activation::add_systemd_sockets(self.upcast_ref(), name, source_object)
     }
 
     /// The addresses of the open sockets, in the order in which they were added.
