@@ -37,7 +37,10 @@ pub use io_stream_adapter::IoStreamAdapter;
 pub use relay::{Relayed, relay};
 pub use socket_client::{Attempt, ConnectReport, ConnectReportExt, SocketClient, SocketClientExt};
 pub use socket_connection::{SocketConnection, SocketConnectionExt};
-pub use socket_listener::{ActivatedSocket, SocketListener, SocketListenerExt, UnixPathOptions};
+pub use socket_listener::{
+    ActivatedSocket, PerThread, SocketListener, SocketListenerExt, UnixPathOptions,
+    listen_per_thread,
+};
 pub use socket_service::{SocketService, SocketServiceExt};
 pub use tcp_connection::{KeepaliveParams, Liveness, TcpConnection, TcpConnectionExt};
 pub use tcp_wrapper_connection::{TcpWrapperConnection, TcpWrapperConnectionExt};

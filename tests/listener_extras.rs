@@ -19,5 +19,7 @@ mod activation;
 mod children;
 #[path = "listener_extras/limits.rs"]
 mod limits;
+#[path = "listener_extras/per_thread.rs"]
+mod per_thread;
 #[path = "listener_extras/unix_path.rs"]
 mod unix_path;

@@ -9,6 +9,7 @@ pub(crate) mod imp;
 mod incoming;
 mod limits;
 mod listening;
+mod per_thread;
 mod place;
 mod sockets;
 mod unix_path;
@@ -23,8 +24,12 @@ use futures_core::Stream;
 use gio::{prelude::*, subclass::prelude::*};
 
 use self::incoming::Incoming;
+pub use self::{
+    activation::ActivatedSocket,
+    per_thread::{PerThread, listen_per_thread},
+    unix_path::UnixPathOptions,
+};
 pub(crate) use self::{accept::Accept, back_off::BackOff, imp::Change, listening::Accepted};
-pub use self::{activation::ActivatedSocket, unix_path::UnixPathOptions};
 use crate::{SocketConnection, operation::assert_owns_context};
 
 glib::wrapper! {

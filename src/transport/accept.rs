@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use gio::prelude::*;
 
 use super::{
-    Bare, Kind, Lease, NativeAddress, Transport, create::MULTIPATH_TCP, io::events_of,
+    Bare, Kind, Lease, NativeAddress, NewSocket, Transport, create::MULTIPATH_TCP, io::events_of,
     kind::Origin, options,
 };
 use crate::{
@@ -235,6 +235,32 @@ pub(crate) fn is_for_good(errno: i32) -> bool {
         errno,
         libc::EINVAL | libc::EOPNOTSUPP | libc::EBADF | libc::ENOTSOCK
     )
+}
+
+/// A socket that listens, beside others of this user at the same address that were made so, and the address that it has got.
+///
+/// # Errors
+///
+/// `InvalidArgument` for an address that is none of the internet; what the system calls answer.
+pub(crate) fn listen_beside_others(
+    new: NewSocket,
+    address: &gio::SocketAddress,
+    backlog: i32,
+) -> Result<(OwnedFd, gio::SocketAddress), glib::Error> {
+    if !address.is::<gio::InetSocketAddress>() {
+        return Err(error::invalid("The address is none of the internet"));
+    }
+    let (fd, _) = new.open()?.into_parts();
+    options::set(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    bind_to_listen(fd.as_raw_fd(), address)?;
+    // SAFETY: no pointers involved.
+    if unsafe { libc::listen(fd.as_raw_fd(), backlog) } != 0 {
+        return Err(error::prefixed("could not listen", error::last_errno()));
+    }
+    let bound = NativeAddress::local_of(fd.as_raw_fd())
+        .map_err(|errno| error::prefixed("could not get local address", errno))?;
+    let bound = bound.to_gio().ok_or_else(error::not_connected)?;
+    Ok((fd, bound))
 }
 
 /// Binds a socket that is going to listen; an address whose connections linger may be taken.

@@ -42,7 +42,7 @@ use std::{
 use gio::prelude::*;
 use once_cell::sync::OnceCell;
 
-pub(crate) use accept::{NoneTaken, bind_to_listen, is_for_good};
+pub(crate) use accept::{NoneTaken, bind_to_listen, is_for_good, listen_beside_others};
 pub(crate) use address::{KeptAddress, NativeAddress};
 pub(crate) use connect::Connect;
 pub(crate) use create::{NewSocket, bind_to_connect};
