@@ -45,6 +45,11 @@ mod own_proxies;
 #[macro_use]
 mod under;
 
+#[path = "parity/accepting.rs"]
+#[allow(dead_code, reason = "each kind of listener uses a part of it")]
+mod accepting;
+#[path = "parity/apart.rs"]
+mod apart;
 #[path = "parity/by_hand.rs"]
 mod by_hand;
 #[path = "parity/classes.rs"]
@@ -65,6 +70,8 @@ mod flaws;
 mod input;
 #[path = "parity/io_stream.rs"]
 mod io_stream;
+#[path = "parity/listener.rs"]
+mod listener;
 #[path = "parity/matrix.rs"]
 mod matrix;
 #[path = "parity/output.rs"]
@@ -75,6 +82,8 @@ mod pollable;
 mod proxies;
 #[path = "parity/results.rs"]
 mod results;
+#[path = "parity/service.rs"]
+mod service;
 #[path = "parity/sockets.rs"]
 mod sockets;
 #[path = "parity/sources.rs"]
@@ -87,6 +96,8 @@ mod states;
 mod tasks;
 #[path = "parity/tcp.rs"]
 mod tcp;
+#[path = "parity/threaded.rs"]
+mod threaded;
 #[path = "parity/unix.rs"]
 mod unix;
 #[path = "parity/wrapper.rs"]

@@ -1,13 +1,11 @@
 //! Scenarios in a process of their own: what ends it, changes all of it, or counts its threads.
 
 use std::{
-    env,
     fs::File,
     os::{
         fd::AsRawFd,
         unix::{net::UnixStream, thread::JoinHandleExt},
     },
-    process::Command,
     ptr::null_mut,
     thread,
     time::{Duration, Instant},
@@ -18,6 +16,7 @@ use glib::translate::{IntoGlib, ToGlibPtr, from_glib_full};
 use gsock::{SocketConnection, prelude::*};
 
 use crate::{
+    apart::*,
     support::*,
     tools::*,
     under::*,
@@ -30,57 +29,9 @@ mod client_alone;
 #[path = "unix_alone.rs"]
 mod unix_alone;
 
-/// Says to a process which part of a test it is to run.
-const PART: &str = "GSOCK_TEST_PART";
-/// What a scenario says is its process' exit code, from here on: others are the runner's.
-const SAYS: i32 = 64;
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
-    /// With what the scenario answers.
-    Says(i32),
-    /// By a failed assertion in the test.
-    Panics,
-    /// In any other way: by a signal, or by what watches over signals.
-    Crashes,
-}
-
-use Ended::*;
-
 /// Runs one part of a test in another process, which is this very test again.
 fn alone(test: &str, part: &str) -> Ended {
-    let mut command = Command::new(env::current_exe().expect("the test itself"));
-    command
-        .args([&format!("flaws::alone::{test}"), "--exact", "--nocapture"])
-        .env(PART, part)
-        .env_remove("G_DEBUG");
-    let output = within(LIMIT, move || command.output().expect("it can be run"));
-    // Shown if this test fails.
-    for said in [&output.stdout, &output.stderr] {
-        print!("{}", String::from_utf8_lossy(said));
-    }
-    match output.status.code() {
-        Some(code) if (SAYS..SAYS + 32).contains(&code) => Says(code - SAYS),
-        Some(101) => Panics,
-        Some(0) => panic!("there is no test of the name {test}"),
-        _ => Crashes,
-    }
-}
-
-/// In the process that is to run a part of a test: runs it, and ends with what it says.
-fn run_if_asked(run: impl FnOnce(&str, &glib::MainContext) -> i32 + Send + 'static) {
-    let Ok(part) = env::var(PART) else { return };
-    let none = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: a limit as the system takes it. No core is wanted of what crashes on purpose.
-    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
-    // Critical messages are what some of these are about.
-    let says = on_private_context(move |context| logged(|| run(&part, context)).0);
-    // SAFETY: at once. Some leave a thread in a wait, which nothing is to wait for.
-    unsafe { libc::_exit(SAYS + says) };
+    apart(&format!("flaws::alone::{test}"), part)
 }
 
 /// Runs a scenario on each class, in a process of its own, and compares with what it is said to do.
@@ -91,16 +42,7 @@ fn differs_alone(
     gio: Ended,
     ours: Ended,
 ) {
-    run_if_asked(|part, context| {
-        let side = match part {
-            "gio" => Side::Gio,
-            _ => Side::Ours,
-        };
-        scenario(side, context)
-    });
-    assert_ne!(gio, ours, "it is no difference");
-    assert_gio(alone(test, "gio"), gio);
-    assert_eq!(alone(test, "ours"), ours);
+    differs_apart(&format!("flaws::alone::{test}"), scenario, gio, ours);
 }
 
 /// Whether GLib's worker threads are there, which GTask makes for what has no asynchronous form.
