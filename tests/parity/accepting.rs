@@ -108,6 +108,13 @@ impl Side {
     }
 }
 
+/// Of an error there is no source object. No assertion, which nets write down in a file: there may be no descriptor.
+fn must_be_none(source: Option<glib::Object>) {
+    if source.is_some() {
+        panic!("a source object of an error");
+    }
+}
+
 /// Finishes by the function for connections.
 pub(crate) fn finish(listener: &glib::Object, result: &gio::AsyncResult) -> Accepted {
     if let Some(listener) = listener.downcast_ref::<gio::SocketListener>() {
@@ -122,7 +129,8 @@ pub(crate) fn finish(listener: &glib::Object, result: &gio::AsyncResult) -> Acce
                 &raw mut failure,
             );
             if !failure.is_null() {
-                assert!(source.is_null());
+                let it: Option<glib::Object> = from_glib_none(source);
+                must_be_none(it);
                 return Err(from_glib_full(failure));
             }
             let made: gio::SocketConnection = from_glib_full(made);
@@ -149,7 +157,8 @@ pub(crate) fn finish_socket(
                 &raw mut failure,
             );
             if !failure.is_null() {
-                assert!(source.is_null());
+                let it: Option<glib::Object> = from_glib_none(source);
+                must_be_none(it);
                 return Err(from_glib_full(failure));
             }
             return Ok((from_glib_full(made), from_glib_none(source)));

@@ -343,8 +343,8 @@ fn listen_8_a_privileged_port_is_denied() {
     const TEST: &str = "listener::alone::listen_8_a_privileged_port_is_denied";
     run_if_asked(|part, _| {
         let side = if part == "gio" { Side::Gio } else { Side::Ours };
-        // SAFETY: of this thread alone, which ends with the process.
-        let nobody = unsafe { libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534) };
+        // SAFETY: of this thread alone, which has its place back below.
+        let nobody = unsafe { libc::syscall(libc::SYS_setresuid, -1, 65534, -1) };
         let first = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
         let is_open = first.is_ok_and(|first| first.trim() == "0");
         // Not looked at by an assertion, which nets write down in a file of root's.
@@ -353,6 +353,10 @@ fn listen_8_a_privileged_port_is_denied() {
         }
         let low = gio_address(([127, 0, 0, 1], 1).into());
         let refused = side.listener().add_address(&low, None).map(drop);
+        if nobody == 0 {
+            // SAFETY: as above.
+            unsafe { libc::syscall(libc::SYS_setresuid, -1, 0, -1) };
+        }
         match refused {
             Err(failure) if code(&failure) == E::PermissionDenied => 1,
             // Where every port is for everybody.
