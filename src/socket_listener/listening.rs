@@ -205,8 +205,4 @@ impl Accepted {
     pub(crate) fn peer(&self) -> Option<NativeAddress> {
         self.bare.peer()
     }
-
-    pub(crate) fn listening(&self) -> &Arc<Listening> {
-        &self.listening
-    }
 }
