@@ -28,14 +28,6 @@ fn ports(listener: &SocketListener) -> Vec<(SocketFamily, u16)> {
     address.collect()
 }
 
-/// A port that was free a moment ago, in both families.
-fn free_port() -> u16 {
-    let listener = SocketListener::new();
-    let port = listener.add_any_inet_port(NONE).unwrap();
-    listener.close();
-    port
-}
-
 /// LISTEN-7.
 #[test]
 fn an_address_without_a_port_gets_one_which_is_answered_and_listed() {

@@ -37,12 +37,12 @@ fn each_socket_that_is_made_tells_what_is_done_with_it() {
         let seen = letters(&listener);
         add_loopback(&listener, NONE);
         assert_eq!(seen.take(), "B4b4L4l4");
-        let port = listener.add_any_inet_port(NONE).unwrap();
+        listener.add_any_inet_port(NONE).unwrap();
         assert_eq!(seen.take(), "B6b6L6l6");
         listener.close();
         let listener = SocketListener::new();
         let seen = letters(&listener);
-        listener.add_inet_port(port, NONE).unwrap();
+        listener.add_inet_port(free_port(), NONE).unwrap();
         assert_eq!(seen.take(), "B6b6L6l6");
         let (socket, _) = listening_socket();
         listener.add_socket(&socket, NONE).unwrap();
@@ -60,12 +60,10 @@ fn where_families_are_apart_both_tell() {
             }
         });
         let seen = letters(&listener);
-        let port = listener.add_any_inet_port(NONE).unwrap();
-        assert_eq!(seen.take(), "B6b6B4b4L6l6L4l4");
-        for listening in listener.addresses() {
-            listener.remove_address(&listening).unwrap();
-        }
-        listener.add_inet_port(port, NONE).unwrap();
+        listener.add_any_inet_port(NONE).unwrap();
+        // Once more from the beginning for each port that is taken in one of them.
+        assert!(seen.take().ends_with("B6b6B4b4L6l6L4l4"));
+        listener.add_inet_port(free_port(), NONE).unwrap();
         assert_eq!(seen.take(), "B6b6L6l6B4b4L4l4");
     });
 }
@@ -103,12 +101,9 @@ fn the_backlog_is_set_when_it_is_in_gio() {
         });
         add_loopback(&listener, NONE);
         assert_eq!(seen.take(), [77, 77, 77, 77]);
-        let port = listener.add_any_inet_port(NONE).unwrap();
+        listener.add_any_inet_port(NONE).unwrap();
         assert_eq!(seen.take(), [10, 10, 77, 77]);
-        for address in listener.addresses() {
-            listener.remove_address(&address).unwrap();
-        }
-        listener.add_inet_port(port, NONE).unwrap();
+        listener.add_inet_port(free_port(), NONE).unwrap();
         assert_eq!(seen.take(), [77, 77, 77, 77]);
     });
 }

@@ -2,11 +2,14 @@
 
 use std::{
     cell::RefCell,
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::fd::AsRawFd,
     pin::Pin,
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -92,6 +95,18 @@ pub(crate) fn std_address(address: &gio::SocketAddress) -> SocketAddr {
         .expect("an internet address");
     let host = InetAddressExt::to_str(&address.address());
     SocketAddr::new(host.parse().expect("an address"), address.port())
+}
+
+/// A port that is free in both families, and not one that the kernel gives to those who want any.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 100).expect("small") * 100;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 100;
+        if TcpListener::bind(("::", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
