@@ -24,12 +24,12 @@ use futures_core::Stream;
 use gio::{prelude::*, subclass::prelude::*};
 
 use self::incoming::Incoming;
+pub(crate) use self::{accept::Accept, back_off::BackOff, imp::Change, listening::Accepted};
 pub use self::{
     activation::ActivatedSocket,
     per_thread::{PerThread, listen_per_thread},
     unix_path::UnixPathOptions,
 };
-pub(crate) use self::{accept::Accept, back_off::BackOff, imp::Change, listening::Accepted};
 use crate::{SocketConnection, operation::assert_owns_context};
 
 glib::wrapper! {

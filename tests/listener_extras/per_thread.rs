@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::Read,
+    marker::PhantomData,
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
@@ -160,7 +161,7 @@ fn an_error_or_a_panic_of_one_is_the_answer_and_all_have_ended() {
 #[test]
 fn what_is_spawned_there_is_dropped_there() {
     /// Where it was dropped.
-    struct Tells(mpsc::Sender<thread::ThreadId>, *const ());
+    struct Tells(mpsc::Sender<thread::ThreadId>, PhantomData<*const ()>);
     impl Drop for Tells {
         fn drop(&mut self) {
             let _ = self.0.send(thread::current().id());
@@ -171,7 +172,7 @@ fn what_is_spawned_there_is_dropped_there() {
         let (ended, ends) = mpsc::channel();
         let server = listen_per_thread(&any_port(), 2, move |_| {
             let _ = begun.send(thread::current().id());
-            let held = Tells(ended.clone(), std::ptr::null());
+            let held = Tells(ended.clone(), PhantomData);
             glib::MainContext::ref_thread_default().spawn_local(async move {
                 let _held = &held;
                 std::future::pending::<()>().await;
