@@ -10,10 +10,11 @@ use std::{
 use glib::{
     ffi::{GFALSE, GType, gboolean, gpointer},
     prelude::*,
-    translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, from_glib},
+    translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, IntoGlibPtr, from_glib},
 };
 use gsock::{
-    ConnectReport, Liveness, SocketClient, SocketConnection, TcpConnection, TcpWrapperConnection,
+    ConnectReport, Liveness, SocketClient, SocketConnection, SocketListener, TcpConnection,
+    TcpWrapperConnection,
     UnixConnection,
 };
 
@@ -74,6 +75,7 @@ objects! {
     gio::Socket: gio::ffi::GSocket, "G_IS_SOCKET";
     gio::SocketAddress: gio::ffi::GSocketAddress, "G_IS_SOCKET_ADDRESS";
     SocketClient: gsock::subclass::SocketClientInstance, "GSOCK_IS_SOCKET_CLIENT";
+    SocketListener: gsock::subclass::SocketListenerInstance, "GSOCK_IS_SOCKET_LISTENER";
     gio::SocketConnectable: gio::ffi::GSocketConnectable, "G_IS_SOCKET_CONNECTABLE";
     gio::SocketConnection: gio::ffi::GSocketConnection, "G_IS_SOCKET_CONNECTION";
 }
@@ -101,6 +103,7 @@ optional_objects! {
     gio::Cancellable: gio::ffi::GCancellable, "NULL or G_IS_CANCELLABLE";
     gio::SocketAddress: gio::ffi::GSocketAddress, "NULL or G_IS_SOCKET_ADDRESS";
     gio::ProxyResolver: gio::ffi::GProxyResolver, "NULL or G_IS_PROXY_RESOLVER";
+    glib::Object: glib::gobject_ffi::GObject, "NULL or G_IS_OBJECT";
 }
 
 /// A boxed value that C lends.
@@ -307,6 +310,15 @@ impl<T> Out<T> {
         if !self.0.is_null() {
             // SAFETY: a place of the caller's.
             unsafe { self.0.write(value()) };
+        }
+    }
+}
+
+impl<T: 'static> Out<*mut T> {
+    /// Hands `value` over, or drops it where C does not want it.
+    pub(crate) fn give(self, value: impl IntoGlibPtr<*mut T>) {
+        if !self.0.is_null() {
+            self.set(value.into_glib_ptr());
         }
     }
 }

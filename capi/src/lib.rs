@@ -14,6 +14,7 @@ mod fence;
 mod interop;
 mod socket_client;
 mod socket_connection;
+mod socket_listener;
 mod tcp_connection;
 mod tcp_wrapper_connection;
 mod unix_connection;

@@ -14,6 +14,7 @@
 #include <gsock/gsock-unix-connection.h>
 #include <gsock/gsock-socket-client.h>
 #include <gsock/gsock-connect-report.h>
+#include <gsock/gsock-socket-listener.h>
 #include <gsock/gsock-engine.h>
 #include <gsock/gsock-gio.h>
 
