@@ -13,9 +13,8 @@ use glib::{
     translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, IntoGlibPtr, from_glib},
 };
 use gsock::{
-    ConnectReport, Liveness, SocketClient, SocketConnection, SocketListener, TcpConnection,
-    TcpWrapperConnection,
-    UnixConnection,
+    ConnectReport, Liveness, SocketClient, SocketConnection, SocketListener, SocketService,
+    TcpConnection, TcpWrapperConnection, ThreadedSocketService, UnixConnection,
 };
 
 use crate::fence::Refusal;
@@ -76,6 +75,8 @@ objects! {
     gio::SocketAddress: gio::ffi::GSocketAddress, "G_IS_SOCKET_ADDRESS";
     SocketClient: gsock::subclass::SocketClientInstance, "GSOCK_IS_SOCKET_CLIENT";
     SocketListener: gsock::subclass::SocketListenerInstance, "GSOCK_IS_SOCKET_LISTENER";
+    SocketService: gsock::subclass::SocketServiceInstance, "GSOCK_IS_SOCKET_SERVICE";
+    ThreadedSocketService: gsock::subclass::ThreadedSocketServiceInstance, "GSOCK_IS_THREADED_SOCKET_SERVICE";
     gio::SocketConnectable: gio::ffi::GSocketConnectable, "G_IS_SOCKET_CONNECTABLE";
     gio::SocketConnection: gio::ffi::GSocketConnection, "G_IS_SOCKET_CONNECTION";
 }

@@ -15,6 +15,8 @@ mod interop;
 mod socket_client;
 mod socket_connection;
 mod socket_listener;
+mod socket_service;
 mod tcp_connection;
 mod tcp_wrapper_connection;
+mod threaded_socket_service;
 mod unix_connection;

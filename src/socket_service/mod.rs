@@ -1,6 +1,7 @@
 //! The service, which hands out each connection that comes.
 
 mod accepting;
+mod calls;
 mod control;
 pub(crate) mod imp;
 

@@ -235,7 +235,8 @@ gboolean gsock_socket_listener_remove_address (GsockSocketListener  *listener,
  * gsock_socket_listener_accept_socket:
  * @listener: a listener
  * @source_object: (out) (transfer none) (optional) (nullable): what was said with the socket that it came by, which the
- *   listener keeps until that one is closed. Left alone where there is no connection
+ *   listener keeps as long as it is there, or until gsock_socket_listener_remove_address(). Left alone where there is no
+ *   connection
  * @cancellable: (nullable): a #GCancellable, or %NULL
  * @error: a place for an error, or %NULL
  *
@@ -292,7 +293,8 @@ GSocket *gsock_socket_listener_accept_socket_finish (GsockSocketListener  *liste
  * gsock_socket_listener_accept:
  * @listener: a listener
  * @source_object: (out) (transfer none) (optional) (nullable): what was said with the socket that it came by, which the
- *   listener keeps until that one is closed. Left alone where there is no connection
+ *   listener keeps as long as it is there, or until gsock_socket_listener_remove_address(). Left alone where there is no
+ *   connection
  * @cancellable: (nullable): a #GCancellable, or %NULL
  * @error: a place for an error, or %NULL
  *

@@ -15,6 +15,8 @@
 #include <gsock/gsock-socket-client.h>
 #include <gsock/gsock-connect-report.h>
 #include <gsock/gsock-socket-listener.h>
+#include <gsock/gsock-socket-service.h>
+#include <gsock/gsock-threaded-socket-service.h>
 #include <gsock/gsock-engine.h>
 #include <gsock/gsock-gio.h>
 

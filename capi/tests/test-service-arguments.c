@@ -1,0 +1,98 @@
+/* Wrong arguments to the functions of the services: one critical message that names the function and the argument, and
+ * GIO's fallback. */
+
+#include "tools.h"
+
+static GSocket *wrong;
+static GsockSocketService *right;
+
+/* A function whose result is compared with what GIO's gives. */
+#define REFUSED(function, argument, call, comparison) \
+  G_STMT_START { \
+    EXPECT_CRITICAL ("*" #function ":*(" argument ")*"); \
+    g_assert_true ((call) comparison); \
+    MET (); \
+  } G_STMT_END
+
+/* Likewise a function that returns nothing. */
+#define REFUSED_VOID(function, argument, call) \
+  REFUSED (function, argument, ((call), TRUE), == TRUE)
+
+/* Without an instance, and with one of another type. */
+#define REFUSED_SERVICE(type, function, comparison, ...) \
+  G_STMT_START { \
+    REFUSED (function, "service", function (NULL __VA_ARGS__), comparison); \
+    REFUSED (function, "service", function ((type *) (gpointer) wrong __VA_ARGS__), comparison); \
+  } G_STMT_END
+
+#define REFUSED_SERVICE_VOID(function, ...) \
+  G_STMT_START { \
+    REFUSED_VOID (function, "service", function (NULL __VA_ARGS__)); \
+    REFUSED_VOID (function, "service", function ((GsockSocketService *) (gpointer) wrong __VA_ARGS__)); \
+  } G_STMT_END
+
+static void
+never_called (GObject      *source,
+              GAsyncResult *result,
+              gpointer      user_data)
+{
+  (void) source;
+  (void) result;
+  (void) user_data;
+  g_assert_not_reached ();
+}
+
+static void
+test_service (void)
+{
+  GError *error = NULL;
+  GsockSocketListener *listener = gsock_socket_listener_new ();
+
+  REFUSED_SERVICE_VOID (gsock_socket_service_start);
+  REFUSED_SERVICE_VOID (gsock_socket_service_stop);
+  REFUSED_SERVICE (GsockSocketService, gsock_socket_service_is_active, == FALSE);
+  REFUSED_SERVICE_VOID (gsock_socket_service_drain_async, , NULL, never_called, NULL);
+  REFUSED_SERVICE (GsockSocketService, gsock_socket_service_drain_finish, == FALSE, , NULL, &error);
+  REFUSED_VOID (gsock_socket_service_drain_async, "cancellable",
+                gsock_socket_service_drain_async (right, (GCancellable *) (gpointer) wrong, never_called, NULL));
+  /* That was no drain. */
+  g_assert_true (gsock_socket_service_is_active (right));
+  /* A listener is none. */
+  REFUSED_VOID (gsock_socket_service_start, "service",
+                gsock_socket_service_start ((GsockSocketService *) (gpointer) listener));
+  g_assert_no_error (error);
+  g_object_unref (listener);
+}
+
+static void
+test_threaded (void)
+{
+  GsockSocketService *service;
+
+  REFUSED_SERVICE (GsockThreadedSocketService, gsock_threaded_socket_service_get_max_threads, == 0);
+  /* A service without threads is none. */
+  REFUSED (gsock_threaded_socket_service_get_max_threads, "service",
+           gsock_threaded_socket_service_get_max_threads ((GsockThreadedSocketService *) (gpointer) right), == 0);
+  EXPECT_CRITICAL ("*max-threads is 0*");
+  service = gsock_threaded_socket_service_new (0);
+  MET ();
+  g_assert_cmpint (gsock_threaded_socket_service_get_max_threads (GSOCK_THREADED_SOCKET_SERVICE (service)), ==, 10);
+  drop_last (service);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  int code;
+
+  begin (&argc, &argv);
+  wrong = tcp_socket ();
+  right = gsock_socket_service_new ();
+  g_test_add_func ("/service-arguments/service", test_service);
+  g_test_add_func ("/service-arguments/threaded", test_threaded);
+  code = g_test_run ();
+  g_object_unref (right);
+  g_object_unref (wrong);
+  return code;
+}
