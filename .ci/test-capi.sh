@@ -15,7 +15,8 @@ limit=300
 # Rounds of the thread test where each costs more.
 rounds_asan=200
 rounds_valgrind=40
-tests=(functions types arguments threads relay unix-functions unix-arguments client-functions client-arguments gio)
+tests=(functions types arguments threads relay unix-functions unix-arguments client-functions client-arguments
+    listener-functions listener-arguments service-functions service-arguments gio)
 
 failures=0
 fail() {
@@ -86,7 +87,8 @@ same_symbols capi/symbols.txt || fail "the exported symbols are not those of cap
 declared=$(sed 's|/\*.*||; /^ \*/d' capi/include/gsock/*.h | grep -oE '\bgsock_[a-z0-9_]+ *\(void\)|\bgsock_[a-z0-9_]+ +\(' |
     sed 's/ *(.*//' | sort -u)
 # Those of the types are declared by G_DECLARE_DERIVABLE_TYPE.
-declared=$(printf '%s\n' "$declared" gsock_{socket,tcp,tcp_wrapper,unix}_connection_get_type gsock_socket_client_get_type | sort -u)
+declared=$(printf '%s\n' "$declared" gsock_{socket,tcp,tcp_wrapper,unix}_connection_get_type \
+    gsock_{socket_client,socket_listener,socket_service,threaded_socket_service}_get_type | sort -u)
 diff <(printf '%s\n' "$declared") capi/symbols.txt || fail "the headers and capi/symbols.txt do not agree"
 while IFS= read -r symbol; do
     case $symbol in *_get_type) continue ;; esac
@@ -94,10 +96,13 @@ while IFS= read -r symbol; do
         case $test-$symbol in
             # Takes no pointer.
             arguments-*_factory_lookup_type | arguments-*_client_new) continue ;;
+            arguments-*_socket_listener_new | arguments-gsock_socket_service_new) continue ;;
         esac
         case $test-$symbol in
             *-gsock_unix_*) file=test-unix-$test.c ;;
             *-gsock_socket_client_* | *_connect_report*) file=test-client-$test.c ;;
+            *-gsock_socket_listener_*) file=test-listener-$test.c ;;
+            *-gsock_socket_service_* | *-gsock_threaded_*) file=test-service-$test.c ;;
             # Adopting is for a whole process.
             *_gio) file=test-gio.c ;;
             functions-*_relay_*) file=test-relay.c ;;
@@ -188,6 +193,9 @@ say "C: $plain tests; $memcheck under valgrind, $asan under ASan and UBSan"
 sed -E -e 's/\bg_((socket|tcp|tcp_wrapper|unix)_connection|socket_client)_/gsock_\1_/g' \
     -e 's/\bG((Socket|Tcp|TcpWrapper|Unix)Connection|SocketClient\b|SocketClientClass)/Gsock\1/g' \
     -e 's/\bG_((TYPE_|IS_)?((SOCKET|TCP|TCP_WRAPPER|UNIX)_CONNECTION|SOCKET_CLIENT))\b/GSOCK_\1/g' \
+    -e 's/\bg_(socket_listener|socket_service|threaded_socket_service)_/gsock_\1_/g' \
+    -e 's/\bG(SocketListener|SocketService|ThreadedSocketService)(Class)?\b/Gsock\1\2/g' \
+    -e 's/\bG_((TYPE_|IS_)?(SOCKET_LISTENER|SOCKET_SERVICE|THREADED_SOCKET_SERVICE)(_CLASS)?)\b/GSOCK_\1/g' \
     -e 's|<gio/gio.h>|<gsock/gsock.h>|' capi/tests/renamed.c >"$scratch/renamed.c"
 for side in gio gsock; do
     source=capi/tests/renamed.c options=$(pkg-config --cflags --libs gio-2.0)
@@ -225,7 +233,7 @@ gir=$prefix/share/gir-1.0/Gsock-1.gir
 run_python() { # file, argument…
     GSOCK_VERSION=$version G_DEBUG=fatal-criticals installed timeout --kill-after=10 "$limit" "$python" "$@" >"$scratch/log" 2>&1
 }
-for test in "test_python.py" "test_adopt.py" "test_gir.py $gio_gir $gir"; do
+for test in "test_python.py" "test_listener.py" "test_adopt.py" "test_gir.py $gio_gir $gir"; do
     # shellcheck disable=SC2086 # words
     if run_python capi/tests/$test && ! grep -q skipped "$scratch/log"; then
         say "Python: $(sed -nE 's/^Ran ([0-9]+) tests.*/\1/p' "$scratch/log") tests (${test%% *})"

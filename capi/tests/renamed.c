@@ -305,6 +305,307 @@ wrap (GSocketConnection *connection)
   tell ("and without it", !g_io_stream_is_closed (G_IO_STREAM (connection)), &error);
 }
 
+/* ---- Accepting ---------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  GSocketListener parent_instance;
+} Door;
+
+typedef struct
+{
+  GSocketListenerClass parent_class;
+} DoorClass;
+
+GType door_get_type (void);
+G_DEFINE_TYPE (Door, door, G_TYPE_SOCKET_LISTENER)
+
+static void
+door_event (GSocketListener      *listener,
+            GSocketListenerEvent  event,
+            GSocket              *socket)
+{
+  g_print ("door event %d %d %d\n", event, G_IS_SOCKET_LISTENER (listener), G_IS_SOCKET (socket));
+}
+
+static void
+door_changed (GSocketListener *listener)
+{
+  g_print ("door changed %d\n", G_IS_SOCKET_LISTENER (listener));
+}
+
+static void
+door_class_init (DoorClass *klass)
+{
+  G_SOCKET_LISTENER_CLASS (klass)->event = door_event;
+  G_SOCKET_LISTENER_CLASS (klass)->changed = door_changed;
+}
+
+static void
+door_init (Door *door)
+{
+  (void) door;
+}
+
+/* Another one that connects. */
+static GSocket *
+visitor (GSocketAddress *address)
+{
+  GError *error = NULL;
+  GSocket *socket = make_socket ();
+
+  tell ("visits", g_socket_connect (socket, address, NULL, &error), &error);
+  return socket;
+}
+
+static void
+ready_to_accept (GObject      *source,
+                 GAsyncResult *result,
+                 gpointer      user_data)
+{
+  GError *error = NULL;
+  GObject *mark = NULL;
+  GSocketConnection *connection = g_socket_listener_accept_finish (G_SOCKET_LISTENER (source), result, &mark, &error);
+
+  tell ("accept_finish", connection != NULL, &error);
+  tell ("marked", mark != NULL, &error);
+  g_clear_object (&connection);
+  *(gboolean *) user_data = TRUE;
+}
+
+static void
+ready_to_accept_socket (GObject      *source,
+                        GAsyncResult *result,
+                        gpointer      user_data)
+{
+  GError *error = NULL;
+  GSocket *socket = g_socket_listener_accept_socket_finish (G_SOCKET_LISTENER (source), result, NULL, &error);
+
+  tell ("accept_socket_finish", socket != NULL, &error);
+  g_clear_object (&socket);
+  *(gboolean *) user_data = TRUE;
+}
+
+static void
+receive_visitors (GSocketAddress *any)
+{
+  GError *error = NULL;
+  gboolean done = FALSE;
+  int backlog = 0;
+  guint16 port;
+  GObject *mark = g_object_new (G_TYPE_OBJECT, NULL), *found = NULL;
+  GSocketListener *listener = g_object_new (door_get_type (), NULL), *other = g_socket_listener_new ();
+  GSocketAddress *address = NULL;
+  GSocket *socket, *peer, *more = make_socket ();
+  GSocketConnection *connection;
+  GCancellable *cancelled = g_cancellable_new ();
+
+  g_cancellable_cancel (cancelled);
+  g_socket_listener_set_backlog (listener, 20);
+  g_object_get (listener, "listen-backlog", &backlog, NULL);
+  g_print ("backlog %d\n", backlog);
+  done = g_socket_listener_add_address (listener, any, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, mark, &address,
+                                        &error);
+  tell ("add_address", done, &error);
+  tell ("a port", g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (address)) != 0, &error);
+  done = g_socket_listener_add_address (other, address, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, NULL, NULL,
+                                        &error);
+  tell ("add_address, taken", done, &error);
+  connection = g_socket_listener_accept (listener, &found, cancelled, &error);
+  tell ("accept, cancelled", connection != NULL, &error);
+
+  peer = visitor (address);
+  connection = g_socket_listener_accept (listener, &found, NULL, &error);
+  tell ("accept", connection != NULL, &error);
+  tell ("marked", found == mark, &error);
+  tell ("exactly", G_OBJECT_TYPE (connection) == G_TYPE_TCP_CONNECTION, &error);
+  read_and_write (connection, peer);
+  g_object_unref (connection);
+  g_object_unref (peer);
+  peer = visitor (address);
+  socket = g_socket_listener_accept_socket (listener, NULL, NULL, &error);
+  tell ("accept_socket", socket != NULL, &error);
+  tell ("blocking", g_socket_get_blocking (socket), &error);
+  g_object_unref (socket);
+  g_object_unref (peer);
+  for (int i = 0; i < 2; i++)
+    {
+      done = FALSE;
+      if (i == 0)
+        g_socket_listener_accept_async (listener, NULL, ready_to_accept, &done);
+      else
+        g_socket_listener_accept_socket_async (listener, NULL, ready_to_accept_socket, &done);
+      peer = visitor (address);
+      while (!done)
+        g_main_context_iteration (NULL, TRUE);
+      g_object_unref (peer);
+    }
+
+  /* Sockets of others, and ports. */
+  g_socket_bind (more, any, TRUE, NULL);
+  g_socket_listen (more, NULL);
+  tell ("add_socket", g_socket_listener_add_socket (listener, more, NULL, &error), &error);
+  port = g_socket_listener_add_any_inet_port (listener, NULL, &error);
+  tell ("add_any_inet_port", port != 0, &error);
+  tell ("add_inet_port, taken", g_socket_listener_add_inet_port (other, port, NULL, &error), &error);
+  connection = g_socket_listener_accept (listener, NULL, cancelled, &error);
+  tell ("accept, cancelled", connection != NULL, &error);
+
+  done = FALSE;
+  g_socket_listener_accept_async (listener, NULL, ready_to_accept, &done);
+  g_socket_listener_close (listener);
+  tell ("closed", g_socket_is_closed (more), &error);
+  while (!done)
+    g_main_context_iteration (NULL, TRUE);
+  connection = g_socket_listener_accept (listener, NULL, NULL, &error);
+  tell ("accept, closed", connection != NULL, &error);
+  tell ("add_socket, closed", g_socket_listener_add_socket (listener, more, NULL, &error), &error);
+  tell ("add_inet_port, closed", g_socket_listener_add_inet_port (listener, port, NULL, &error), &error);
+  tell ("add_socket, of a closed one", g_socket_listener_add_socket (other, more, NULL, &error), &error);
+  g_object_unref (listener);
+  g_object_unref (other);
+  g_object_unref (more);
+  g_object_unref (mark);
+  g_object_unref (address);
+  g_object_unref (cancelled);
+}
+
+typedef struct
+{
+  GSocketService parent_instance;
+  int served;
+} Counter;
+
+typedef struct
+{
+  GSocketServiceClass parent_class;
+} CounterClass;
+
+GType counter_get_type (void);
+G_DEFINE_TYPE (Counter, counter, G_TYPE_SOCKET_SERVICE)
+
+static gboolean
+counter_incoming (GSocketService    *service,
+                  GSocketConnection *connection,
+                  GObject           *source_object)
+{
+  g_print ("incoming %d, marked %d\n", ++((Counter *) service)->served, source_object != NULL);
+  g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (connection)), "served", 6, NULL, NULL, NULL);
+  return FALSE;
+}
+
+static void
+counter_class_init (CounterClass *klass)
+{
+  G_SOCKET_SERVICE_CLASS (klass)->incoming = counter_incoming;
+}
+
+static void
+counter_init (Counter *counter)
+{
+  (void) counter;
+}
+
+static gboolean
+passes (GSocketService    *service,
+        GSocketConnection *connection,
+        GObject           *source_object,
+        gpointer           user_data)
+{
+  (void) user_data;
+  g_print ("handler %d %d %d\n", G_IS_SOCKET_SERVICE (service), G_IS_TCP_CONNECTION (connection), source_object != NULL);
+  return FALSE;
+}
+
+static void
+print_active (GObject    *service,
+              GParamSpec *pspec,
+              gpointer    user_data)
+{
+  (void) user_data;
+  g_print ("%s %d\n", g_param_spec_get_name (pspec), g_socket_service_is_active (G_SOCKET_SERVICE (service)));
+}
+
+static gboolean
+run (GThreadedSocketService *service,
+     GSocketConnection      *connection,
+     GObject                *source_object,
+     gpointer                user_data)
+{
+  if (G_IS_THREADED_SOCKET_SERVICE (service) && source_object != NULL && g_thread_self () != user_data)
+    g_output_stream_write_all (g_io_stream_get_output_stream (G_IO_STREAM (connection)), "served", 6, NULL, NULL, NULL);
+  return TRUE;
+}
+
+/* Until the visitor is served, and its connection has ended. */
+static void
+visit (GSocketAddress *address)
+{
+  GError *error = NULL;
+  char buffer[16] = { 0 };
+  GSocket *socket = visitor (address);
+  gssize n;
+
+  while (g_socket_condition_check (socket, G_IO_IN) == 0)
+    g_main_context_iteration (NULL, FALSE);
+  n = g_socket_receive (socket, buffer, 6, NULL, &error);
+  g_print ("got %d %s\n", (int) n, buffer);
+  tell ("end", g_socket_receive (socket, buffer, 1, NULL, &error) == 0, &error);
+  g_object_unref (socket);
+}
+
+static void
+iterate_all (void)
+{
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+static void
+serve_visitors (GSocketAddress *any)
+{
+  GError *error = NULL;
+  GObject *mark = g_object_new (G_TYPE_OBJECT, NULL);
+  int most = 0;
+
+  for (int i = 0; i < 2; i++)
+    {
+      GSocketService *service = i == 0 ? g_object_new (counter_get_type (), NULL) : g_threaded_socket_service_new (5);
+      GSocketAddress *address = NULL;
+
+      tell ("is a service", G_IS_SOCKET_SERVICE (service) && G_IS_SOCKET_LISTENER (service), &error);
+      tell ("threaded", G_OBJECT_TYPE (service) == G_TYPE_THREADED_SOCKET_SERVICE, &error);
+      tell ("active", g_socket_service_is_active (service), &error);
+      if (i == 0)
+        g_signal_connect (service, "incoming", G_CALLBACK (passes), NULL);
+      else
+        g_signal_connect (service, "run", G_CALLBACK (run), g_thread_self ());
+      g_signal_connect (service, "notify::active", G_CALLBACK (print_active), NULL);
+      g_socket_listener_add_address (G_SOCKET_LISTENER (service), any, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT,
+                                     mark, &address, &error);
+      tell ("add_address", address != NULL, &error);
+      visit (address);
+      visit (address);
+      g_socket_service_stop (service);
+      iterate_all ();
+      g_socket_service_stop (service);
+      tell ("active", g_socket_service_is_active (service), &error);
+      g_socket_service_start (service);
+      visit (address);
+      g_socket_service_stop (service);
+      iterate_all ();
+      if (i == 1)
+        {
+          g_object_get (service, "max-threads", &most, NULL);
+          g_print ("threads %d\n", most);
+        }
+      g_socket_listener_close (G_SOCKET_LISTENER (service));
+      g_object_unref (service);
+      g_object_unref (address);
+    }
+  g_object_unref (mark);
+}
+
 int
 main (void)
 {
@@ -389,6 +690,8 @@ main (void)
   g_object_unref (connection);
 
   pass_things ();
+  receive_visitors (any);
+  serve_visitors (any);
 
   g_object_unref (cancelled);
   g_object_unref (listener);

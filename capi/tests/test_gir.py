@@ -1,7 +1,7 @@
 """Compares what the two GIR files say of GIO's classes and of gsock's: test_gir.py Gio-2.0.gir Gsock-1.gir
 
 Everything that GIO's has, ours must have in the same form; what ours has beyond it stands in ADDED.
-And each method of these classes, and of their parent, must occur in test_python.py or test_adopt.py.
+And each method of these classes, and of their parent, must occur in one of the tests in Python.
 """
 
 import pathlib
@@ -75,6 +75,9 @@ ADDED = {
         "property io-timeout-ms",
         "property multipath",
     },
+    "SocketListener": {"get_addresses", "remove_address"},
+    "SocketService": {"drain_async", "drain_finish", "signal error", "virtual error"},
+    "ThreadedSocketService": {"get_max_threads"},
     "TcpConnection": {
         "get_keepalive_params",
         "get_linger_zero",
@@ -106,6 +109,9 @@ ADDED = {
 FOR_C = {
     "SocketConnection": {"receive_async", "receive_finish", "send_async", "send_finish"},
     "SocketClient": set(),
+    "SocketListener": set(),
+    "SocketService": set(),
+    "ThreadedSocketService": set(),
     "TcpConnection": set(),
     "TcpWrapperConnection": set(),
     "UnixConnection": set(),
@@ -118,15 +124,24 @@ DIFFERENT = {
         "setter": (None, "set_socket"),
     },
 }
-# A stream that may be missing, which GIO's does not say, and a property whose functions have another name than it.
-STREAM = {key: "none" if key == "transfer-ownership" else None for key in SAID_OF_PARAMETERS}
+# What may be missing, which GIO's does not say, and a property whose functions have another name than it.
+MISSING = {key: "none" if key == "transfer-ownership" else None for key in SAID_OF_PARAMETERS}
+SOURCE = {
+    "parameter source_object": (
+        (("GObject.Object", "GObject*"), MISSING),
+        (("GObject.Object", "GObject*"), MISSING | {"nullable": "1", "allow-none": "1"}),
+    ),
+}
 DIFFERENT |= {
     ("SocketClient", "virtual event"): {
         "parameter connection": (
-            (("IOStream", "GIOStream*"), STREAM),
-            (("IOStream", "GIOStream*"), STREAM | {"nullable": "1", "allow-none": "1"}),
+            (("IOStream", "GIOStream*"), MISSING),
+            (("IOStream", "GIOStream*"), MISSING | {"nullable": "1", "allow-none": "1"}),
         ),
     },
+    ("SocketService", "virtual incoming"): SOURCE,
+    ("ThreadedSocketService", "virtual run"): SOURCE,
+    ("ThreadedSocketService", "property max-threads"): {"getter": (None, "get_max_threads")},
     ("SocketClient", "property type"): {
         "getter": (None, "get_socket_type"),
         "setter": (None, "set_socket_type"),
@@ -137,7 +152,8 @@ ELSEWHERE = {"factory_create_connection": ("Socket", "connection_factory_create_
 
 gio, gsock = (ElementTree.parse(path).getroot().find(CORE + "namespace") for path in sys.argv[1:3])
 here = pathlib.Path(__file__).parent
-scenario = "".join((here / name).read_text() for name in ("test_python.py", "test_adopt.py"))
+SCENARIOS = ("test_python.py", "test_listener.py", "test_adopt.py")
+scenario = "".join((here / name).read_text() for name in SCENARIOS)
 
 
 def class_of(namespace, name):
@@ -230,6 +246,15 @@ class Comparison(unittest.TestCase):
     def test_socket_client(self):
         self.compare("SocketClient")
 
+    def test_socket_listener(self):
+        self.compare("SocketListener")
+
+    def test_socket_service(self):
+        self.compare("SocketService")
+
+    def test_threaded_socket_service(self):
+        self.compare("ThreadedSocketService")
+
     def test_tcp_connection(self):
         self.compare("TcpConnection")
 
@@ -263,6 +288,9 @@ class Comparison(unittest.TestCase):
             (gio, "IOStream"),
             (gsock, "SocketConnection"),
             (gsock, "SocketClient"),
+            (gsock, "SocketListener"),
+            (gsock, "SocketService"),
+            (gsock, "ThreadedSocketService"),
             (gsock, "TcpConnection"),
             (gsock, "TcpWrapperConnection"),
             (gsock, "UnixConnection"),

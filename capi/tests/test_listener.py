@@ -1,0 +1,438 @@
+"""What the documentation of Gio.SocketListener, Gio.SocketService and Gio.ThreadedSocketService lists, done from Python
+on GIO's classes and on gsock's.
+
+One body (`Scenario`) runs on both, with the faces and the tools of test_python.py; what gsock adds is tested below.
+"""
+
+import os
+import socket
+import sys
+import threading
+import unittest
+
+import test_python as base
+from gi.repository import Gio, GLib, GObject, Gsock
+from test_python import LIMIT, call, iterate_all, iterate_until
+
+
+def any_port():
+    return Gio.InetSocketAddress.new_from_string("127.0.0.1", 0)
+
+
+class Mark(GObject.Object):
+    """Comes with the connections of a socket."""
+
+
+class Tools(base.Tools):
+    def setUp(self):
+        self.module = self.face.module
+
+    def listen(self, listener, source_object=None):
+        """Has it listen on loopback. Returns the port."""
+        done, address = listener.add_address(
+            any_port(), Gio.SocketType.STREAM, Gio.SocketProtocol.TCP, source_object
+        )
+        self.assertIs(done, True)
+        self.assertEqual(address.get_address().to_string(), "127.0.0.1")
+        return address.get_port()
+
+    def client(self, port):
+        client = socket.create_connection(("127.0.0.1", port), LIMIT)
+        self.addCleanup(client.close)
+        return client
+
+    def close_service(self, service):
+        service.stop()
+        iterate_all()
+        service.close()
+
+    def assert_joined(self, connection, client):
+        self.assertIs(type(connection), self.face.TcpConnection)
+        connection.get_output_stream().write_all(b"ping", None)
+        self.assertEqual(client.recv(4, socket.MSG_WAITALL), b"ping")
+        client.sendall(b"pong")
+        self.assertEqual(connection.get_input_stream().read_bytes(4, None).get_data(), b"pong")
+
+
+class Scenario(Tools):
+    """The body that runs on both."""
+
+    # ---- The listener
+
+    def test_accept(self):
+        listener, mark = self.module.SocketListener.new(), Mark()
+        port = self.listen(listener, mark)
+        client = self.client(port)
+        connection, source_object = listener.accept(None)
+        self.assertIs(source_object, mark)
+        self.assert_joined(connection, client)
+        self.client(port)
+        accepted, source_object = listener.accept_socket(None)
+        self.assertIsInstance(accepted, Gio.Socket)
+        self.assertIs(source_object, mark)
+        self.assertTrue(accepted.get_blocking())
+
+    def test_accept_async(self):
+        listener, mark = self.module.SocketListener(), Mark()
+        port = self.listen(listener, mark)
+        for start, finish in (
+            (listener.accept_async, listener.accept_finish),
+            (listener.accept_socket_async, listener.accept_socket_finish),
+        ):
+            answers = []
+            start(None, lambda *answer: answers.append(answer))
+            client = self.client(port)
+            iterate_until(lambda: answers)
+            ((source, result),) = answers
+            self.assertIs(source, listener)
+            accepted, source_object = finish(result)
+            self.assertIs(source_object, mark)
+            if isinstance(accepted, Gio.Socket):
+                self.assertEqual(accepted.send(b"ping", None), 4)
+                self.assertEqual(client.recv(4, socket.MSG_WAITALL), b"ping")
+            else:
+                self.assert_joined(accepted, client)
+
+    def test_no_source_object(self):
+        listener = self.module.SocketListener()
+        port = self.listen(listener)
+        client = self.client(port)
+        connection, source_object = listener.accept()
+        self.assertIsNone(source_object)
+        self.assert_joined(connection, client)
+
+    def test_accept_cancelled(self):
+        listener, cancellable = self.module.SocketListener(), Gio.Cancellable()
+        port = self.listen(listener)
+        results = []
+        listener.accept_async(cancellable, lambda _, result: results.append(result))
+        iterate_all()
+        self.assertEqual(results, [])
+        cancellable.cancel()
+        iterate_until(lambda: results)
+        self.assert_fails(Gio.IOErrorEnum.CANCELLED, listener.accept_finish, results[0])
+        self.assert_fails(Gio.IOErrorEnum.CANCELLED, listener.accept, cancellable)
+        self.client(port)
+        self.assertTrue(listener.accept(None)[0].is_connected())
+
+    def test_sockets_of_others(self):
+        listener = self.module.SocketListener()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            added = Gio.Socket.new_from_fd(os.dup(server.fileno()))
+        self.assertIs(listener.add_socket(added, None), True)
+        client = self.client(port)
+        self.assert_joined(listener.accept(None)[0], client)
+        listener.close()
+        self.assertTrue(added.is_closed())
+        self.assert_fails(Gio.IOErrorEnum.CLOSED, listener.add_socket, added, None)
+        self.assert_fails(Gio.IOErrorEnum.CLOSED, listener.accept, None)
+        self.assert_fails(
+            Gio.IOErrorEnum.FAILED, self.module.SocketListener().add_socket, added, None
+        )
+
+    def test_ports(self):
+        listener, other = self.module.SocketListener(), self.module.SocketListener()
+        port = listener.add_any_inet_port(None)
+        self.assertGreater(port, 0)
+        client = self.client(port)
+        self.assert_joined(listener.accept(None)[0], client)
+        self.assert_fails(Gio.IOErrorEnum.ADDRESS_IN_USE, other.add_inet_port, port, None)
+        listener.close()
+        self.assertIs(other.add_inet_port(port, None), True)
+        client = self.client(port)
+        self.assert_joined(other.accept(None)[0], client)
+
+    def test_the_backlog(self):
+        listener, holder = self.module.SocketListener(), base.Holder()
+        self.assertEqual(listener.props.listen_backlog, 10)
+        listener.set_backlog(77)
+        self.assertEqual(listener.props.listen_backlog, 77)
+        listener.bind_property(
+            "listen-backlog", holder, "text", GObject.BindingFlags.SYNC_CREATE, lambda _, n: str(n)
+        )
+        listener.props.listen_backlog = 78
+        self.assertEqual(holder.text, "78")
+        self.assertEqual(self.module.SocketListener(listen_backlog=5).props.listen_backlog, 5)
+
+    def test_the_events(self):
+        listener, events = self.module.SocketListener(), []
+        listener.connect("event", lambda of, event, sock: events.append((of, event, type(sock))))
+        self.listen(listener)
+        kinds = Gio.SocketListenerEvent
+        names = (kinds.BINDING, kinds.BOUND, kinds.LISTENING, kinds.LISTENED)
+        self.assertEqual(events, [(listener, event, Gio.Socket) for event in names])
+
+    def test_a_class_of_ones_own(self):
+        calls = []
+
+        class Own(self.module.SocketListener):
+            __gtype_name__ = self.face.prefix + "OwnListener"
+
+            def do_event(self, event, sock):
+                calls.append((event, sock.get_family()))
+
+            def do_changed(self):
+                calls.append("changed")
+
+        self.listen(Own())
+        family = Gio.SocketFamily.IPV4
+        self.assertEqual(
+            calls, [(Gio.SocketListenerEvent(n), family) for n in range(4)] + ["changed"]
+        )
+
+    # ---- The service
+
+    def test_an_echo(self):
+        service, mark, kept = self.module.SocketService.new(), Mark(), []
+        self.assertIsInstance(service, self.module.SocketListener)
+
+        def incoming(of, connection, source_object):
+            self.assertIs(of, service)
+            self.assertIs(source_object, mark)
+            self.assertIs(type(connection), self.face.TcpConnection)
+            # Kept, as it would be closed otherwise.
+            kept.append(connection)
+            read(connection)
+            return True
+
+        def read(connection):
+            stream = connection.get_input_stream()
+            stream.read_bytes_async(100, GLib.PRIORITY_DEFAULT, None, got, connection)
+
+        def got(stream, result, connection):
+            data = stream.read_bytes_finish(result)
+            if data.get_size() == 0:
+                connection.close(None)
+                kept.remove(connection)
+                return
+            connection.get_output_stream().write_all(data.get_data(), None)
+            read(connection)
+
+        service.connect("incoming", incoming)
+        service.connect("incoming", lambda *_: self.fail("the first one has handled it"))
+        port = self.listen(service, mark)
+        clients = [self.client(port) for _ in range(5)]
+        for n, client in enumerate(clients):
+            client.sendall(b"%d" % n)
+        iterate_until(lambda: len(kept) == 5)
+        for n, client in enumerate(clients):
+            client.setblocking(False)
+            echo = []
+
+            def has_come(client=client, echo=echo):
+                try:
+                    echo.append(client.recv(100))
+                except BlockingIOError:
+                    # Nothing wakes the context for it.
+                    iterate_all()
+                return echo
+
+            while not has_come():
+                pass
+            self.assertEqual(echo, [b"%d" % n])
+            client.close()
+        iterate_until(lambda: not kept)
+        self.close_service(service)
+
+    def test_active(self):
+        service, seen = self.module.SocketService(), []
+        service.connect("notify::active", lambda of, _: seen.append(of.is_active()))
+        self.assertIs(service.is_active(), True)
+        port = self.listen(service)
+        served = []
+        service.connect("incoming", lambda *_: served.append(True))
+        service.stop()
+        iterate_all()
+        self.assertIs(service.is_active(), False)
+        client = self.client(port)
+        iterate_all()
+        self.assertEqual(served, [])
+        service.start()
+        iterate_until(lambda: served)
+        # Nobody has kept it.
+        self.assertEqual(client.recv(1), b"")
+        service.props.active = False
+        self.assertEqual(seen, [False, True, False])
+        iterate_all()
+        service.close()
+        self.assertIs(self.module.SocketService(active=False).props.active, False)
+
+    def test_a_service_of_ones_own(self):
+        served = []
+
+        class Own(self.module.SocketService):
+            __gtype_name__ = self.face.prefix + "OwnService"
+
+            def do_incoming(self, connection, source_object):
+                connection.get_output_stream().write_all(b"mine", None)
+                served.append(source_object)
+                return True
+
+        service, mark = Own(), Mark()
+        client = self.client(self.listen(service, mark))
+        iterate_until(lambda: served)
+        self.assertEqual(served, [mark])
+        self.assertEqual(client.recv(10, socket.MSG_WAITALL), b"mine")
+        self.close_service(service)
+
+    # ---- The service with threads
+
+    def exchange(self, port, count):
+        """Talks to a service from other threads, while the context is iterated here."""
+        answers = []
+
+        def talk(n):
+            with socket.create_connection(("127.0.0.1", port), LIMIT) as client:
+                client.sendall(b"%d" % n)
+                client.shutdown(socket.SHUT_WR)
+                answers.append((n, client.recv(100, socket.MSG_WAITALL)))
+            GLib.MainContext.default().wakeup()
+
+        talkers = [threading.Thread(target=talk, args=(n,)) for n in range(count)]
+        for talker in talkers:
+            talker.start()
+        iterate_until(lambda: len(answers) == count)
+        for talker in talkers:
+            talker.join()
+        self.assertEqual(sorted(answers), [(n, b"served %d" % n) for n in range(count)])
+
+    def serve(self, connection):
+        """Reads to the end, and answers: it blocks."""
+        self.threads.add(threading.get_ident())
+        data = connection.get_input_stream().read_bytes(100, None).get_data()
+        connection.get_output_stream().write_all(b"served " + data, None)
+
+    def test_threads(self):
+        self.threads = set()
+        service = self.module.ThreadedSocketService.new(20)
+        self.assertIsInstance(service, self.module.SocketService)
+        self.assertEqual(service.props.max_threads, 20)
+
+        def run(of, connection, source_object):
+            self.serve(connection)
+            return True
+
+        service.connect("run", run)
+        self.exchange(self.listen(service), 7)
+        self.assertNotIn(threading.get_ident(), self.threads)
+        self.close_service(service)
+
+    def test_threads_of_a_class_of_ones_own(self):
+        self.threads, marks, serve = set(), [], self.serve
+
+        class Own(self.module.ThreadedSocketService):
+            __gtype_name__ = self.face.prefix + "OwnThreadedService"
+
+            def do_run(self, connection, source_object):
+                marks.append(source_object)
+                serve(connection)
+                return True
+
+        service, mark = Own(max_threads=20), Mark()
+        self.exchange(self.listen(service, mark), 7)
+        self.assertEqual(marks, [mark] * 7)
+        self.assertNotIn(threading.get_ident(), self.threads)
+        self.close_service(service)
+
+
+class OnGio(Scenario, unittest.TestCase):
+    face = base.GIO
+
+
+class OnGsock(Scenario, unittest.TestCase):
+    face = base.GSOCK
+
+
+class Additions(Tools, unittest.TestCase):
+    """What gsock has beyond GIO."""
+
+    face = base.GSOCK
+
+    def test_the_addresses(self):
+        listener = Gsock.SocketListener()
+        self.assertEqual(listener.get_addresses(), [])
+        ports = [self.listen(listener), self.listen(listener)]
+        addresses = listener.get_addresses()
+        self.assertEqual([address.get_port() for address in addresses], ports)
+        self.assertIs(listener.remove_address(addresses[0]), True)
+        self.assertEqual([of.get_port() for of in listener.get_addresses()], ports[1:])
+        self.assert_fails(
+            Gio.IOErrorEnum.NOT_FOUND, listener.remove_address, addresses[0]
+        )
+        client = self.client(ports[1])
+        self.assert_joined(listener.accept(None)[0], client)
+
+    def test_without_sockets(self):
+        listener = Gsock.SocketListener()
+        self.assert_fails(Gio.IOErrorEnum.INVALID_ARGUMENT, listener.accept, None)
+        results = []
+        listener.accept_async(None, lambda _, result: results.append(result))
+        iterate_all()
+        client = self.client(self.listen(listener))
+        iterate_until(lambda: results)
+        self.assert_joined(listener.accept_finish(results[0])[0], client)
+        self.assert_fails(Gio.IOErrorEnum.INVALID_ARGUMENT, listener.accept_finish, results[0])
+
+    def test_a_close_from_another_thread_ends_a_blocking_accept(self):
+        listener, errors = Gsock.SocketListener(), []
+        self.listen(listener)
+
+        def accept():
+            try:
+                listener.accept(None)
+            except GLib.Error as error:
+                errors.append(error)
+
+        accepter = threading.Thread(target=accept)
+        accepter.start()
+        listener.close()
+        accepter.join()
+        self.assertTrue(errors[0].matches(Gio.io_error_quark(), Gio.IOErrorEnum.CLOSED))
+
+    def test_the_error(self):
+        service, errors = Gsock.SocketService(), []
+        service.connect("error", lambda of, error: errors.append((of, error)))
+        # It does not listen.
+        service.add_socket(base.tcp_socket(), None)
+        iterate_until(lambda: errors)
+        ((of, error),) = errors
+        self.assertIs(of, service)
+        self.assertTrue(error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.INVALID_ARGUMENT))
+        service.close()
+        self.assertIs(service.is_active(), False)
+
+    def test_drain(self):
+        proceed, served = threading.Event(), []
+
+        class Slow(Gsock.ThreadedSocketService):
+            __gtype_name__ = "Slow"
+
+            def do_run(self, connection, source_object):
+                proceed.wait(LIMIT)
+                served.append(connection)
+                return True
+
+        service, started, results = Slow(max_threads=2), [], []
+        self.assertEqual(service.get_max_threads(), 2)
+        service.connect("incoming", lambda *_: started.append(True))
+        port = self.listen(service)
+        self.client(port)
+        iterate_until(lambda: started)
+        service.drain_async(None, lambda _, result: results.append(result))
+        self.assertIs(service.is_active(), False)
+        iterate_all()
+        self.assertEqual((results, served), ([], []))
+        proceed.set()
+        iterate_until(lambda: results)
+        self.assertEqual(len(served), 1)
+        self.assertIs(service.drain_finish(results[0]), True)
+        self.assert_fails(Gio.IOErrorEnum.INVALID_ARGUMENT, service.drain_finish, results[0])
+        cancellable = Gio.Cancellable()
+        cancellable.cancel()
+        _, result = call(service.drain_async, cancellable)
+        self.assert_fails(Gio.IOErrorEnum.CANCELLED, service.drain_finish, result)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=int(os.environ.get("VERBOSITY", "1")), argv=sys.argv)
