@@ -188,6 +188,12 @@ fn the_instance_structs_are_their_parents() {
     );
     assert_eq!(size_of::<UnixConnectionInstance>(), size_of::<Parent>());
     assert_eq!(align_of::<UnixConnectionInstance>(), align_of::<Parent>());
+
+    let object = size_of::<gobject_ffi::GObject>();
+    assert_eq!(size_of::<SocketClientInstance>(), object);
+    assert_eq!(size_of::<SocketListenerInstance>(), object);
+    assert_eq!(size_of::<SocketServiceInstance>(), object);
+    assert_eq!(size_of::<ThreadedSocketServiceInstance>(), object);
 }
 
 #[test]
@@ -224,6 +230,33 @@ fn the_slots_are_filled_and_the_room_is_empty() {
     });
 }
 
+/// GIO's too have nothing by default but what makes a service accept. LISTEN-1, SERVICE-1, THREADED-1.
+#[test]
+fn what_accepts_fills_the_slots_that_do_something() {
+    on_private_context(|_| {
+        let listener = glib::Class::<SocketListener>::from_type(SocketListener::static_type());
+        let listener = listener.expect("a class");
+        let listener = listener.as_ref();
+        assert!(listener.changed.is_none());
+        assert!(listener.event.is_none());
+        assert!(listener.padding.iter().all(|pointer| pointer.is_null()));
+        let service = glib::Class::<SocketService>::from_type(SocketService::static_type());
+        let service = service.expect("a class");
+        let service = service.as_ref();
+        assert!(service.parent_class.changed.is_some());
+        assert!(service.incoming.is_some());
+        assert!(service.error.is_some());
+        assert!(service.padding.iter().all(|pointer| pointer.is_null()));
+        let threaded = ThreadedSocketService::static_type();
+        let threaded = glib::Class::<ThreadedSocketService>::from_type(threaded);
+        let threaded = threaded.expect("a class");
+        let threaded = threaded.as_ref();
+        assert!(threaded.parent_class.incoming.is_some());
+        assert!(threaded.run.is_none());
+        assert!(threaded.padding.iter().all(|pointer| pointer.is_null()));
+    });
+}
+
 // --- Types ---------------------------------------------------------------------------------------
 
 fn has_flag(type_: glib::Type, flag: u32) -> bool {
@@ -254,6 +287,26 @@ fn the_types_are_named_derived_and_derivable() {
                 UnixConnection::static_type(),
                 "GsockUnixConnection",
                 SocketConnection::static_type(),
+            ),
+            (
+                SocketClient::static_type(),
+                "GsockSocketClient",
+                glib::Object::static_type(),
+            ),
+            (
+                SocketListener::static_type(),
+                "GsockSocketListener",
+                glib::Object::static_type(),
+            ),
+            (
+                SocketService::static_type(),
+                "GsockSocketService",
+                SocketListener::static_type(),
+            ),
+            (
+                ThreadedSocketService::static_type(),
+                "GsockThreadedSocketService",
+                SocketService::static_type(),
             ),
         ] {
             assert_eq!(type_.name(), name);
@@ -290,6 +343,22 @@ fn gios_own_classes_are_other_types() {
             (
                 gio::UnixConnection::static_type(),
                 UnixConnection::static_type(),
+            ),
+            (
+                gio::SocketClient::static_type(),
+                SocketClient::static_type(),
+            ),
+            (
+                gio::SocketListener::static_type(),
+                SocketListener::static_type(),
+            ),
+            (
+                gio::SocketService::static_type(),
+                SocketService::static_type(),
+            ),
+            (
+                gio::ThreadedSocketService::static_type(),
+                ThreadedSocketService::static_type(),
             ),
         ];
         for (theirs, ours) in pairs {
