@@ -21,7 +21,7 @@ use super::{
     SocketListenerImpl,
     structs::{SocketConnectionInstance, SocketServiceClass, SocketServiceInstance},
 };
-use crate::{SocketConnection, SocketService, socket_service::imp};
+use crate::{SocketConnection, SocketService, socket_service::imp, vfunc::emit};
 
 /// What a type deriving from [`SocketService`] may override.
 pub trait SocketServiceImpl: SocketListenerImpl + ObjectSubclass<Type: IsA<SocketService>> {
@@ -169,18 +169,9 @@ pub(super) fn emit_with_connection(
 ) {
     let connection: *mut SocketConnectionInstance = connection.to_glib_none().0;
     let source_object: *mut GObject = source_object.to_glib_none().0;
-    let mut handled = glib::ffi::GFALSE;
-    // SAFETY: live arguments, as the signal declares them, and a place for the answer.
-    unsafe {
-        gobject_ffi::g_signal_emit(
-            object.as_ptr().cast(),
-            signal.load(Ordering::Acquire),
-            0,
-            connection,
-            source_object,
-            &raw mut handled,
-        );
-    }
+    let (instance, signal) = (object.as_ptr(), signal.load(Ordering::Acquire));
+    // SAFETY: live arguments, as the signal declares them.
+    let _handled = unsafe { emit(instance, signal, connection.cast(), source_object.cast()) };
 }
 
 /// Emits `incoming`. Handlers run on this thread.

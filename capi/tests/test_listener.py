@@ -6,6 +6,7 @@ One body (`Scenario`) runs on both, with the faces and the tools of test_python.
 
 import os
 import socket
+import subprocess
 import sys
 import threading
 import unittest
@@ -21,6 +22,37 @@ def any_port():
 
 class Mark(GObject.Object):
     """Comes with the connections of a socket."""
+
+
+# Ends while a connection is served: the thread that serves it wants Python's lock when Python is there no more, for as
+# many seconds as its exit code says.
+ENDS_MEANWHILE = """
+import ctypes, socket, sys, time, gi
+gi.require_version("Gsock", "1")
+from gi.repository import Gio, GLib, Gsock
+
+class Slow(%s.ThreadedSocketService):
+    __gtype_name__ = "Slow"
+
+    def do_run(self, connection, source_object):
+        connection.get_output_stream().write_all(b"!", None)
+        time.sleep(0.5)
+        return True
+
+service = Slow(max_threads=10)
+client = socket.create_connection(("127.0.0.1", service.add_any_inet_port(None)))
+client.setblocking(False)
+while True:
+    GLib.MainContext.default().iteration(False)
+    try:
+        client.recv(1)
+        break
+    except BlockingIOError:
+        pass
+libc = ctypes.CDLL(None)
+libc.on_exit(libc.sleep, None)
+sys.exit(1)
+"""
 
 
 class Tools(base.Tools):
@@ -334,6 +366,14 @@ class Scenario(Tools):
         self.assertEqual(marks, [mark] * 7)
         self.assertNotIn(threading.get_ident(), self.threads)
         self.close_service(service)
+
+
+    def test_the_program_ends_while_a_connection_is_served(self):
+        program = ENDS_MEANWHILE % self.module.__name__.rsplit(".", 1)[-1]
+        ended = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=LIMIT
+        )
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (1, "", ""))
 
 
 class OnGio(Scenario, unittest.TestCase):

@@ -13,7 +13,7 @@ use super::{ThreadedSocketService, workers::Jobs};
 use crate::{
     SocketConnection, SocketConnectionExt,
     socket_service::Control,
-    vfunc::{Owned, fenced_handler},
+    vfunc::{Owned, fenced_handler, iterate},
 };
 
 /// So many of what a handler has left behind in the context of its thread are dispatched: one that asks to be
@@ -66,14 +66,16 @@ impl Job {
         fenced_handler("run", || {
             service.get().imp().emit_run(connection.get(), source);
         });
-        drop(connection);
+        connection.let_go();
         for _ in 0..LEFT_BEHIND {
-            if !context.iteration(false) {
+            if !iterate(context) {
                 break;
             }
         }
-        drop(source_object);
-        drop(service);
+        if let Some(source_object) = source_object {
+            source_object.let_go();
+        }
+        service.let_go();
         drop(end);
     }
 }

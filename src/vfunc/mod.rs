@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "virtual functions are C functions")]
 
+mod foreign;
 mod handler;
 pub(crate) mod input_stream;
 pub(crate) mod output_stream;
@@ -20,6 +21,7 @@ use glib::{
     translate::{IntoGlib, IntoGlibPtr},
 };
 
+pub(crate) use foreign::{emit, iterate};
 pub(crate) use handler::{Resident, fenced_handler};
 pub(crate) use input_stream::{add_input_interfaces, fill_input_class};
 pub(crate) use output_stream::{add_output_interfaces, fill_output_class};
@@ -126,6 +128,11 @@ impl<T: IsA<glib::Object>> Owned<T> {
 
     pub(crate) fn get(&self) -> &T {
         &self.0
+    }
+
+    /// Drops it on a thread of ours, which may not come back from that.
+    pub(crate) fn let_go(self) {
+        foreign::let_go(self.0.upcast::<glib::Object>());
     }
 }
 
