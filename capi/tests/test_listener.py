@@ -4,7 +4,11 @@ on GIO's classes and on gsock's.
 One body (`Scenario`) runs on both, with the faces and the tools of test_python.py; what gsock adds is tested below.
 """
 
+import contextlib
+import io
 import os
+import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -388,6 +392,25 @@ class Additions(Tools, unittest.TestCase):
     """What gsock has beyond GIO."""
 
     face = base.GSOCK
+
+    def test_the_example_of_the_readme(self):
+        readme = pathlib.Path(__file__).parent.parent / "README.md"
+        _of_a_connection, example = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+        printed, names = io.StringIO(), {}
+        self.assertIn("GLib.MainLoop().run()", example)
+        with contextlib.redirect_stdout(printed):
+            exec(example.replace("GLib.MainLoop().run()", ""), names)
+        client = self.client(int(printed.getvalue()))
+        client.sendall(b"echo")
+        client.shutdown(socket.SHUT_WR)
+        results = []
+        started = names["service"].connect("incoming", lambda *_: results.append(None))
+        iterate_until(lambda: results)
+        names["service"].disconnect(started)
+        self.assertEqual(client.recv(10, socket.MSG_WAITALL), b"echo")
+        names["service"].drain_async(None, lambda _, result: results.append(result))
+        iterate_until(lambda: len(results) == 2)
+        self.assertIs(names["service"].drain_finish(results[1]), True)
 
     def test_the_addresses(self):
         listener = Gsock.SocketListener()

@@ -737,7 +737,7 @@ class Additions(Tools, unittest.TestCase):
 
     def test_the_example_of_the_readme(self):
         readme = pathlib.Path(__file__).parent.parent / "README.md"
-        (example,) = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+        example, _of_a_service = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
         self.assertIn("8000", example)
         printed, names = io.StringIO(), {}
         with contextlib.redirect_stdout(printed):
