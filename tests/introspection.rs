@@ -52,6 +52,7 @@ const CLIENT: &str = "GSocketClient";
 const LISTENER: &str = "GSocketListener";
 const SERVICE: &str = "GSocketService";
 const THREADED: &str = "GThreadedSocketService";
+const ACCEPTING: &str = "GSocketListener GSocketService GThreadedSocketService";
 const NONE: &str = "-";
 
 /// The enumeration's value is named for the library.
@@ -152,6 +153,43 @@ const LISTED: &[Listed] = &[
         "1 pointers",
         "0 pointers",
     ),
+    // Limits, and what is counted.
+    (
+        ACCEPTING,
+        "property max-connections",
+        NONE,
+        "GSocketListener guint read|write = 0",
+    ),
+    (
+        ACCEPTING,
+        "property max-connections-per-peer",
+        NONE,
+        "GSocketListener guint read|write = 0",
+    ),
+    (
+        ACCEPTING,
+        "property accept-rate",
+        NONE,
+        "GSocketListener guint read|write = 0",
+    ),
+    (
+        ACCEPTING,
+        "property accepted",
+        NONE,
+        "GSocketListener guint64 read = 0",
+    ),
+    (
+        ACCEPTING,
+        "property refused",
+        NONE,
+        "GSocketListener guint64 read = 0",
+    ),
+    (
+        ACCEPTING,
+        "property active-connections",
+        NONE,
+        "GSocketListener guint read = 0",
+    ),
     // Two slots for two; one for one, and one for the signal of our own; one for one; and ten of room in each.
     (
         LISTENER,
@@ -172,7 +210,7 @@ const LISTED: &[Listed] = &[
         "11 pointers",
     ),
     (
-        "GSocketListener GSocketService GThreadedSocketService",
+        ACCEPTING,
         "instance struct beyond its parent's",
         "1 pointers",
         "0 pointers",

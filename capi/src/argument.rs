@@ -1,16 +1,20 @@
 //! What C passes, and what is made of it.
 
 use std::{
-    ffi::{CStr, c_char, c_int},
+    ffi::{CStr, OsStr, c_char, c_int},
     ops::Deref,
-    os::fd::{FromRawFd, OwnedFd},
+    os::{
+        fd::{FromRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::PathBuf,
     ptr::NonNull,
 };
 
 use glib::{
     ffi::{GFALSE, GType, gboolean, gpointer},
     prelude::*,
-    translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, IntoGlibPtr, from_glib},
+    translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, from_glib},
 };
 use gsock::{
     ConnectReport, Liveness, SocketClient, SocketConnection, SocketListener, SocketService,
@@ -145,6 +149,36 @@ impl Argument for String {
     }
 }
 
+impl Argument for Option<String> {
+    type C = *const c_char;
+    type Value = Self;
+    const CHECK: &'static str = "NULL or a string in UTF-8";
+
+    unsafe fn convert(c: *const c_char) -> Option<Self> {
+        if c.is_null() {
+            return Some(None);
+        }
+        // SAFETY: as the caller says.
+        unsafe { String::convert(c) }.map(Some)
+    }
+}
+
+/// In whatever encoding the file system has.
+impl Argument for PathBuf {
+    type C = *const c_char;
+    type Value = Self;
+    const CHECK: &'static str = "a path";
+
+    unsafe fn convert(c: *const c_char) -> Option<Self> {
+        if c.is_null() {
+            return None;
+        }
+        // SAFETY: a string of C's, as the caller says.
+        let path = unsafe { CStr::from_ptr(c) };
+        Some(Self::from(OsStr::from_bytes(path.to_bytes())))
+    }
+}
+
 /// NULL is the global default context, as everywhere in GLib.
 impl Argument for glib::MainContext {
     type C = *mut glib::ffi::GMainContext;
@@ -273,6 +307,7 @@ as_they_are!(
     u32,
     usize,
     gpointer,
+    *const u8,
     gio::ffi::GAsyncReadyCallback,
     *mut gio::ffi::GAsyncResult
 );
@@ -311,15 +346,6 @@ impl<T> Out<T> {
         if !self.0.is_null() {
             // SAFETY: a place of the caller's.
             unsafe { self.0.write(value()) };
-        }
-    }
-}
-
-impl<T: 'static> Out<*mut T> {
-    /// Hands `value` over, or drops it where C does not want it.
-    pub(crate) fn give(self, value: impl IntoGlibPtr<*mut T>) {
-        if !self.0.is_null() {
-            self.set(value.into_glib_ptr());
         }
     }
 }

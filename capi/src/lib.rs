@@ -12,6 +12,7 @@ mod enums;
 mod export;
 mod fence;
 mod interop;
+mod listening;
 mod socket_client;
 mod socket_connection;
 mod socket_listener;

@@ -107,7 +107,7 @@ exported! {
     ) -> gboolean, else GFALSE => {
         let source_object = (*source_object).as_ref();
         listener.add_address(&*address, type_, protocol, source_object).map(|effective| {
-            effective_address.give(effective);
+            effective_address.put(|| effective.into_glib_ptr());
             GTRUE
         })
     }

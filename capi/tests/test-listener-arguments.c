@@ -65,6 +65,18 @@ test_instances (void)
   REFUSED_LISTENER_VOID (gsock_socket_listener_accept_async, , NULL, never_called, NULL);
   REFUSED_LISTENER (gsock_socket_listener_accept_finish, == NULL, , NULL, &found, &error);
   REFUSED_LISTENER_VOID (gsock_socket_listener_close);
+  REFUSED_LISTENER (gsock_socket_listener_add_unix_path, == FALSE, , "/", 0600, 0, NULL, &error);
+  REFUSED_LISTENER (gsock_socket_listener_add_unix_abstract, == FALSE, , (const guint8 *) "x", 1, FALSE, NULL, &error);
+  REFUSED_LISTENER (gsock_socket_listener_add_systemd_sockets, == NULL, , NULL, NULL, NULL, &error);
+  REFUSED_LISTENER (gsock_socket_listener_get_max_connections, == 0);
+  REFUSED_LISTENER_VOID (gsock_socket_listener_set_max_connections, , 1);
+  REFUSED_LISTENER (gsock_socket_listener_get_max_connections_per_peer, == 0);
+  REFUSED_LISTENER_VOID (gsock_socket_listener_set_max_connections_per_peer, , 1);
+  REFUSED_LISTENER (gsock_socket_listener_get_accept_rate, == 0);
+  REFUSED_LISTENER_VOID (gsock_socket_listener_set_accept_rate, , 1);
+  REFUSED_LISTENER (gsock_socket_listener_get_accepted, == 0);
+  REFUSED_LISTENER (gsock_socket_listener_get_refused, == 0);
+  REFUSED_LISTENER (gsock_socket_listener_get_active_connections, == 0);
   g_assert_no_error (error);
   g_assert_null (effective);
   g_assert_null (found);
@@ -96,6 +108,20 @@ test_others (void)
            gsock_socket_listener_add_inet_port (right, 1, object, &error), == FALSE);
   REFUSED (gsock_socket_listener_add_any_inet_port, "source_object",
            gsock_socket_listener_add_any_inet_port (right, object, &error), == 0);
+  REFUSED (gsock_socket_listener_add_unix_path, "path",
+           gsock_socket_listener_add_unix_path (right, NULL, 0600, 0, NULL, &error), == FALSE);
+  REFUSED (gsock_socket_listener_add_unix_path, "flags",
+           gsock_socket_listener_add_unix_path (right, "/", 0600, 1 << 30, NULL, &error), == FALSE);
+  REFUSED (gsock_socket_listener_add_unix_path, "source_object",
+           gsock_socket_listener_add_unix_path (right, "/", 0600, 0, object, &error), == FALSE);
+  REFUSED (gsock_socket_listener_add_unix_abstract, "name",
+           gsock_socket_listener_add_unix_abstract (right, NULL, 1, FALSE, NULL, &error), == FALSE);
+  REFUSED (gsock_socket_listener_add_unix_abstract, "source_object",
+           gsock_socket_listener_add_unix_abstract (right, (const guint8 *) "x", 1, FALSE, object, &error), == FALSE);
+  REFUSED (gsock_socket_listener_add_systemd_sockets, "name",
+           gsock_socket_listener_add_systemd_sockets (right, "\xff", NULL, NULL, &error), == NULL);
+  REFUSED (gsock_socket_listener_add_systemd_sockets, "source_object",
+           gsock_socket_listener_add_systemd_sockets (right, NULL, object, NULL, &error), == NULL);
   REFUSED (gsock_socket_listener_remove_address, "address",
            gsock_socket_listener_remove_address (right, NULL, &error), == FALSE);
   REFUSED (gsock_socket_listener_remove_address, "address",

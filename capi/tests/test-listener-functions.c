@@ -2,6 +2,14 @@
 
 #include "tools.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #define LISTENER GSOCK_TYPE_SOCKET_LISTENER
 
 static GSocketAddress *
@@ -453,6 +461,278 @@ test_threads (void)
   g_object_unref (address);
 }
 
+/* ---- Beyond GIO -------------------------------------------------------------------------------------- */
+
+static GSocketAddress *
+unix_address (const char *bytes,
+              gsize       length)
+{
+  struct sockaddr_un native = { .sun_family = AF_UNIX };
+
+  g_assert_cmpuint (length, <=, sizeof native.sun_path);
+  memcpy (native.sun_path, bytes, length);
+  return g_socket_address_new_from_native (&native, offsetof (struct sockaddr_un, sun_path) + length);
+}
+
+static GSocketAddress *
+path_address (const char *path)
+{
+  return unix_address (path, strlen (path) + 1);
+}
+
+/* A socket file that nobody listens on. */
+static void
+leave_stale (const char *path)
+{
+  GError *error = NULL;
+  GSocketAddress *address = path_address (path);
+  GSocket *socket = g_socket_new (G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, &error);
+
+  g_assert_no_error (error);
+  g_assert_true (g_socket_bind (socket, address, FALSE, &error));
+  g_assert_no_error (error);
+  g_object_unref (socket);
+  g_object_unref (address);
+}
+
+static gboolean
+is_there (const char *path)
+{
+  GStatBuf found;
+
+  if (g_stat (path, &found) == 0)
+    return TRUE;
+  g_assert_cmpint (errno, ==, ENOENT);
+  return FALSE;
+}
+
+static void
+assert_accepts (GsockSocketListener *listener,
+                GSocketAddress      *address,
+                GType                type)
+{
+  GError *error = NULL;
+  GSocket *client = client_of (address);
+  GsockSocketConnection *accepted = gsock_socket_listener_accept (listener, NULL, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_true (G_OBJECT_TYPE (accepted) == type);
+  write_text (accepted, "ping");
+  assert_receives (client, "ping");
+  g_object_unref (accepted);
+  g_object_unref (client);
+}
+
+static void
+test_unix_path (void)
+{
+  GError *error = NULL;
+  char *folder = g_dir_make_tmp ("gsock-XXXXXX", &error), *path = g_build_filename (folder, "socket", NULL);
+  GSocketAddress *address = path_address (path);
+  GsockSocketListener *listener = gsock_socket_listener_new (), *other = gsock_socket_listener_new ();
+  GStatBuf found;
+
+  g_assert_no_error (error);
+  g_assert_true (gsock_socket_listener_add_unix_path (listener, path, 0640, GSOCK_UNIX_PATH_FLAGS_SAME_USER_ONLY, NULL,
+                                                      &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (g_stat (path, &found), ==, 0);
+  g_assert_cmpint (found.st_mode & 0777, ==, 0640);
+  assert_accepts (listener, address, GSOCK_TYPE_UNIX_CONNECTION);
+  g_assert_false (gsock_socket_listener_add_unix_path (other, path, 0600, GSOCK_UNIX_PATH_FLAGS_NONE, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE);
+  g_clear_error (&error);
+  gsock_socket_listener_close (listener);
+  g_assert_false (is_there (path));
+
+  leave_stale (path);
+  g_assert_false (gsock_socket_listener_add_unix_path (other, path, 0600, GSOCK_UNIX_PATH_FLAGS_FAIL_IF_STALE, NULL,
+                                                       &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE);
+  g_clear_error (&error);
+  g_assert_true (gsock_socket_listener_add_unix_path (other, path, 0600, GSOCK_UNIX_PATH_FLAGS_KEEP_FILE, NULL, &error));
+  g_assert_no_error (error);
+  assert_accepts (other, address, GSOCK_TYPE_UNIX_CONNECTION);
+  drop_last (other);
+  g_assert_true (is_there (path));
+
+  other = gsock_socket_listener_new ();
+  g_assert_false (gsock_socket_listener_add_unix_path (other, path, 010000, GSOCK_UNIX_PATH_FLAGS_NONE, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  g_assert_true (gsock_socket_listener_add_unix_path (other, path, 0600, GSOCK_UNIX_PATH_FLAGS_NONE, NULL, &error));
+  g_assert_no_error (error);
+  drop_last (other);
+  g_assert_false (is_there (path));
+  drop_last (listener);
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
+  g_free (folder);
+  g_free (path);
+  g_object_unref (address);
+}
+
+static void
+test_unix_abstract (void)
+{
+  GError *error = NULL;
+  /* With a NUL before it, where the kernel has that. */
+  char *name = g_strdup_printf ("_gsock test %d", (int) getpid ());
+  gsize length = strlen (name);
+  GSocketAddress *address;
+  GsockSocketListener *listener = gsock_socket_listener_new ();
+
+  name[0] = '\0';
+  address = unix_address (name, length);
+  g_assert_true (gsock_socket_listener_add_unix_abstract (listener, (const guint8 *) name + 1, length - 1, TRUE, NULL,
+                                                          &error));
+  g_assert_no_error (error);
+  assert_accepts (listener, address, GSOCK_TYPE_UNIX_CONNECTION);
+  g_assert_false (gsock_socket_listener_add_unix_abstract (listener, NULL, 0, TRUE, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  drop_last (listener);
+  g_free (name);
+  g_object_unref (address);
+}
+
+/* As systemd leaves a socket to the program that it starts. */
+static void
+leave_socket_for (const char *name)
+{
+  struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  char pid[32];
+  int fd = socket (AF_INET, SOCK_STREAM, 0);
+
+  g_assert_cmpint (bind (fd, (struct sockaddr *) &any, sizeof any), ==, 0);
+  g_assert_cmpint (listen (fd, 5), ==, 0);
+  if (fd != 3)
+    {
+      g_assert_cmpint (dup2 (fd, 3), ==, 3);
+      close (fd);
+    }
+  g_snprintf (pid, sizeof pid, "%d", (int) getpid ());
+  g_setenv ("LISTEN_PID", pid, TRUE);
+  g_setenv ("LISTEN_FDS", "1", TRUE);
+  g_setenv ("LISTEN_FDNAMES", name, TRUE);
+}
+
+static void
+test_systemd_sockets (void)
+{
+  GError *error = NULL;
+  GsockSocketListener *listener = gsock_socket_listener_new ();
+  GList *addresses = NULL;
+  GSocketAddress *address;
+  char **names;
+
+  names = gsock_socket_listener_add_systemd_sockets (listener, "another", NULL, &addresses, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (names);
+  g_assert_cmpuint (g_strv_length (names), ==, 0);
+  g_assert_null (addresses);
+  g_strfreev (names);
+  names = gsock_socket_listener_add_systemd_sockets (listener, "door", NULL, &addresses, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_strv_length (names), ==, 1);
+  g_assert_cmpstr (names[0], ==, "door");
+  g_assert_cmpuint (g_list_length (addresses), ==, 1);
+  address = g_object_ref (addresses->data);
+  g_list_free_full (addresses, g_object_unref);
+  g_strfreev (names);
+  assert_accepts (listener, address, GSOCK_TYPE_TCP_CONNECTION);
+  /* Once only. */
+  names = gsock_socket_listener_add_systemd_sockets (listener, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_strv_length (names), ==, 0);
+  g_strfreev (names);
+  gsock_socket_listener_close (listener);
+  g_assert_null (gsock_socket_listener_add_systemd_sockets (listener, NULL, NULL, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+  g_clear_error (&error);
+  drop_last (listener);
+  g_object_unref (address);
+}
+
+static void
+test_limits (void)
+{
+  GError *error = NULL;
+  GSocketAddress *address;
+  GsockSocketListener *listener = listening (NULL, &address);
+  GsockSocketConnection *first, *second;
+  GAsyncResult *result = NULL;
+  GSocket *clients[3];
+  guint most = 0;
+
+  g_assert_cmpuint (gsock_socket_listener_get_max_connections (listener), ==, 0);
+  g_assert_cmpuint (gsock_socket_listener_get_max_connections_per_peer (listener), ==, 0);
+  g_assert_cmpuint (gsock_socket_listener_get_accept_rate (listener), ==, 0);
+  gsock_socket_listener_set_accept_rate (listener, 100000);
+  g_assert_cmpuint (gsock_socket_listener_get_accept_rate (listener), ==, 100000);
+  gsock_socket_listener_set_accept_rate (listener, 0);
+  gsock_socket_listener_set_max_connections (listener, 1);
+  g_object_get (listener, "max-connections", &most, NULL);
+  g_assert_cmpuint (most, ==, 1);
+
+  /* The second one waits until the first one has gone. */
+  for (int i = 0; i < 2; i++)
+    clients[i] = client_of (address);
+  first = gsock_socket_listener_accept (listener, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (gsock_socket_listener_get_active_connections (listener), ==, 1);
+  gsock_socket_listener_accept_async (listener, NULL, keep_result, &result);
+  for (int i = 0; i < 10; i++)
+    g_main_context_iteration (NULL, FALSE);
+  g_assert_null (result);
+  close_stream (first);
+  ITERATE_UNTIL (result != NULL);
+  second = gsock_socket_listener_accept_finish (listener, result, NULL, &error);
+  g_assert_no_error (error);
+  g_clear_object (&result);
+  g_assert_cmpuint (gsock_socket_listener_get_accepted (listener), ==, 2);
+  g_assert_cmpuint (gsock_socket_listener_get_active_connections (listener), ==, 1);
+  g_assert_cmpuint (gsock_socket_listener_get_refused (listener), ==, 0);
+  drop_last (second);
+  drop_last (first);
+  gsock_socket_listener_set_max_connections (listener, 0);
+
+  /* One of a computer, and what comes beyond it is refused. */
+  gsock_socket_listener_set_max_connections_per_peer (listener, 1);
+  g_assert_cmpuint (gsock_socket_listener_get_max_connections_per_peer (listener), ==, 1);
+  clients[2] = client_of (address);
+  first = gsock_socket_listener_accept (listener, NULL, NULL, &error);
+  g_assert_no_error (error);
+  gsock_socket_listener_accept_async (listener, NULL, keep_result, &result);
+  g_object_unref (clients[0]);
+  clients[0] = client_of (address);
+  ITERATE_UNTIL (gsock_socket_listener_get_refused (listener) == 1);
+  g_assert_null (result);
+  g_assert_cmpuint (gsock_socket_listener_get_accepted (listener), ==, 3);
+  gsock_socket_listener_close (listener);
+  ITERATE_UNTIL (result != NULL);
+  drop_last (result);
+  drop_last (first);
+  drop_last (listener);
+  for (int i = 0; i < 3; i++)
+    g_object_unref (clients[i]);
+  g_object_unref (address);
+}
+
+static void
+test_flags (void)
+{
+  GFlagsClass *klass = g_type_class_ref (GSOCK_TYPE_UNIX_PATH_FLAGS);
+
+  g_assert_cmpuint (klass->n_values, ==, 4);
+  g_assert_cmpstr (g_flags_get_first_value (klass, GSOCK_UNIX_PATH_FLAGS_FAIL_IF_STALE)->value_name, ==,
+                   "GSOCK_UNIX_PATH_FLAGS_FAIL_IF_STALE");
+  g_assert_cmpstr (g_flags_get_first_value (klass, GSOCK_UNIX_PATH_FLAGS_KEEP_FILE)->value_name, ==,
+                   "GSOCK_UNIX_PATH_FLAGS_KEEP_FILE");
+  g_assert_cmpstr (g_flags_get_first_value (klass, GSOCK_UNIX_PATH_FLAGS_SAME_USER_ONLY)->value_name, ==,
+                   "GSOCK_UNIX_PATH_FLAGS_SAME_USER_ONLY");
+  g_type_class_unref (klass);
+}
+
 /* ---- A class of one's own -------------------------------------------------------------------------- */
 
 #define OWN_TYPE_LISTENER (own_listener_get_type ())
@@ -563,6 +843,7 @@ int
 main (int    argc,
       char **argv)
 {
+  leave_socket_for ("door");
   begin (&argc, &argv);
   g_test_add_func ("/listener-functions/backlog", test_backlog);
   g_test_add_func ("/listener-functions/accept", test_accept);
@@ -572,6 +853,11 @@ main (int    argc,
   g_test_add_func ("/listener-functions/ports", test_ports);
   g_test_add_func ("/listener-functions/failures", test_failures);
   g_test_add_func ("/listener-functions/threads", test_threads);
+  g_test_add_func ("/listener-functions/unix-path", test_unix_path);
+  g_test_add_func ("/listener-functions/unix-abstract", test_unix_abstract);
+  g_test_add_func ("/listener-functions/systemd-sockets", test_systemd_sockets);
+  g_test_add_func ("/listener-functions/limits", test_limits);
+  g_test_add_func ("/listener-functions/flags", test_flags);
   g_test_add_func ("/listener-functions/derived", test_derived);
   g_test_add_func ("/listener-functions/sizes", test_sizes);
   return g_test_run ();

@@ -12,6 +12,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
@@ -425,6 +426,61 @@ class Additions(Tools, unittest.TestCase):
         )
         client = self.client(ports[1])
         self.assert_joined(listener.accept(None)[0], client)
+
+    def test_paths(self):
+        listener, flags = Gsock.SocketListener(), Gsock.UnixPathFlags
+        with tempfile.TemporaryDirectory() as folder:
+            path, mark = os.path.join(folder, "socket"), Mark()
+            self.assertIs(listener.add_unix_path(path, 0o640, flags.SAME_USER_ONLY, mark), True)
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o640)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(path)
+                connection, source_object = listener.accept(None)
+                self.assertIs(type(connection), Gsock.UnixConnection)
+                self.assertIs(source_object, mark)
+            self.assert_fails(
+                Gio.IOErrorEnum.ADDRESS_IN_USE,
+                Gsock.SocketListener().add_unix_path,
+                path,
+                0o600,
+                flags.NONE,
+                None,
+            )
+            listener.close()
+            self.assertFalse(os.path.exists(path))
+
+    def test_names_in_no_folder(self):
+        listener, name = Gsock.SocketListener(), b"gsock test in Python %d" % os.getpid()
+        self.assertIs(listener.add_unix_abstract(name, True, None), True)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(b"\0" + name)
+            self.assertIs(type(listener.accept(None)[0]), Gsock.UnixConnection)
+
+    def test_sockets_of_systemd(self):
+        self.assertEqual(tuple(Gsock.SocketListener().add_systemd_sockets(None, None)), ([], []))
+
+    def test_limits(self):
+        listener = Gsock.SocketListener(max_connections=5)
+        self.assertEqual(listener.get_max_connections(), 5)
+        listener.set_max_connections(2)
+        listener.set_max_connections_per_peer(1)
+        listener.set_accept_rate(1000)
+        self.assertEqual(listener.props.max_connections, 2)
+        self.assertEqual(listener.get_max_connections_per_peer(), 1)
+        self.assertEqual(listener.get_accept_rate(), 1000)
+        port, results = self.listen(listener), []
+        self.client(port)
+        connection, _ = listener.accept(None)
+        listener.accept_async(None, lambda _, result: results.append(result))
+        second = self.client(port)
+        iterate_until(lambda: listener.get_refused() == 1)
+        self.assertRaises(ConnectionResetError, second.recv, 1)
+        self.assertEqual((listener.get_accepted(), listener.get_active_connections()), (1, 1))
+        connection.close(None)
+        self.assertEqual(listener.get_active_connections(), 0)
+        client = self.client(port)
+        iterate_until(lambda: results)
+        self.assert_joined(listener.accept_finish(results[0])[0], client)
 
     def test_without_sockets(self):
         listener = Gsock.SocketListener()

@@ -6,6 +6,29 @@
 
 G_BEGIN_DECLS
 
+#define GSOCK_TYPE_UNIX_PATH_FLAGS (gsock_unix_path_flags_get_type ())
+
+/**
+ * GsockUnixPathFlags:
+ * @GSOCK_UNIX_PATH_FLAGS_NONE: none of them
+ * @GSOCK_UNIX_PATH_FLAGS_FAIL_IF_STALE: a socket at that path which nobody listens on does not give way
+ * @GSOCK_UNIX_PATH_FLAGS_KEEP_FILE: the file stays when the listener is closed or gone
+ * @GSOCK_UNIX_PATH_FLAGS_SAME_USER_ONLY: peers of other users are closed, counted as refused, and not handed out
+ *
+ * What gsock_socket_listener_add_unix_path() does otherwise. Later versions may add to these.
+ *
+ * Since: 0.2
+ */
+typedef enum { /*< flags >*/
+  GSOCK_UNIX_PATH_FLAGS_NONE = 0,
+  GSOCK_UNIX_PATH_FLAGS_FAIL_IF_STALE = 1 << 0,
+  GSOCK_UNIX_PATH_FLAGS_KEEP_FILE = 1 << 1,
+  GSOCK_UNIX_PATH_FLAGS_SAME_USER_ONLY = 1 << 2
+} GsockUnixPathFlags;
+
+extern
+GType gsock_unix_path_flags_get_type (void) G_GNUC_CONST;
+
 #define GSOCK_TYPE_SOCKET_LISTENER (gsock_socket_listener_get_type ())
 
 /**
@@ -86,6 +109,57 @@ struct _GsockSocketListenerClass
  * GsockSocketListener:listen-backlog:
  *
  * How many connections the kernel keeps that nobody has accepted yet, for each socket.
+ *
+ * Since: 0.2
+ */
+
+/**
+ * GsockSocketListener:max-connections: (getter get_max_connections) (setter set_max_connections)
+ *
+ * How many of its connections there may be at once, 0 for any number. What comes beyond that waits in the kernel, and is
+ * accepted as soon as there is room.
+ *
+ * Since: 0.2
+ */
+
+/**
+ * GsockSocketListener:max-connections-per-peer: (getter get_max_connections_per_peer) (setter set_max_connections_per_peer)
+ *
+ * How many of its connections one computer may have at once, told by its IP address, 0 for any number. What comes
+ * beyond that is reset.
+ *
+ * Since: 0.2
+ */
+
+/**
+ * GsockSocketListener:accept-rate: (getter get_accept_rate) (setter set_accept_rate)
+ *
+ * How many connections are accepted in a second, 0 for any number. What comes faster waits in the kernel.
+ *
+ * Since: 0.2
+ */
+
+/**
+ * GsockSocketListener:accepted: (getter get_accepted)
+ *
+ * How many connections were accepted. It is notified where the listener was made, at most ten times a second, and so are
+ * the other two that count.
+ *
+ * Since: 0.2
+ */
+
+/**
+ * GsockSocketListener:refused: (getter get_refused)
+ *
+ * How many connections were closed at once, because their peer had too many or was another user.
+ *
+ * Since: 0.2
+ */
+
+/**
+ * GsockSocketListener:active-connections: (getter get_active_connections)
+ *
+ * How many of the connections that were accepted are open.
  *
  * Since: 0.2
  */
@@ -199,6 +273,81 @@ extern
 guint16 gsock_socket_listener_add_any_inet_port (GsockSocketListener  *listener,
                                                  GObject              *source_object,
                                                  GError              **error);
+
+/**
+ * gsock_socket_listener_add_unix_path:
+ * @listener: a listener
+ * @path: (type filename): where to listen
+ * @mode: the bits of permission of the socket's file, such as 0600; whoever may write to it may connect
+ * @flags: what is otherwise than by default
+ * @source_object: (nullable): what comes with each connection of this socket, or %NULL
+ * @error: a place for an error, or %NULL
+ *
+ * Listens at a path, as a server should that may crash and be started again.
+ *
+ * A socket that nobody listens on gives way; one that somebody does, or what is no socket, such as a symbolic link, never.
+ * Of several that start at once, in whichever process, one succeeds. The file has the mode from the beginning, whatever
+ * the umask, and is removed at the end if it is still the same one. While the listener lives, `PATH.lock` is locked.
+ *
+ * Returns: %TRUE, or %FALSE with @error set, which is %G_IO_ERROR_ADDRESS_IN_USE when somebody listens there or something
+ *   else is there
+ *
+ * Since: 0.2
+ */
+extern
+gboolean gsock_socket_listener_add_unix_path (GsockSocketListener  *listener,
+                                              const gchar          *path,
+                                              guint                 mode,
+                                              GsockUnixPathFlags    flags,
+                                              GObject              *source_object,
+                                              GError              **error);
+
+/**
+ * gsock_socket_listener_add_unix_abstract:
+ * @listener: a listener
+ * @name: (array length=n_name) (element-type guint8): the name, without the NUL that the kernel has before it
+ * @n_name: how many bytes it has
+ * @same_user_only: whether peers of other users are closed, counted as refused, and not handed out
+ * @source_object: (nullable): what comes with each connection of this socket, or %NULL
+ * @error: a place for an error, or %NULL
+ *
+ * Listens at a name that is in no folder, as Linux has them. There is no file, and no mode: any process of the network
+ * namespace may connect.
+ *
+ * Returns: %TRUE, or %FALSE with @error set
+ *
+ * Since: 0.2
+ */
+extern
+gboolean gsock_socket_listener_add_unix_abstract (GsockSocketListener  *listener,
+                                                  const guint8         *name,
+                                                  gsize                 n_name,
+                                                  gboolean              same_user_only,
+                                                  GObject              *source_object,
+                                                  GError              **error);
+
+/**
+ * gsock_socket_listener_add_systemd_sockets:
+ * @listener: a listener
+ * @name: (nullable): those that are called so, or %NULL for all
+ * @source_object: (nullable): what comes with each connection of these sockets, or %NULL
+ * @addresses: (out) (optional) (transfer full) (element-type GSocketAddress): where they listen, in the order of the names
+ * @error: a place for an error, or %NULL
+ *
+ * Accepts from sockets that a service manager has made, as systemd does for a `.socket` unit. Each can be had once in the
+ * life of the process: a second call finds none left.
+ *
+ * Returns: (transfer full) (array zero-terminated=1): what those are called that were added, to be freed with
+ *   g_strfreev(), which are none where this process was given none; %NULL with @error set
+ *
+ * Since: 0.2
+ */
+extern
+gchar **gsock_socket_listener_add_systemd_sockets (GsockSocketListener  *listener,
+                                                   const gchar          *name,
+                                                   GObject              *source_object,
+                                                   GList               **addresses,
+                                                   GError              **error);
 
 /**
  * gsock_socket_listener_get_addresses:
@@ -366,6 +515,123 @@ GsockSocketConnection *gsock_socket_listener_accept_finish (GsockSocketListener 
  */
 extern
 void gsock_socket_listener_close (GsockSocketListener *listener);
+
+/**
+ * gsock_socket_listener_get_max_connections: (get-property max-connections)
+ * @listener: a listener
+ *
+ * Gets the property #GsockSocketListener:max-connections.
+ *
+ * Returns: the property
+ *
+ * Since: 0.2
+ */
+extern
+guint gsock_socket_listener_get_max_connections (GsockSocketListener *listener);
+
+/**
+ * gsock_socket_listener_set_max_connections: (set-property max-connections)
+ * @listener: a listener
+ * @max_connections: the value
+ *
+ * Sets the property #GsockSocketListener:max-connections.
+ *
+ * Since: 0.2
+ */
+extern
+void gsock_socket_listener_set_max_connections (GsockSocketListener *listener,
+                                                guint                max_connections);
+
+/**
+ * gsock_socket_listener_get_max_connections_per_peer: (get-property max-connections-per-peer)
+ * @listener: a listener
+ *
+ * Gets the property #GsockSocketListener:max-connections-per-peer.
+ *
+ * Returns: the property
+ *
+ * Since: 0.2
+ */
+extern
+guint gsock_socket_listener_get_max_connections_per_peer (GsockSocketListener *listener);
+
+/**
+ * gsock_socket_listener_set_max_connections_per_peer: (set-property max-connections-per-peer)
+ * @listener: a listener
+ * @max_connections_per_peer: the value
+ *
+ * Sets the property #GsockSocketListener:max-connections-per-peer.
+ *
+ * Since: 0.2
+ */
+extern
+void gsock_socket_listener_set_max_connections_per_peer (GsockSocketListener *listener,
+                                                         guint                max_connections_per_peer);
+
+/**
+ * gsock_socket_listener_get_accept_rate: (get-property accept-rate)
+ * @listener: a listener
+ *
+ * Gets the property #GsockSocketListener:accept-rate.
+ *
+ * Returns: the property
+ *
+ * Since: 0.2
+ */
+extern
+guint gsock_socket_listener_get_accept_rate (GsockSocketListener *listener);
+
+/**
+ * gsock_socket_listener_set_accept_rate: (set-property accept-rate)
+ * @listener: a listener
+ * @accept_rate: the value
+ *
+ * Sets the property #GsockSocketListener:accept-rate.
+ *
+ * Since: 0.2
+ */
+extern
+void gsock_socket_listener_set_accept_rate (GsockSocketListener *listener,
+                                            guint                accept_rate);
+
+/**
+ * gsock_socket_listener_get_accepted: (get-property accepted)
+ * @listener: a listener
+ *
+ * Gets the property #GsockSocketListener:accepted.
+ *
+ * Returns: the property
+ *
+ * Since: 0.2
+ */
+extern
+guint64 gsock_socket_listener_get_accepted (GsockSocketListener *listener);
+
+/**
+ * gsock_socket_listener_get_refused: (get-property refused)
+ * @listener: a listener
+ *
+ * Gets the property #GsockSocketListener:refused.
+ *
+ * Returns: the property
+ *
+ * Since: 0.2
+ */
+extern
+guint64 gsock_socket_listener_get_refused (GsockSocketListener *listener);
+
+/**
+ * gsock_socket_listener_get_active_connections: (get-property active-connections)
+ * @listener: a listener
+ *
+ * Gets the property #GsockSocketListener:active-connections.
+ *
+ * Returns: the property
+ *
+ * Since: 0.2
+ */
+extern
+guint gsock_socket_listener_get_active_connections (GsockSocketListener *listener);
 
 G_END_DECLS
 
