@@ -3,8 +3,9 @@
 use std::{
     cell::RefCell,
     io::Read,
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     rc::Rc,
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -87,7 +88,7 @@ impl Side {
     }
 }
 
-fn ours(listener: &glib::Object) -> &gsock::SocketListener {
+pub(crate) fn ours(listener: &glib::Object) -> &gsock::SocketListener {
     listener.downcast_ref().expect("ours")
 }
 
@@ -474,6 +475,18 @@ pub(crate) fn std_address(address: &gio::SocketAddress) -> SocketAddr {
 pub(crate) fn peer_of(stream: &gio::IOStream) -> SocketAddr {
     let socket: gio::Socket = stream.property("socket");
     std_address(&socket.remote_address().expect("connected"))
+}
+
+/// A port that is free in both families, and not one that the kernel gives to those who want any.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 100).expect("small") * 100;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 100;
+        if TcpListener::bind(("::", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub(crate) fn client_of(address: SocketAddr) -> TcpStream {

@@ -229,7 +229,7 @@ fn listen_6_a_closed_listener_takes_nothing_more(side: Side, context: &glib::Mai
     let listener = side.listener();
     listener.close();
     let message = "Listener is already closed";
-    let port = refused_address().port();
+    let port = free_port();
     for failure in [
         listener.add_socket(&bound(true), None).unwrap_err(),
         listener.add_address(&loopback(), None).unwrap_err(),
@@ -456,7 +456,7 @@ fn listen_15_a_port_is_listened_to_in_both_families_by_one_socket(
         .find_map(|_| {
             let listener = side.listener();
             let seen = listener.events();
-            let port = refused_address().port();
+            let port = free_port();
             let added = listener.add_inet_port(port, None).is_ok();
             added.then_some((listener, seen, port))
         })
@@ -489,7 +489,7 @@ fn add_a_port(make: impl Fn() -> Listener) -> (Listener, Rc<RefCell<String>>, u1
         .find_map(|_| {
             let listener = make();
             let seen = listener.events();
-            let port = refused_address().port();
+            let port = free_port();
             let added = listener.add_inet_port(port, None).is_ok();
             added.then_some((listener, seen, port))
         })
@@ -558,7 +558,7 @@ fn listen_15_where_ipv6_cannot_be_bound_ipv4_is_not_tried(side: Side, _: &glib::
         let added = if any {
             listener.add_any_inet_port(None).map(drop)
         } else {
-            let port = refused_address().port();
+            let port = free_port();
             listener.add_inet_port(port, None).map(drop)
         };
         assert_fails(added, E::Closed);
@@ -580,7 +580,7 @@ fn listen_20_where_no_family_can_listen_it_fails(side: Side, _: &glib::MainConte
         let added = if any {
             listener.add_any_inet_port(None).map(drop)
         } else {
-            let port = refused_address().port();
+            let port = free_port();
             listener.add_inet_port(port, None).map(drop)
         };
         assert_fails(added, E::Closed);

@@ -223,7 +223,7 @@ fn listen_20_where_only_the_second_socket_cannot_listen_nothing_is_let_go_of_twi
             let added = if any {
                 listener.add_any_inet_port(None).map(drop)
             } else {
-                let port = refused_address().port();
+                let port = free_port();
                 listener.add_inet_port(port, None).map(drop)
             };
             // The newest GLib's rule, for ours.

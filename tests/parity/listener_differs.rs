@@ -4,7 +4,9 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 
 use gio::{Cancellable, IOErrorEnum as E, SocketFamily, SocketListenerEvent as Event, prelude::*};
 
-use super::{accept_code, address_of, bound, ipv6_alone};
+use gsock::SocketListenerExt as _;
+
+use super::{accept_code, address_of, bound, directory, ipv6_alone};
 use crate::{accepting::*, differs::differs, support::*, under::*};
 
 /// LISTEN-24: of `GSocket` itself, in either mode, when a connection waits.
@@ -273,7 +275,7 @@ fn differs_listen_16_a_port_is_listened_to_if_one_family_can() {
                     let port = if any {
                         listener.add_any_inet_port(None)
                     } else {
-                        let port = refused_address().port();
+                        let port = free_port();
                         listener.add_inet_port(port, None).map(|_| port)
                     };
                     port.map(|port| {
@@ -341,6 +343,43 @@ fn differs_listen_8_an_address_of_another_machine_is_refused() {
             },
             E::Failed,
             E::ConnectionRefused,
+        );
+    });
+}
+
+/// LISTEN-10: a path that a process which has ended has left, and whether the next one leaves it too.
+#[test]
+fn differs_listen_10_a_path_that_was_left_is_taken_over_and_removed_again() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, _| {
+                let directory = directory();
+                let path = directory.join("socket");
+                drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+                let listener = side.listener();
+                let added = match side {
+                    Side::Gio => {
+                        let address = gio::UnixSocketAddress::new(&path);
+                        listener.add_address(&address, None).map(drop)
+                    }
+                    Side::Ours => ours(&listener.0).add_unix_path(
+                        &path,
+                        &gsock::UnixPathOptions::default(),
+                        None::<&glib::Object>,
+                    ),
+                };
+                if added.is_ok() {
+                    drop(std::os::unix::net::UnixStream::connect(&path).unwrap());
+                    listener.accept(None).unwrap();
+                }
+                listener.close();
+                let stays = path.exists();
+                std::fs::remove_dir_all(&directory).unwrap();
+                (Outcome::from(added), stays)
+            },
+            (Fails(E::AddressInUse), true),
+            (Done, false),
         );
     });
 }
