@@ -46,13 +46,14 @@ fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
 
 /// Measures and prints all, or one part of it. What there are pictures of goes into the folder `pictures`.
 fn table(pictures: &Path, only: &str) -> Result<(), Box<dyn Error>> {
-    const PARTS: [&str; 9] = [
+    const PARTS: [&str; 10] = [
         "echo",
         "idle",
         "active",
         "sync",
         "bulk",
         "connect",
+        "serve",
         "construction",
         "memory",
         "adopt",
@@ -83,6 +84,7 @@ fn table(pictures: &Path, only: &str) -> Result<(), Box<dyn Error>> {
             "sync" => rows::sync(&peers)?,
             "bulk" => rows::bulk(&peers)?,
             "connect" => rows::connect(&peers)?,
+            "serve" => rows::serve(&peers)?,
             "construction" => rows::construction(&peers)?,
             "memory" => rows::memory(&peers)?,
             _ => rows::adopt(&peers)?,

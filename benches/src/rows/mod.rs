@@ -15,7 +15,7 @@ use crate::{
 
 pub(crate) use adopt::adopt;
 pub(crate) use loops::{GROWING, GROWTH, active, echo, growing, idle, measure_echo, measure_idle};
-pub(crate) use others::{bulk, connect, construction, memory, sync};
+pub(crate) use others::{bulk, connect, construction, memory, serve, sync};
 
 type Answer<T> = Result<T, Box<dyn Error>>;
 

@@ -1,6 +1,6 @@
 //! Blocking calls, bulk writes, making connections, and the memory they keep.
 
-use super::{Answer, FEW_REPETITIONS, MANY_REPETITIONS, all_do, microseconds, run};
+use super::{Answer, FEW_REPETITIONS, MANY_REPETITIONS, REPETITIONS, all_do, microseconds, run};
 use crate::{
     measure::Figure,
     sockets::Peers,
@@ -210,4 +210,80 @@ pub(crate) fn connect(peers: &Peers) -> Answer<Vec<Row>> {
             .to("std", "std", None)
             .done(),
     ])
+}
+
+/// With both ends on one loop, and beside others that wait; and accepting alone, while many wait for that.
+pub(crate) fn serve(peers: &Peers) -> Answer<Vec<Row>> {
+    let variants = [
+        "ours",
+        "ours-direct",
+        "c",
+        "c-direct",
+        "gio-rs-direct",
+        "tokio",
+        "std",
+    ];
+    let work = |idle| move |_: &str| Work::Serve { count: 500, idle };
+    let series = run(peers, MANY_REPETITIONS, &all_do(&variants, work(0)))?;
+    let reading = microseconds(&series, Figure::Cpu);
+    let mut rows = vec![
+        reading
+            .row(
+                "connect, accept and close",
+                "ours-direct",
+                ["c-direct", "gio-rs-direct", "tokio", "std", ""],
+            )
+            .to("tokio", "tokio", Some(AtMost(0.95)))
+            .faster_than("C", "c-direct", Some(AtLeast(2.5)))
+            .faster_than("C, asking for proxies", "c", Some(AtLeast(6.0)))
+            .done(),
+        reading
+            .row(
+                "  asking for proxies, as by default",
+                "ours",
+                ["c", "", "", "", ""],
+            )
+            .faster_than("C", "c", None)
+            .done(),
+    ];
+    for idle in [1000, 10_000] {
+        let variants = ["ours-direct", "c-direct", "tokio"];
+        let series = run(peers, REPETITIONS, &all_do(&variants, work(idle)))?;
+        let row = microseconds(&series, Figure::Cpu)
+            .row(
+                format!("  beside {idle} that are open"),
+                "ours-direct",
+                ["c-direct", "", "tokio", "", ""],
+            )
+            .to("tokio", "tokio", Some(AtMost(0.95)))
+            .faster_than("C", "c-direct", Some(AtLeast(6.0)))
+            .done();
+        rows.push(row);
+    }
+    let variants = ["ours", "ours-listener", "c", "tokio", "std"];
+    let entrants = all_do(&variants, |_| Work::Accept { count: 3000 });
+    let series = run(peers, MANY_REPETITIONS, &entrants)?;
+    let reading = microseconds(&series, Figure::Cpu);
+    rows.push(
+        reading
+            .row(
+                "accept and close, a service, 1000 wait",
+                "ours",
+                ["c", "", "tokio", "std", ""],
+            )
+            .to("tokio", "tokio", Some(AtMost(0.95)))
+            .faster_than("C", "c", Some(AtLeast(5.0)))
+            .done(),
+    );
+    rows.push(
+        reading
+            .row(
+                "  a listener, a future",
+                "ours-listener",
+                ["", "", "tokio", "std", ""],
+            )
+            .to("tokio", "tokio", None)
+            .done(),
+    );
+    Ok(rows)
 }

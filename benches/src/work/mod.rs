@@ -7,6 +7,7 @@ mod construction;
 mod loops;
 mod memory;
 mod rest;
+mod serving;
 mod sync;
 
 use std::{env, error::Error, fmt, process::Command};
@@ -39,6 +40,10 @@ pub(crate) enum Work {
     Construction { count: u64 },
     /// Connecting to `localhost` by its name and dropping the connection, per connection.
     Connect { count: u64 },
+    /// Connecting, accepting and dropping both ends, per connection, beside so many that wait.
+    Serve { count: u64, idle: usize },
+    /// Accepting connections that wait and dropping them, per connection.
+    Accept { count: u64 },
     /// Bytes of the heap per connection with a pending read.
     Memory { count: u64 },
     /// How often a loop wakes up on which nothing happens, in so many seconds.
@@ -59,6 +64,8 @@ impl fmt::Display for Work {
             Self::Bulk { mebibytes } => write!(f, "bulk {mebibytes}"),
             Self::Construction { count } => write!(f, "construction {count}"),
             Self::Connect { count } => write!(f, "connect {count}"),
+            Self::Serve { count, idle } => write!(f, "serve {count} {idle}"),
+            Self::Accept { count } => write!(f, "accept {count}"),
             Self::Memory { count } => write!(f, "memory {count}"),
             Self::Rest { seconds } => write!(f, "rest {seconds}"),
         }
@@ -86,6 +93,11 @@ impl Work {
             },
             "construction" => Self::Construction { count: number(1)? },
             "connect" => Self::Connect { count: number(1)? },
+            "serve" => Self::Serve {
+                count: number(1)?,
+                idle: usize::try_from(number(2)?).ok()?,
+            },
+            "accept" => Self::Accept { count: number(1)? },
             "memory" => Self::Memory { count: number(1)? },
             "rest" => Self::Rest {
                 seconds: number(1)?,
@@ -165,6 +177,10 @@ pub(crate) fn once(words: &[String]) -> Result<(), Box<dyn Error>> {
         Work::Bulk { mebibytes } => bulk::write(&context, variant, mebibytes, ports.sink),
         Work::Construction { count } => construction::construct(variant, count, ports.hold),
         Work::Connect { count } => connecting::connect(&context, variant, count, ports.hold),
+        Work::Serve { count, idle } => {
+            serving::connect_and_accept(&context, variant, count, idle, ports.hold)
+        }
+        Work::Accept { count } => serving::accept(&context, variant, count),
         Work::Memory { count } => memory::per_connection(&context, variant, count, ports.hold),
         Work::Rest { seconds } => rest::rest(&context, variant, seconds, ports.hold),
     })??;
