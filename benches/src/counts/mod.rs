@@ -53,11 +53,15 @@ const ECHO: fn(u64) -> Work = |messages| Work::Loop {
 };
 const SYNC: fn(u64) -> Work = |messages| Work::Answered { messages };
 
+const CONNECT: fn(u64) -> Work = |count| Work::Connect { count };
+const SERVE: fn(u64) -> Work = |count| Work::Serve { count, idle: 0 };
+const ACCEPT: fn(u64) -> Work = |count| Work::Accept { count };
+
 /// The sockets that are there before the first connection is made.
 const SOCKETS: &str = "construction: sockets";
 const GSOCKETS: &str = "construction: GSockets";
 
-const ENTRANTS: [Entrant; 26] = [
+const ENTRANTS: [Entrant; 36] = [
     entrant("echo: futures, our tasks", "own-spawn", ECHO),
     entrant("echo: futures, GLib's tasks", "glib-spawn", ECHO),
     entrant("echo: callbacks", "callbacks-plain", ECHO),
@@ -76,6 +80,16 @@ const ENTRANTS: [Entrant; 26] = [
     entrant("blocking: C", "c", SYNC),
     entrant("blocking: C, cancellable", "c+cancellable", SYNC),
     entrant("blocking: std", "std", SYNC),
+    entrant("connect: ours", "ours-direct", CONNECT),
+    entrant("connect: ours, blocking", "ours-sync-direct", CONNECT),
+    entrant("connect: C", "c-direct", CONNECT),
+    entrant("connect: C, blocking", "c-sync-direct", CONNECT),
+    entrant("both sides: ours", "ours-direct", SERVE),
+    entrant("both sides: C", "c-direct", SERVE),
+    entrant("both sides: tokio", "tokio", SERVE),
+    entrant("accept: ours", "ours", ACCEPT),
+    entrant("accept: C", "c", ACCEPT),
+    entrant("accept: tokio", "tokio", ACCEPT),
     construction("construction: ours", "ours", Some(SOCKETS)),
     construction("construction: ours, streams", "ours+streams", Some(SOCKETS)),
     construction("construction: ours, GSocket", "ours-given", Some(GSOCKETS)),

@@ -37,7 +37,7 @@ const TOKIO: &str = "echo: tokio";
 /// Eight system calls where tokio makes six: without a poll function of one's own, a loop asks twice.
 const EIGHT_OF_SIX: f64 = 1.34;
 
-pub(crate) const RATIOS: [Ratio; 25] = [
+pub(crate) const RATIOS: [Ratio; 33] = [
     ratio(
         Instructions,
         "echo: futures, our tasks",
@@ -113,6 +113,29 @@ pub(crate) const RATIOS: [Ratio; 25] = [
         "blocking: C, cancellable",
         None,
     ),
+    ratio(Instructions, "connect: ours", "connect: C", None),
+    ratio(
+        Instructions,
+        "connect: ours, blocking",
+        "connect: C, blocking",
+        None,
+    ),
+    ratio(Calls, "connect: ours", "connect: C", None),
+    ratio(
+        Calls,
+        "connect: ours, blocking",
+        "connect: C, blocking",
+        Some(AtMost(1.0)),
+    ),
+    ratio(Instructions, "both sides: ours", "both sides: C", None),
+    ratio(
+        Calls,
+        "both sides: ours",
+        "both sides: tokio",
+        Some(AtMost(1.0)),
+    ),
+    ratio(Instructions, "accept: ours", "accept: C", None),
+    ratio(Calls, "accept: ours", "accept: tokio", Some(AtMost(1.0))),
     ratio(
         Instructions,
         "construction: ours",
