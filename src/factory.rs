@@ -96,12 +96,9 @@ impl SocketConnection {
 
     /// Likewise of a type that [`factory_lookup_type`](Self::factory_lookup_type) has answered.
     pub(crate) fn around(bare: Bare, type_: glib::Type) -> Self {
-        // The class first: what its initialisation makes must not be given the descriptor.
-        let _class = glib::Class::<Self>::from_type(type_);
-        let _handed = hand_over::put(hand_over::Cargo::Bare(bare));
-        glib::Object::with_type(type_)
-            .downcast()
-            .unwrap_or_else(|_| unreachable!("the map holds types that derive from this one"))
+        hand_over::make(type_, hand_over::Cargo::Bare(bare))
+            .and_then(|made| made.downcast().ok())
+            .unwrap_or_else(|| unreachable!("the map holds types that derive from this one"))
     }
 
     /// Registers `type_` for sockets of this family, type and protocol, in the place of what was

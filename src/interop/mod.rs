@@ -192,13 +192,9 @@ impl SocketConnection {
     /// Around a transport that was claimed for it.
     fn sharing(transport: &Arc<Transport>, connection: &gio::SocketConnection) -> Self {
         let type_ = Self::factory_type_for(&transport.socket());
-        // The class first: what its initialisation makes must not be given the transport.
-        let _class = glib::Class::<Self>::from_type(type_);
-        let handed = hand_over::put(Cargo::Shared(transport.clone()));
-        let object: Self = glib::Object::with_type(type_)
-            .downcast()
-            .unwrap_or_else(|_| unreachable!("the map holds types that derive from this one"));
-        drop(handed);
+        let object: Self = hand_over::make(type_, Cargo::Shared(transport.clone()))
+            .and_then(|made| made.downcast().ok())
+            .unwrap_or_else(|| unreachable!("the map holds types that derive from this one"));
         if let Some(tcp) = connection.downcast_ref::<gio::TcpConnection>()
             && let Some(own) = object.downcast_ref::<TcpConnection>()
         {

@@ -127,9 +127,12 @@ impl Tap {
 ///
 /// `g_object_new()` has no way to pass what is not a property.
 pub(crate) mod hand_over {
-    use std::{cell::Cell, sync::Arc};
+    use std::{cell::Cell, ptr, sync::Arc};
+
+    use glib::translate::{IntoGlib, from_glib_full};
 
     use super::super::{Bare, Transport};
+    use crate::vfunc::is_abstract;
 
     #[derive(Debug)]
     pub(crate) enum Cargo {
@@ -142,14 +145,31 @@ pub(crate) mod hand_over {
         static HANDED: Cell<Option<Cargo>> = const { Cell::new(None) };
     }
 
-    /// For the next object of the crate that this thread makes.
-    pub(crate) fn put(cargo: Cargo) -> Handed {
+    /// A new object of `type_`, with nothing but what it is made around. Nothing, if there can be none. glib's own
+    /// constructor would look at all that is known of the type, for each connection.
+    pub(crate) fn make(type_: glib::Type, cargo: Cargo) -> Option<glib::Object> {
+        // The class first: what its initialisation makes must not be given the cargo.
+        let _class = glib::Class::<glib::Object>::from_type(type_)?;
+        if is_abstract(type_) {
+            return None;
+        }
         HANDED.set(Some(cargo));
-        Handed
+        let _handed = Handed;
+        // SAFETY: a class of objects, of which there can be some; and no properties.
+        let object = unsafe {
+            glib::gobject_ffi::g_object_new_with_properties(
+                type_.into_glib(),
+                0,
+                ptr::null_mut(),
+                ptr::null(),
+            )
+        };
+        // SAFETY: a full reference.
+        Some(unsafe { from_glib_full(object) })
     }
 
-    /// While it lives the descriptor may be taken; nobody finds it later by mistake.
-    pub(crate) struct Handed;
+    /// While it lives the cargo may be taken; nobody finds it later by mistake.
+    struct Handed;
 
     impl Drop for Handed {
         fn drop(&mut self) {
