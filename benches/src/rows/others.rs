@@ -223,8 +223,8 @@ pub(crate) fn serve(peers: &Peers) -> Answer<Vec<Row>> {
         "tokio",
         "std",
     ];
-    let work = |idle| move |_: &str| Work::Serve { count: 500, idle };
-    let series = run(peers, MANY_REPETITIONS, &all_do(&variants, work(0)))?;
+    let work = |count, idle| move |_: &str| Work::Serve { count, idle };
+    let series = run(peers, MANY_REPETITIONS, &all_do(&variants, work(500, 0)))?;
     let reading = microseconds(&series, Figure::Cpu);
     let mut rows = vec![
         reading
@@ -248,7 +248,7 @@ pub(crate) fn serve(peers: &Peers) -> Answer<Vec<Row>> {
     ];
     for idle in [1000, 10_000] {
         let variants = ["ours-direct", "c-direct", "tokio"];
-        let series = run(peers, REPETITIONS, &all_do(&variants, work(idle)))?;
+        let series = run(peers, REPETITIONS, &all_do(&variants, work(100, idle)))?;
         let row = microseconds(&series, Figure::Cpu)
             .row(
                 format!("  beside {idle} that are open"),
@@ -285,5 +285,24 @@ pub(crate) fn serve(peers: &Peers) -> Answer<Vec<Row>> {
             .to("tokio", "tokio", None)
             .done(),
     );
+    rows.extend(per_thread(peers)?);
     Ok(rows)
+}
+
+/// How it grows from one thread to two: CPU tells what they cost each other, and time what is won where there are cores
+/// for both.
+fn per_thread(peers: &Peers) -> Answer<[Row; 2]> {
+    let entrants = all_do(&["ours-1", "ours-2"], |_| Work::PerThread { count: 1000 });
+    let series = run(peers, MANY_REPETITIONS, &entrants)?;
+    let nobody = [""; 5];
+    Ok([
+        microseconds(&series, Figure::Cpu)
+            .row("accept and close on two threads", "ours-2", nobody)
+            .to("one thread", "ours-1", None)
+            .done(),
+        microseconds(&series, Figure::Wall)
+            .row("  and time", "ours-2", nobody)
+            .faster_than("one thread", "ours-1", None)
+            .done(),
+    ])
 }

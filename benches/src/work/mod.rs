@@ -6,6 +6,7 @@ mod connecting;
 mod construction;
 mod loops;
 mod memory;
+mod per_thread;
 mod rest;
 mod serving;
 mod sync;
@@ -44,6 +45,8 @@ pub(crate) enum Work {
     Serve { count: u64, idle: usize },
     /// Accepting connections that wait and dropping them, per connection.
     Accept { count: u64 },
+    /// Accepting connections that wait, on as many threads as the variant says, per connection.
+    PerThread { count: u64 },
     /// Bytes of the heap per connection with a pending read.
     Memory { count: u64 },
     /// How often a loop wakes up on which nothing happens, in so many seconds.
@@ -66,6 +69,7 @@ impl fmt::Display for Work {
             Self::Connect { count } => write!(f, "connect {count}"),
             Self::Serve { count, idle } => write!(f, "serve {count} {idle}"),
             Self::Accept { count } => write!(f, "accept {count}"),
+            Self::PerThread { count } => write!(f, "per-thread {count}"),
             Self::Memory { count } => write!(f, "memory {count}"),
             Self::Rest { seconds } => write!(f, "rest {seconds}"),
         }
@@ -98,6 +102,7 @@ impl Work {
                 idle: usize::try_from(number(2)?).ok()?,
             },
             "accept" => Self::Accept { count: number(1)? },
+            "per-thread" => Self::PerThread { count: number(1)? },
             "memory" => Self::Memory { count: number(1)? },
             "rest" => Self::Rest {
                 seconds: number(1)?,
@@ -181,6 +186,7 @@ pub(crate) fn once(words: &[String]) -> Result<(), Box<dyn Error>> {
             serving::connect_and_accept(&context, variant, count, idle, ports.hold)
         }
         Work::Accept { count } => serving::accept(&context, variant, count),
+        Work::PerThread { count } => per_thread::accept(variant, count),
         Work::Memory { count } => memory::per_connection(&context, variant, count, ports.hold),
         Work::Rest { seconds } => rest::rest(&context, variant, seconds, ports.hold),
     })??;
