@@ -123,6 +123,24 @@ impl Place {
         self.look().is_ok_and(|entry| entry.identity == identity)
     }
 
+    /// Keeps the file of that identity: while the answer lives, no other file gets its number, whatever becomes of the file
+    /// and its socket. Not every system can do that.
+    pub(super) fn keep(&self, identity: Identity) -> Result<Option<OwnedFd>, i32> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            let handle = self.handle()?;
+            if stand_of(handle.as_raw_fd())?.identity != identity {
+                return Err(libc::ESTALE);
+            }
+            Ok(Some(handle))
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        {
+            let _ = identity;
+            Ok(None)
+        }
+    }
+
     /// Opens the file for nobody but its owner, making it if need be: what can be locked.
     pub(super) fn open_or_make(&self) -> Result<OwnedFd, i32> {
         // One that is no file at all must not make us wait.

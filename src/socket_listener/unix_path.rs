@@ -17,8 +17,8 @@
 //! for ever tell its peers the name that it was bound to.
 //!
 //! **Its own file only.** When the listener closes, or its last reference goes, the file is removed if it is the one that
-//! was made: the device and the inode are compared, in the folder that was opened then. A process that was forked removes
-//! nothing. A process that is killed leaves the file, for the next one to take over.
+//! was made: the device and the inode are compared, in the folder that was opened then, and the file is kept open so
+//! that no other one gets its number. A process that was forked removes nothing. A process that is killed leaves the file, for the next one to take over.
 
 use std::{
     os::{
@@ -83,7 +83,7 @@ impl Default for UnixPathOptions {
 struct Claim {
     path: PathBuf,
     place: Place,
-    lock: Option<Lock>,
+    lock: Lock,
     options: UnixPathOptions,
 }
 
@@ -94,8 +94,10 @@ pub(super) struct PathGuard {
     file: Identity,
     unlinks: bool,
     birthplace: Birthplace,
+    /// While the file's number stands for it.
+    kept: Option<OwnedFd>,
     /// Given up last.
-    _lock: Option<Lock>,
+    _lock: Lock,
 }
 
 #[derive(Debug)]
@@ -131,12 +133,8 @@ impl Claim {
             ));
         }
         let place = Place::of(path)?;
-        // Who removes a file must be sure that nobody else takes it over at that moment.
-        let lock = if options.take_over_stale || options.unlink_on_close {
-            Some(Lock::take(&place, path)?)
-        } else {
-            None
-        };
+        // Also for who removes nothing: between his bind(2) and his listen(2) he looks like one that is dead.
+        let lock = Lock::take(&place, path)?;
         let claim = Self {
             path: path.to_owned(),
             place,
@@ -191,19 +189,22 @@ impl Claim {
         if !found.is_socket || found.owner != place::own_user() {
             return Err(self.in_use("somebody has replaced it"));
         }
-        let guard = PathGuard {
+        let mut guard = PathGuard {
             place: self.place,
             file: found.identity,
             unlinks: true,
             birthplace: Birthplace::here(),
+            kept: None,
             _lock: self.lock,
         };
         let mode = self.options.mode;
-        if found.mode != mode
-            && let Err(errno) = guard.place.set_mode(guard.file, mode)
-        {
-            return Err(error::prefixed(&said_of(&self.path), errno));
-        }
+        let kept = guard.place.keep(guard.file).and_then(|kept| {
+            if found.mode != mode {
+                guard.place.set_mode(guard.file, mode)?;
+            }
+            Ok(kept)
+        });
+        guard.kept = kept.map_err(|errno| error::prefixed(&said_of(&self.path), errno))?;
         Ok(guard)
     }
 

@@ -313,6 +313,60 @@ fn a_file_that_is_not_ours_any_more_is_not_removed() {
     });
 }
 
+/// Also where a handler has kept the socket and has closed it, so that the system may use the file's number again.
+#[test]
+fn a_file_that_has_the_number_of_ours_by_now_is_not_removed() {
+    on_private_context(|_| {
+        let folder = Folder::new();
+        let path = folder.at("socket");
+        let listener = SocketListener::new();
+        let kept = Rc::new(RefCell::new(None));
+        let slot = kept.clone();
+        listener.connect_event(move |_, _, socket| {
+            slot.replace(Some(socket.clone()));
+        });
+        listener
+            .add_unix_path(&path, &UnixPathOptions::default(), NOTHING)
+            .expect("a free path");
+        let socket = kept.take().expect("it was told");
+        socket.close().expect("open");
+        fs::remove_file(&path).expect("ours");
+        let _other = UnixListener::bind(&path).expect("a free path");
+        listener.close();
+        assert!(UnixStream::connect(&path).is_ok());
+    });
+}
+
+/// Whatever it wants done with the file.
+#[test]
+fn who_is_about_to_listen_is_not_taken_for_dead() {
+    on_private_context(|_| {
+        for take_over_stale in [true, false] {
+            let folder = Folder::new();
+            let path = folder.at("socket");
+            let options = UnixPathOptions {
+                take_over_stale,
+                unlink_on_close: take_over_stale,
+                ..Default::default()
+            };
+            let first = SocketListener::new();
+            let second = Rc::new(RefCell::new(None));
+            let (slot, taken) = (second.clone(), path.clone());
+            first.connect_event(move |_, event, _| {
+                if event == Event::Bound {
+                    slot.replace(Some(at(&taken)));
+                }
+            });
+            first
+                .add_unix_path(&path, &options, NOTHING)
+                .expect("a free path");
+            let second = second.take().expect("it was told");
+            assert_fails(second, E::AddressInUse);
+            assert!(is_reached(&path, &first));
+        }
+    });
+}
+
 #[test]
 fn the_file_has_the_mode_that_was_asked_for() {
     on_private_context(|_| {
