@@ -256,6 +256,7 @@ fn an_environment_that_is_not_for_this_process_is_passed_over() {
             &[("LISTEN_FDS", "1")],
             &[("LISTEN_PID", "own")],
             &[("LISTEN_PID", "1"), ("LISTEN_FDS", "1")],
+            &[("LISTEN_PID", "1"), ("LISTEN_FDS", "some")],
         ] {
             let mut child = with_descriptors(TEST, "looks", &[socket.as_raw_fd()], variables);
             assert_eq!(child.hear(), "[]", "{variables:?}");
