@@ -64,8 +64,8 @@ glib::wrapper! {
     /// | `refused` | `u64`, read-only | 0 | how many were refused, be it as one too many of a peer or as another user's |
     /// | `active-connections` | `u32`, read-only | 0 | how many of the accepted ones are open |
     ///
-    /// A connection is active until its socket is closed, or was given up by everyone; as a [`gio::Socket`], until nobody
-    /// has that any more. The three that count are notified in the context that was thread-default where the listener was
+    /// A connection is active until it is closed, or nobody has it or its socket any more. A [`gio::Socket`] that no
+    /// connection is around is active until nobody has it, closed or not: nobody hears of that. The three that count are notified in the context that was thread-default where the listener was
     /// made, on that thread, at most ten times a second.
     ///
     /// # The signal `event`

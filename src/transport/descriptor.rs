@@ -156,7 +156,7 @@ impl Descriptor {
             }),
             socket: AtomicPtr::new(socket.to_glib_none().0),
             owner: Mutex::new(Owner::Socket(SharedSocket::new(socket))),
-            lease: Mutex::default(),
+            lease: Mutex::new(Lease::taken_from(socket)),
             homeless: AtomicBool::new(false),
             is_never_shut_down: AtomicBool::new(false),
             notifier,
@@ -450,13 +450,12 @@ impl Descriptor {
 impl Drop for Descriptor {
     fn drop(&mut self) {
         let owner = self.owner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let lease = self.lease.get_mut();
+        let lease = lease.unwrap_or_else(PoisonError::into_inner);
         if let Owner::Socket(socket) = owner
-            && let Some(lease) = self
-                .lease
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take()
+            && !socket.0.is_closed()
             && !is_last_reference(&socket.0)
+            && let Some(lease) = lease.take()
         {
             // Others have it, who go on.
             lease.keep_with(&socket.0);

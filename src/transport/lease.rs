@@ -24,13 +24,20 @@ impl Lease {
     }
 }
 
+/// Under which an object keeps it.
+static KEY: Lazy<glib::Quark> = Lazy::new(|| glib::Quark::from_str("gsock-listener-lease"));
+
 impl Lease {
     /// Has it end with the object, on whatever thread that is.
     pub(crate) fn keep_with(self: Box<Self>, socket: &gio::Socket) {
-        static LEASE: Lazy<glib::Quark> =
-            Lazy::new(|| glib::Quark::from_str("gsock-listener-lease"));
         // SAFETY: nobody else uses this key.
-        unsafe { socket.set_qdata(*LEASE, self) };
+        unsafe { socket.set_qdata(*KEY, self) };
+    }
+
+    /// Takes it back, for who knows when the socket is closed.
+    pub(crate) fn taken_from(socket: &gio::Socket) -> Option<Box<Self>> {
+        // SAFETY: what is there under this key is what `keep_with` has put there.
+        unsafe { socket.steal_qdata(*KEY) }
     }
 }
 

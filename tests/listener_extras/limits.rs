@@ -464,7 +464,7 @@ fn one_who_waits_for_room_can_be_cancelled_closed_and_timed_out() {
 fn a_connection_is_active_until_its_socket_is_closed_or_nobody_has_it() {
     on_private_context(|_| {
         let (listener, address) = listening();
-        let peers: Vec<_> = (0..8)
+        let peers: Vec<_> = (0..11)
             .map(|_| TcpStream::connect(address).expect("it listens"))
             .collect();
         let accept = || listener.accept(Cancellable::NONE).expect("a peer").0;
@@ -512,6 +512,41 @@ fn a_connection_is_active_until_its_socket_is_closed_or_nobody_has_it() {
         drop(socket);
         assert_eq!(listener.active_connections(), 0, "as a socket");
 
+        // A connection around it knows when it is closed.
+        let socket = accept_socket();
+        let connection = SocketConnection::factory_create_connection(&socket);
+        assert_eq!(listener.active_connections(), 1);
+        connection.close(Cancellable::NONE).expect("open");
+        assert_eq!(
+            listener.active_connections(),
+            0,
+            "closed by a connection that was made around it"
+        );
+        drop((connection, socket));
+
+        let socket = accept_socket();
+        let connection = SocketConnection::factory_create_connection(&socket);
+        drop(connection);
+        assert_eq!(
+            listener.active_connections(),
+            1,
+            "such a connection has let go of it"
+        );
+        drop(socket);
+        assert_eq!(listener.active_connections(), 0, "and everybody else, too");
+
+        // Closed behind the back of a connection that goes before it has noticed.
+        let connection = accept();
+        let socket = connection.socket();
+        socket.close().expect("open");
+        drop(connection);
+        assert_eq!(
+            listener.active_connections(),
+            0,
+            "closed, whoever has the socket"
+        );
+        drop(socket);
+
         // One that nobody has taken the result of.
         let context = glib::MainContext::ref_thread_default();
         let done = Rc::new(RefCell::new(None));
@@ -528,7 +563,7 @@ fn a_connection_is_active_until_its_socket_is_closed_or_nobody_has_it() {
             "a result that nobody took"
         );
 
-        assert_eq!(listener.accepted(), 7);
+        assert_eq!(listener.accepted(), 10);
         // Whatever becomes of the listener, what it has accepted may go later.
         let last = accept();
         drop(listener);
