@@ -29,6 +29,9 @@ use crate::{
 /// So many connections wait in the queue of each thread, as far as the system allows.
 const BACKLOG: i32 = 1024;
 
+/// So many more turns those have who find out that the listener is closed.
+const LAST_TURNS: usize = 64;
+
 /// Has a listener of its own on each of `threads` threads, all of them at `address`, and calls `start` there.
 ///
 /// Each thread has a main context of its own, which is its thread-default one while `start` runs and which it iterates from
@@ -168,8 +171,9 @@ impl PerThread {
         self.ids.len()
     }
 
-    /// Has every thread close its listener and end. What is spawned on their contexts is dropped there. From any thread; it
-    /// does not wait.
+    /// Has every thread close its listener and end. What waits for a connection finds that out and has a few turns of the
+    /// context to end by itself; then what is spawned there is dropped there. A task that keeps a reference to its
+    /// context, and does not end, keeps itself with it. From any thread; it does not wait.
     pub fn stop(&self) {
         self.shared.stop();
     }
@@ -279,6 +283,10 @@ fn serve(
             while is_begun && !shared.is_stopped() {
                 context.iteration(true);
             }
+            listener.close();
+            // A task that knows its context would be kept by it for ever if it did not end.
+            let mut turns = 0..LAST_TURNS;
+            while is_begun && turns.next().is_some() && context.iteration(false) {}
         }));
         shared.contexts().retain(|one| *one != context);
         listener.close();

@@ -191,6 +191,42 @@ fn what_is_spawned_there_is_dropped_there() {
     });
 }
 
+/// Also one that keeps its context, and would be kept by it.
+#[test]
+fn what_waits_for_a_connection_ends_by_itself_after_a_stop() {
+    on_private_context(|_| {
+        let (ended, ends) = mpsc::channel();
+        let (accepted, taken) = mpsc::channel();
+        let server = listen_per_thread(&any_port(), 2, move |listener| {
+            let (ended, accepted) = (ended.clone(), accepted.clone());
+            let context = glib::MainContext::ref_thread_default();
+            let own = context.clone();
+            context.spawn_local(async move {
+                let mut open = Vec::new();
+                let failure = loop {
+                    match listener.accept_future().await {
+                        Ok(one) => {
+                            open.push(one);
+                            let _ = accepted.send(());
+                        }
+                        Err(failure) => break failure,
+                    }
+                };
+                drop((open, own));
+                let _ = ended.send(code(&failure));
+            });
+            Ok(())
+        })
+        .expect("loopback");
+        let mut peer = TcpStream::connect(server.address()).expect("it listens");
+        taken.recv().expect("somebody accepts");
+        end(&server);
+        drop(server);
+        assert_eq!(ends.iter().collect::<Vec<_>>(), [E::Closed; 2]);
+        assert!(read_to_end(&mut peer).is_empty());
+    });
+}
+
 #[test]
 fn it_ends_when_it_is_dropped_and_joins_from_anywhere_but_its_own_threads() {
     on_private_context(|_| {
