@@ -116,6 +116,10 @@ impl Transport {
     /// The address that each connection has at this end which is accepted here, where that is always the same.
     pub(crate) fn address_of_accepted(&self) -> Option<NativeAddress> {
         let using = self.enter().ok()?;
+        if !listens(using.fd()) {
+            // It may not have been bound yet.
+            return None;
+        }
         let address = NativeAddress::local_of(using.fd()).ok()?;
         (address.is_unix() || address.is_of_one_host() && !takes_those_of_others(using.fd()))
             .then_some(address)
@@ -155,7 +159,7 @@ impl Transport {
         let Ok(using) = self.enter() else {
             return;
         };
-        if options::get_int(using.fd(), libc::SOL_SOCKET, libc::SO_ACCEPTCONN) == Ok(1) {
+        if listens(using.fd()) {
             // SAFETY: no pointers involved. What listens already cannot but go on.
             unsafe { libc::listen(using.fd(), backlog) };
         }
@@ -180,6 +184,10 @@ impl Transport {
             options::set_nonblocking(using.fd());
         }
     }
+}
+
+fn listens(fd: RawFd) -> bool {
+    options::get_int(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN) == Ok(1)
 }
 
 /// What concerns one connection, which has died in the queue: on Linux accept(2) answers what has befallen it.

@@ -131,6 +131,32 @@ fn a_listener_for_unix_paths_gives_unix_connections() {
     });
 }
 
+#[test]
+fn a_socket_that_is_bound_after_it_was_added_gives_connections_its_address() {
+    on_private_context(|_| {
+        let path = std::env::temp_dir().join(format!("gsock-bound-later-{}", std::process::id()));
+        let socket = gio::Socket::new(
+            gio::SocketFamily::Unix,
+            SocketType::Stream,
+            SocketProtocol::Default,
+        );
+        let socket = socket.unwrap();
+        let listener = SocketListener::new();
+        listener.add_socket(&socket, NONE).unwrap();
+        let address = gio::UnixSocketAddress::new(&path);
+        socket.bind(&address, true).unwrap();
+        socket.listen().unwrap();
+        let _peer = UnixStream::connect(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let (connection, _) = listener.accept(Cancellable::NONE).unwrap();
+        let local = connection.local_address().unwrap();
+        assert_eq!(
+            SocketConnectableExt::to_string(&local),
+            path.to_str().unwrap()
+        );
+    });
+}
+
 /// FLAW-19 in C: one object for each socket, the last one that was named.
 #[test]
 fn the_source_object_is_that_of_this_listener_and_this_socket() {
