@@ -157,7 +157,7 @@ fn a_socket_that_is_bound_after_it_was_added_gives_connections_its_address() {
     });
 }
 
-/// FLAW-19 in C: one object for each socket, the last one that was named.
+/// LISTEN-12; in C there is one object for each socket, the last one that was named.
 #[test]
 fn the_source_object_is_that_of_this_listener_and_this_socket() {
     on_private_context(|context| {

@@ -89,7 +89,7 @@ fn a_closed_socket_is_not_added() {
     });
 }
 
-/// LISTEN-6; FLAW-14 in C: the port is opened, and nobody can close it.
+/// LISTEN-6; in C the port is opened, and nobody can close it.
 #[test]
 fn nothing_is_added_to_a_closed_listener() {
     on_private_context(|_| {
@@ -244,7 +244,7 @@ fn overtaken(listener: &SocketListener, family: SocketFamily) {
     });
 }
 
-/// LISTEN-16; FLAW-15 in C: a socket that does not listen is added, and every accept fails.
+/// LISTEN-16; in C a socket that does not listen is added, and every accept fails.
 #[test]
 fn where_ipv6_cannot_listen_ipv4_is_enough_and_the_other_is_not_added() {
     on_private_context(|context| {

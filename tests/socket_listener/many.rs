@@ -87,7 +87,7 @@ fn two_sockets_that_are_ready_at_once_serve_two_accepts() {
     });
 }
 
-/// LISTEN-26; FLAW-20 in C: one of them is preferred.
+/// LISTEN-26; in C one of them is preferred.
 #[test]
 fn sockets_are_served_in_turn() {
     on_private_context(|context| {

@@ -5,7 +5,7 @@ use gsock::{SocketListener, prelude::*};
 
 use crate::{support::*, tools::*};
 
-/// LISTEN-2; FLAW-18 in C: any number is taken, and nobody is told.
+/// LISTEN-2; in C any number is taken, and nobody is told.
 #[test]
 fn the_backlog_is_kept_in_range_and_changes_are_told() {
     on_private_context(|_| {
