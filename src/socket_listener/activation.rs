@@ -2,7 +2,7 @@
 //!
 //! Descriptors from 3 on are this process' if `LISTEN_PID` says so; `LISTEN_FDS` is how many, and `LISTEN_FDNAMES` what they
 //! are called. They are looked at once in the life of a process, and each of them can be had once: what is left is left
-//! for the next one who asks. The variables stay where they are, since to change them is not safe while there are other
+//! for the next one who asks. A child that is forked has none of them. The variables stay where they are, since to change them is not safe while there are other
 //! threads; a child that inherits them has another process id.
 
 #![allow(unsafe_code, reason = "descriptors that somebody else has made")]
@@ -16,7 +16,7 @@ use std::{
 use gio::{prelude::*, subclass::prelude::*};
 
 use super::{SocketListener, listening::Listening};
-use crate::{error, transport::options};
+use crate::{error, fork::Birthplace, transport::options};
 
 /// The first of the descriptors.
 const FIRST: RawFd = 3;
@@ -43,8 +43,8 @@ struct Left {
     name: String,
 }
 
-/// Those that are left, once they were looked at.
-static LEFT: Mutex<Option<Vec<Left>>> = Mutex::new(None);
+/// Those that are left, once they were looked at in this process.
+static LEFT: Mutex<Option<(Birthplace, Vec<Left>)>> = Mutex::new(None);
 
 /// Those of that name, or all, as sockets that are this process' own from now on.
 ///
@@ -83,7 +83,7 @@ pub(super) fn add_systemd_sockets(
     Ok(told)
 }
 
-fn left() -> MutexGuard<'static, Option<Vec<Left>>> {
+fn left() -> MutexGuard<'static, Option<(Birthplace, Vec<Left>)>> {
     // Exchanged whole: a panic leaves nothing half done.
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -91,8 +91,8 @@ fn left() -> MutexGuard<'static, Option<Vec<Left>>> {
 fn take_descriptors(name: Option<&str>) -> Result<Vec<Left>, glib::Error> {
     let mut left = left();
     let known = match left.take() {
-        Some(known) => known,
-        None => {
+        Some((birthplace, known)) if !birthplace.is_elsewhere() => known,
+        _ => {
             let found = read(|name| std::env::var_os(name), std::process::id())?;
             keep_from_children(&found)?;
             found
@@ -103,7 +103,8 @@ fn take_descriptors(name: Option<&str>) -> Result<Vec<Left>, glib::Error> {
         .cloned()
         .partition(|one| name.is_none_or(|name| name == one.name));
     let usable = taken.iter().try_for_each(listens);
-    *left = Some(if usable.is_ok() { rest } else { known });
+    let rest = if usable.is_ok() { rest } else { known };
+    *left = Some((Birthplace::here(), rest));
     usable.map(|()| taken)
 }
 

@@ -379,6 +379,43 @@ fn an_environment_that_makes_no_sense_is_an_error_and_nothing_is_touched() {
 }
 
 #[test]
+fn what_is_left_is_not_a_forked_childs() {
+    const TEST: &str = "activation::what_is_left_is_not_a_forked_childs";
+    if children::part("looks").is_some() {
+        return on_private_context(|_| {
+            let listener = SocketListener::new();
+            let web = listener.add_systemd_sockets(Some("web"), NOTHING);
+            assert_eq!(outcome(web), "[\"web\"]");
+            // SAFETY: the child only asks, and ends.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                let more = listener.add_systemd_sockets(None, NOTHING);
+                let none = more.is_ok_and(|more| more.is_empty());
+                // SAFETY: ends this process at once.
+                unsafe { libc::_exit(i32::from(!none)) };
+            }
+            let mut status = 1;
+            // SAFETY: room for the answer.
+            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+            assert_eq!(status, 0, "the child was given some");
+            children::say(&outcome(listener.add_systemd_sockets(None, NOTHING)));
+        });
+    }
+    on_private_context(|_| {
+        let (web, log) = (tcp(), tcp());
+        let variables = [
+            ("LISTEN_PID", "own"),
+            ("LISTEN_FDS", "2"),
+            ("LISTEN_FDNAMES", "web:log"),
+        ];
+        let descriptors = [web.as_raw_fd(), log.as_raw_fd()];
+        let mut child = with_descriptors(TEST, "looks", &descriptors, &variables);
+        assert_eq!(child.hear(), "[\"log\"]");
+        child.end();
+    });
+}
+
+#[test]
 fn one_that_does_not_listen_keeps_nobody_from_the_others() {
     const TEST: &str = "activation::one_that_does_not_listen_keeps_nobody_from_the_others";
     if children::part("looks").is_some() {
