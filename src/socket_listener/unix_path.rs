@@ -182,11 +182,15 @@ impl Claim {
     ///
     /// # Errors
     ///
-    /// `AddressInUse` when the file is not there, or not ours: somebody has replaced it; what `chmod(2)` answers. What was
-    /// made is removed then.
+    /// `AddressInUse` when what is there is not ours: somebody has replaced it; what is missing is `NotFound`. What
+    /// `chmod(2)` answers, or the want of descriptors: what was made is removed then.
     fn bound(self) -> Result<PathGuard, glib::Error> {
         let found = self.place.look().map_err(|errno| self.failure(errno))?;
-        if !found.is_socket || found.owner != place::own_user() {
+        // Ours does not listen yet: one that does stands here because the path leads elsewhere by now.
+        let is_ours = found.is_socket
+            && found.owner == place::own_user()
+            && self.place.pulse(&self.path, found.identity) != Pulse::Alive;
+        if !is_ours {
             return Err(self.in_use("somebody has replaced it"));
         }
         let mut guard = PathGuard {

@@ -337,6 +337,49 @@ fn a_file_that_has_the_number_of_ours_by_now_is_not_removed() {
     });
 }
 
+/// The path leads elsewhere when it is bound, and somebody listens where it led to.
+#[test]
+fn a_socket_that_is_found_in_the_place_of_ours_is_left_alone() {
+    const TEST: &str = "unix_path::a_socket_that_is_found_in_the_place_of_ours_is_left_alone";
+    // In a process whose directory nobody else relies on.
+    let Some(folder) = children::part("moves") else {
+        return on_private_context(|_| {
+            let folder = Folder::new();
+            let path = folder.path().to_str().expect("text");
+            let mut moves = Process::start(TEST, "moves", path);
+            assert_eq!(moves.hear(), "a live one is there");
+            moves.end();
+        });
+    };
+    on_private_context(move |_| {
+        let folder = Path::new(&folder);
+        let other = folder.join("other");
+        fs::create_dir(&other).expect("ours");
+        std::env::set_current_dir(folder).expect("ours");
+        let path = folder.join("socket");
+        let theirs = Rc::new(RefCell::new(None));
+        let (slot, taken) = (theirs.clone(), path.clone());
+        let listener = SocketListener::new();
+        listener.connect_event(move |_, event, _| {
+            if event == Event::Binding {
+                slot.replace(Some(UnixListener::bind(&taken).expect("a free path")));
+                std::env::set_current_dir(&other).expect("ours");
+            }
+        });
+        let mode = UnixPathOptions {
+            mode: 0o666,
+            ..Default::default()
+        };
+        let added = listener.add_unix_path("socket", &mode, NOTHING);
+        assert_fails(added, E::AddressInUse);
+        drop(listener);
+        assert_ne!(mode_of(&path), 0o666);
+        assert!(UnixStream::connect(&path).is_ok());
+        children::say("a live one is there");
+        drop(theirs);
+    });
+}
+
 /// Whatever it wants done with the file.
 #[test]
 fn who_is_about_to_listen_is_not_taken_for_dead() {
