@@ -12,6 +12,7 @@ mod listening;
 mod per_thread;
 mod place;
 mod sockets;
+mod teller;
 mod unix_path;
 
 use std::{
