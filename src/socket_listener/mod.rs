@@ -600,8 +600,9 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
     ///
     /// # Errors
     ///
-    /// Those of [`accept_future`](Self::accept_future) but for `Closed`, after each of which the stream goes on. `Pending` where a
-    /// service takes the connections, and then the stream ends.
+    /// Those of [`accept_future`](Self::accept_future), after each of which the stream goes on. So it does after `Closed`, which
+    /// is told once when somebody has closed all sockets without the listener: more may be added. `Pending` where a service
+    /// takes the connections, and then the stream ends.
     ///
     /// # Cancel safety
     ///

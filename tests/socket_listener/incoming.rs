@@ -1,7 +1,7 @@
 //! Connections as a stream.
 
 use futures::StreamExt;
-use gio::IOErrorEnum;
+use gio::{IOErrorEnum, prelude::SocketExt};
 use gsock::{SocketListener, prelude::*};
 
 use crate::{support::*, tools::*};
@@ -76,6 +76,26 @@ fn the_stream_waits_for_sockets_and_tells_once_of_one_that_does_not_listen() {
         let (failed, mut incoming) =
             block_on(context, async move { (incoming.next().await, incoming) });
         assert_fails(failed.unwrap(), IOErrorEnum::InvalidArgument);
+        let address = add_loopback(&listener, NONE);
+        let peer = connect(address);
+        let connection = block_on(context, async move { incoming.next().await });
+        let connection = connection.unwrap().unwrap();
+        assert_eq!(peer_of(&connection), peer.local_addr().unwrap());
+    });
+}
+
+#[test]
+fn the_stream_tells_once_of_a_last_socket_that_its_owner_has_closed_and_goes_on() {
+    on_private_context(|context| {
+        let listener = SocketListener::new();
+        let (socket, _) = listening_socket();
+        listener.add_socket(&socket, NONE).unwrap();
+        let mut incoming = listener.incoming();
+        assert!(poll_once(std::pin::pin!(incoming.next())).is_pending());
+        socket.close().unwrap();
+        let (failed, mut incoming) =
+            block_on(context, async move { (incoming.next().await, incoming) });
+        assert_fails(failed.unwrap(), IOErrorEnum::Closed);
         let address = add_loopback(&listener, NONE);
         let peer = connect(address);
         let connection = block_on(context, async move { incoming.next().await });
