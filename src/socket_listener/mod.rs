@@ -622,7 +622,9 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
     }
 
     /// Closes all sockets, those that were added included. Every accept that waits, on whatever thread, ends with
-    /// `Closed`. Closing what is closed does nothing. A socket that another process has as well goes on listening there.
+    /// `Closed`. Closing what is closed does nothing. A socket that another process has as well goes on listening there; one
+    /// that another thread blocks in an accept on is taken, port and path, until that thread has woken, which this does not
+    /// wait for.
     ///
     /// GIO: LISTEN-30.
     #[doc(alias = "gsock_socket_listener_close")]
