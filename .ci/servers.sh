@@ -9,8 +9,8 @@ set -u
 root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 where=$root/target/servers
 # A library of two of them, which few systems have, is unpacked with them.
-packages=(microsocks tinyproxy-bin dante-server libwrap0 socat openssl nginx)
-programs=(bin/microsocks bin/tinyproxy sbin/danted bin/socat bin/openssl sbin/nginx)
+packages=(microsocks tinyproxy-bin dante-server libwrap0 socat ncat openssl nginx)
+programs=(bin/microsocks bin/tinyproxy sbin/danted bin/socat bin/ncat bin/openssl sbin/nginx)
 
 # Where the dynamic linker is to look, for what was unpacked.
 libraries() {
@@ -44,6 +44,8 @@ lacking() { # package…
 }
 
 are_there && exit 0
+mapfile -t first < <(lacking ncat)
+packages+=("${first[@]}")
 if ! can_activate; then
     # In some releases the first has a library of its own as a package.
     mapfile -t first < <(lacking systemd)

@@ -21,12 +21,16 @@ use super::{
     SocketListenerImpl,
     structs::{SocketConnectionInstance, SocketServiceClass, SocketServiceInstance},
 };
-use crate::{SocketConnection, SocketService, socket_service::imp, vfunc::emit};
+use crate::{
+    SocketConnection, SocketService, ThreadedSocketService, socket_service::imp, vfunc::emit,
+};
 
 /// What a type deriving from [`SocketService`] may override.
 pub trait SocketServiceImpl: SocketListenerImpl + ObjectSubclass<Type: IsA<SocketService>> {
     /// Called for each connection that no handler of the signal has handled, in the context where the service was
     /// made. Answers whether it is handled, which the parent does not say. It is closed when nobody keeps it.
+    ///
+    /// The parent [`ThreadedSocketService`] has it served by a thread: who chains up to that keeps nothing of it.
     fn incoming(
         &self,
         connection: &SocketConnection,
@@ -242,6 +246,12 @@ unsafe extern "C" fn incoming<T: SocketServiceImpl>(
     connection: *mut SocketConnectionInstance,
     source_object: *mut GObject,
 ) -> gboolean {
+    // SAFETY: a live instance, for the time of the call.
+    let service = unsafe { SocketService::from_glib_borrow(instance) };
+    if T::type_() != ThreadedSocketService::static_type() {
+        // Ours knows what it does.
+        service.imp().shown_to_rust();
+    }
     // SAFETY: called on instances of `T`.
     let instance = unsafe { &*instance.cast::<T::Instance>() };
     // SAFETY: live arguments, for the time of the call.

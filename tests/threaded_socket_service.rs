@@ -13,6 +13,8 @@ mod support;
 mod derived;
 #[path = "threaded_socket_service/draining.rs"]
 mod draining;
+#[path = "threaded_socket_service/handing_over.rs"]
+mod handing_over;
 #[path = "threaded_socket_service/limits.rs"]
 mod limits;
 #[path = "threaded_socket_service/references.rs"]

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error,
-    home::{Notifier, change},
+    home::{Notifier, change, has_handlers},
     socket_input_stream::SocketInputStream,
     socket_output_stream::SocketOutputStream,
     subclass::{
@@ -421,6 +421,25 @@ impl SocketConnection {
 
     pub(crate) fn streams(&self) -> &Streams {
         &self.streams
+    }
+
+    /// Whether nobody has anything of it but the caller with his one reference: no other one to it, to its socket or to
+    /// a stream of it, and no handler on any of these.
+    pub(crate) fn is_nobody_elses(&self) -> bool {
+        // The list's reference, or the transport's, and that of the look.
+        fn is_unused(part: &impl IsA<glib::Object>) -> bool {
+            part.ref_count() <= 2 && !has_handlers(part.upcast_ref())
+        }
+        let object = self.obj();
+        object.ref_count() == 1
+            && !has_handlers(object.upcast_ref())
+            && self.transport().with_socket(is_unused).unwrap_or(true)
+            && self.streams.all::<gio::InputStream>().iter().all(is_unused)
+            && self
+                .streams
+                .all::<gio::OutputStream>()
+                .iter()
+                .all(is_unused)
     }
 
     fn has_pending_stream(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -155,9 +156,16 @@ impl Unpin for Accepting {}
 
 impl Drop for Accepting {
     fn drop(&mut self) {
-        // There may be another one since it has ended. Before that, its context is gone.
-        if !self.is_over {
-            self.control.end_task();
+        // There may be another one since it has ended.
+        if self.is_over {
+            return;
+        }
+        // Its context is gone. What has come already is served all the same.
+        let _ = self.service.get().imp().prepare();
+        if self.control.end_task() {
+            // The last job would give the service up on its own thread, where handlers written in Rust may not be
+            // dropped: it is leaked.
+            mem::forget(self.service.get().clone());
         }
     }
 }

@@ -31,6 +31,8 @@ struct State {
     waker: Option<Waker>,
     /// Connections that are in work beyond their emission.
     jobs: usize,
+    /// A task has gone and left some.
+    has_left_jobs: bool,
     /// Who waits until there is neither a task nor a job.
     drains: Vec<Waker>,
 }
@@ -56,6 +58,7 @@ impl Default for Control {
                 has_task: false,
                 waker: None,
                 jobs: 0,
+                has_left_jobs: false,
                 drains: Vec::new(),
             }),
             most_jobs: AtomicUsize::new(usize::MAX),
@@ -111,13 +114,14 @@ impl Control {
 
     // --- The task --------------------------------------------------------------------------------
 
-    /// Answers whether a task is needed: the caller makes it. One that is there already looks again.
+    /// Answers whether a task is needed, to accept or to look after jobs: the caller makes it. One that is there already
+    /// looks again.
     /// `has_sockets` is asked under the lock.
     pub(super) fn begin_task(&self, has_sockets: impl FnOnce() -> bool) -> bool {
         let waker = {
             let mut state = self.state();
             if !state.has_task {
-                state.has_task = state.is_active && has_sockets();
+                state.has_task = state.jobs > 0 || (state.is_active && has_sockets());
                 return state.has_task;
             }
             state.waker.take()
@@ -151,16 +155,18 @@ impl Control {
         plan
     }
 
-    /// The task is gone, whatever it was at.
-    pub(super) fn end_task(&self) {
-        let (before, drains) = {
+    /// The task is gone, whatever it was at. Answers whether it leaves jobs behind, the first time.
+    pub(super) fn end_task(&self) -> bool {
+        let (before, drains, has_jobs) = {
             let mut state = self.state();
             state.has_task = false;
             let drains = state.drains_if_idle();
-            (state.waker.take(), drains)
+            let has_jobs = state.jobs > 0 && !mem::replace(&mut state.has_left_jobs, true);
+            (state.waker.take(), drains, has_jobs)
         };
         drop(before);
         drains.into_iter().for_each(wake);
+        has_jobs
     }
 
     // --- Jobs ------------------------------------------------------------------------------------
@@ -311,6 +317,10 @@ mod tests {
         assert_eq!(control.plan(&waker, some), Plan::WaitForJobs);
         control.end_job();
         assert_eq!(control.plan(&waker, some), Plan::End);
+        // A job has a task to look after it, whoever has brought it.
+        control.begin_job();
+        assert!(control.begin_task(none));
+        assert_eq!(control.plan(&waker, none), Plan::WaitForJobs);
     }
 
     #[test]
@@ -351,7 +361,8 @@ mod tests {
         control.begin_job();
         let mut cx = Context::from_waker(&waker);
         assert!(control.poll_drained(&mut cx).is_pending());
-        control.end_task();
+        assert!(control.end_task());
+        assert!(!control.end_task(), "said once");
         assert_eq!(calls.0.load(Ordering::SeqCst), 0);
         control.end_job();
         assert_eq!(calls.0.load(Ordering::SeqCst), 1);

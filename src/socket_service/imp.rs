@@ -1,6 +1,12 @@
 //! State of a [`SocketService`](super::SocketService).
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use gio::{prelude::*, subclass::prelude::*};
 use glib::{ParamFlags, ParamSpec, Value, subclass::InitializingType};
@@ -25,6 +31,21 @@ pub struct SocketService {
     /// Its home is where the service accepts.
     notifier: Arc<Notifier>,
     prepare: OnceCell<Prepare>,
+    /// A [`Witness`] of the emission of `incoming` that is under way.
+    witness: AtomicU8,
+}
+
+/// Who may have got hold of the connection that is handed out. What Rust has of an object belongs to its thread, and C
+/// knows what it does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Witness {
+    /// Somebody, who emits the signal by himself.
+    Emitter,
+    /// C, if anybody: the service has made the connection.
+    Foreign,
+    /// A handler or a class that is written in Rust.
+    Rust,
 }
 
 #[glib::object_subclass]
@@ -52,6 +73,7 @@ impl ObjectSubclass for SocketService {
             control: Arc::default(),
             notifier: Notifier::new(),
             prepare: OnceCell::new(),
+            witness: AtomicU8::new(Witness::Emitter as u8),
         }
     }
 }
@@ -191,7 +213,36 @@ impl SocketService {
         connection: &SocketConnection,
         source_object: Option<&glib::Object>,
     ) {
+        self.set_witness(Witness::Foreign);
         socket_service::emit_incoming(&self.obj(), connection, source_object);
+        self.set_witness(Witness::Emitter);
+    }
+
+    fn set_witness(&self, witness: Witness) {
+        // One thread emits, but for who does it by himself.
+        self.witness.store(witness as u8, Ordering::Relaxed);
+    }
+
+    fn is_witness(&self, witness: Witness) -> bool {
+        self.witness.load(Ordering::Relaxed) == witness as u8
+    }
+
+    /// Something that is written in Rust is about to get the connection that is handed out.
+    pub(crate) fn shown_to_rust(&self) {
+        if self.is_witness(Witness::Foreign) {
+            self.set_witness(Witness::Rust);
+        }
+    }
+
+    /// Has the task look after a job that has begun with the connection that is handed out. Answers whether somebody on
+    /// the home thread may have got hold of the connection in Rust.
+    pub(crate) fn take_job(&self) -> bool {
+        if self.is_witness(Witness::Emitter) {
+            // Else it is the task that is at it.
+            self.keep_accepting();
+            return self.notifier.is_home();
+        }
+        self.is_witness(Witness::Rust)
     }
 
     pub(super) fn emit_error(&self, failure: &glib::Error) {

@@ -231,6 +231,7 @@ pub trait SocketServiceExt: IsA<SocketService> + 'static {
             glib::RustClosure::new(move |values| {
                 let handled = handed_out::<SocketService>(values).and_then(
                     |(service, connection, source_object)| {
+                        service.imp().shown_to_rust();
                         let service = service.downcast_ref()?;
                         handler.call("incoming", |f| {
                             f(service, &connection, source_object.as_ref())

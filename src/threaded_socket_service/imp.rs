@@ -1,10 +1,11 @@
 //! State of a [`ThreadedSocketService`](super::ThreadedSocketService).
 
 use std::{
-    fmt,
+    collections::VecDeque,
+    fmt, io,
     num::NonZeroUsize,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI32, Ordering},
     },
 };
@@ -30,7 +31,41 @@ const DEFAULT_THREADS: i32 = 10;
 pub struct ThreadedSocketService {
     /// -1 for no limit.
     max_threads: AtomicI32,
-    workers: OnceCell<Arc<Workers<Job>>>,
+    crew: OnceCell<Arc<Crew>>,
+}
+
+/// Those who serve, and what is to go to them.
+#[derive(Debug)]
+struct Crew {
+    workers: Workers<Job>,
+    /// Of emissions of `incoming` that are not over yet, or have just been.
+    coming: Mutex<VecDeque<Job>>,
+}
+
+impl Crew {
+    fn coming(&self) -> MutexGuard<'_, VecDeque<Job>> {
+        // Nothing of anybody's runs under it.
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn expect(&self, job: Job) {
+        self.coming().push_back(job);
+    }
+
+    fn next(&self) -> Option<Job> {
+        self.coming().pop_front()
+    }
+
+    /// Hands over what has come, where connections are accepted, and makes the threads that are needed.
+    fn set_to_work(&self) -> io::Result<()> {
+        while let Some(job) = self.next() {
+            if job.may_go() {
+                // What has no thread waits for one.
+                let _ = self.workers.hand_over(job);
+            }
+        }
+        self.workers.grow()
+    }
 }
 
 #[glib::object_subclass]
@@ -54,7 +89,7 @@ impl ObjectSubclass for ThreadedSocketService {
     fn new() -> Self {
         Self {
             max_threads: AtomicI32::new(DEFAULT_THREADS),
-            workers: OnceCell::new(),
+            crew: OnceCell::new(),
         }
     }
 }
@@ -99,24 +134,27 @@ impl ObjectImpl for ThreadedSocketService {
     fn constructed(&self) {
         self.parent_constructed();
         let max = usize::try_from(self.max_threads()).ok();
-        let workers = Arc::new(Workers::new(max.and_then(NonZeroUsize::new), job::serve));
+        let crew = Arc::new(Crew {
+            workers: Workers::new(max.and_then(NonZeroUsize::new), job::serve),
+            coming: Mutex::default(),
+        });
         let object = self.obj();
         let service = object.upcast_ref::<SocketService>().imp();
         if let Some(max) = max {
             service.control().set_most_jobs(max);
         }
-        // A job that has no thread yet comes before the next connection.
-        let weak = Arc::downgrade(&workers);
+        // A job comes before the next connection.
+        let weak = Arc::downgrade(&crew);
         service.set_prepare(move || {
-            let Some(workers) = weak.upgrade() else {
+            let Some(crew) = weak.upgrade() else {
                 return Ok(());
             };
-            workers.grow().map_err(|failure| {
+            crew.set_to_work().map_err(|failure| {
                 let text = format!("A thread cannot be made: {failure}");
                 error::failed(&text)
             })
         });
-        let _ = self.workers.set(workers);
+        let _ = self.crew.set(crew);
     }
 }
 
@@ -128,12 +166,9 @@ impl SocketServiceImpl for ThreadedSocketService {
         connection: &SocketConnection,
         source_object: Option<&glib::Object>,
     ) -> bool {
-        if let Some(workers) = self.workers.get() {
-            let object = self.obj();
-            let control = object.upcast_ref::<SocketService>().imp().control();
-            let job = Job::new(&object, control, connection, source_object);
-            // What has no thread waits for one: it is looked after where connections are accepted.
-            let _ = workers.hand_over(job);
+        if let Some(crew) = self.crew.get() {
+            // It goes to a thread when the emission is over, from where connections are accepted.
+            crew.expect(Job::new(&self.obj(), connection, source_object));
         }
         false
     }
@@ -158,7 +193,7 @@ impl fmt::Debug for ThreadedSocketService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThreadedSocketService")
             .field("max_threads", &self.max_threads)
-            .field("workers", &self.workers)
+            .field("crew", &self.crew)
             .finish()
     }
 }

@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
-use glib::subclass::prelude::*;
+use glib::{prelude::*, subclass::prelude::*};
 
 use super::{ThreadedSocketService, workers::Jobs};
 use crate::{
-    SocketConnection, SocketConnectionExt,
+    SocketConnection, SocketConnectionExt, SocketService,
     socket_service::Control,
     vfunc::{Owned, fenced_handler, iterate},
 };
@@ -21,7 +21,10 @@ use crate::{
 const LEFT_BEHIND: u32 = 64;
 
 /// What goes to the thread. Its end is told to the service, wherever it is dropped.
+#[derive(Debug)]
 pub(super) struct Job {
+    /// Somebody may have got hold of the connection who must not have it when it goes to another thread.
+    is_shown: bool,
     // In this order they go: nothing of the service's user's is left when the service learns of the end.
     connection: Owned<SocketConnection>,
     source_object: Option<Owned<glib::Object>>,
@@ -29,6 +32,7 @@ pub(super) struct Job {
     _end: End,
 }
 
+#[derive(Debug)]
 struct End(Arc<Control>);
 
 impl Drop for End {
@@ -38,14 +42,17 @@ impl Drop for End {
 }
 
 impl Job {
+    /// `incoming` is being emitted.
     pub(super) fn new(
         service: &ThreadedSocketService,
-        control: &Arc<Control>,
         connection: &SocketConnection,
         source_object: Option<&glib::Object>,
     ) -> Self {
+        let base = service.upcast_ref::<SocketService>().imp();
+        let control = base.control();
         control.begin_job();
         Self {
+            is_shown: base.take_job(),
             connection: Owned::new(connection.clone()),
             source_object: source_object.cloned().map(Owned::new),
             service: Owned::new(service.clone()),
@@ -53,14 +60,27 @@ impl Job {
         }
     }
 
+    /// After the emission, where connections are accepted: whether it may go to another thread.
+    pub(super) fn may_go(&self) -> bool {
+        let may_go = !self.is_shown || self.connection.get().imp().is_nobody_elses();
+        if !may_go {
+            glib::g_critical!(
+                "Gsock",
+                "a connection that was kept, or connected to, is not handed to run: its handler of incoming is to answer true"
+            );
+        }
+        may_go
+    }
+
     fn run(self, context: &glib::MainContext) {
         let Self {
+            is_shown: _,
             connection,
             source_object,
             service,
             _end: end,
         } = self;
-        // SAFETY: `incoming` has been emitted, and nobody may have kept it there: see the class.
+        // SAFETY: nobody has it who may not have it here: see `may_go`.
         unsafe { connection.get().set_home(context) };
         let source = source_object.as_ref().map(Owned::get);
         fenced_handler("run", || {

@@ -31,8 +31,13 @@ glib::wrapper! {
     /// It has the connection and the source object of the socket through which it came. The first handler that answers true
     /// ends the emission. After it the thread gives the connection up, which closes it unless somebody has kept it.
     ///
-    /// A connection is handed to `run` after the signal `incoming`: a handler of that which answers true keeps it from
-    /// there. One that answers false must neither keep the connection nor connect to its signals.
+    /// A connection is handed to `run` when the emission of the signal `incoming` is over: a handler of that which answers
+    /// true keeps it from there. One that answers false has nothing left of it by then, neither a reference (to the
+    /// connection, its socket or a stream of it) nor a handler, or else this would be used on two threads. Where a handler or
+    /// a class that is written in Rust does have something, a critical message is logged, and the connection stays with it.
+    /// The same goes for a connection with which somebody emits `incoming` by himself, in the context of the service.
+    /// What cannot be seen is a [`WeakRef`](glib::WeakRef), and a handler that was connected to `incoming` by its name:
+    /// these are on their honour.
     ///
     /// # Main context
     ///
@@ -46,7 +51,8 @@ glib::wrapper! {
     ///
     /// # References
     ///
-    /// As long as connections are served the service is kept alive, and goes where it was made.
+    /// As long as connections are served the service is kept alive, and goes where it was made. If that context is gone
+    /// while some are served it is never freed: no other thread may drop handlers that are written in Rust.
     ///
     /// # Examples
     ///

@@ -340,6 +340,11 @@ impl Transport {
         })
     }
 
+    /// Runs `f` with the `GSocket` if there is one already.
+    pub(crate) fn with_socket<R>(&self, f: impl FnOnce(&gio::Socket) -> R) -> Option<R> {
+        self.descriptor.with_socket(f)
+    }
+
     /// Whether this is the transport of `socket`.
     pub(crate) fn is_around(&self, socket: &gio::Socket) -> bool {
         self.descriptor
