@@ -2,8 +2,6 @@
 
 #![allow(unsafe_code, reason = "GTask as C sees it")]
 
-use std::{future::poll_fn, task::Poll};
-
 use gio::{ffi as gio_ffi, prelude::*, subclass::prelude::*};
 use glib::{ffi::gpointer, translate::ToGlibPtr};
 
@@ -44,13 +42,13 @@ impl SocketService {
             )
         };
         self.imp().set_active(false);
-        let control = self.imp().control().clone();
+        let drained = self.imp().control().drained();
         let engine = Engine::of(&task.context());
         engine.spawn(glib::Priority::DEFAULT, async move {
-            let drained = poll_fn(move |cx| match control.poll_drained(cx) {
-                Poll::Ready(()) => Poll::Ready(Ok(())),
-                Poll::Pending => Poll::Pending,
-            });
+            let drained = async move {
+                drained.await;
+                Ok(())
+            };
             let result = until_cancelled(drained, task.cancellable()).await;
             task.answer(result);
         });

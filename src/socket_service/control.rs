@@ -2,9 +2,11 @@
 //! use it.
 
 use std::{
+    future::Future,
     mem,
+    pin::Pin,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -33,8 +35,9 @@ struct State {
     jobs: usize,
     /// A task has gone and left some.
     has_left_jobs: bool,
-    /// Who waits until there is neither a task nor a job.
-    drains: Vec<Waker>,
+    /// Who waits until there is neither a task nor a job, each with his number.
+    drains: Vec<(u64, Waker)>,
+    next_drain: u64,
 }
 
 /// What the task is to do.
@@ -60,6 +63,7 @@ impl Default for Control {
                 jobs: 0,
                 has_left_jobs: false,
                 drains: Vec::new(),
+                next_drain: 0,
             }),
             most_jobs: AtomicUsize::new(usize::MAX),
         }
@@ -151,7 +155,7 @@ impl Control {
             }
         };
         drop(before);
-        drains.into_iter().for_each(wake);
+        drains.into_iter().for_each(|(_, waker)| wake(waker));
         plan
     }
 
@@ -165,7 +169,7 @@ impl Control {
             (state.waker.take(), drains, has_jobs)
         };
         drop(before);
-        drains.into_iter().for_each(wake);
+        drains.into_iter().for_each(|(_, waker)| wake(waker));
         has_jobs
     }
 
@@ -182,22 +186,55 @@ impl Control {
             (state.waker.take(), state.drains_if_idle())
         };
         waker.into_iter().for_each(wake);
-        drains.into_iter().for_each(wake);
+        drains.into_iter().for_each(|(_, waker)| wake(waker));
     }
 
-    /// Ready when there is neither a task nor a job.
-    pub(super) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// One who waits until there is neither a task nor a job.
+    pub(super) fn drained(self: &Arc<Self>) -> Drained {
+        let number = {
+            let mut state = self.state();
+            state.next_drain += 1;
+            state.next_drain
+        };
+        Drained {
+            control: self.clone(),
+            number,
+        }
+    }
+}
+
+/// Ready when there is neither a task nor a job. Dropped before that it leaves nothing behind.
+#[derive(Debug)]
+pub(super) struct Drained {
+    control: Arc<Control>,
+    number: u64,
+}
+
+impl Future for Drained {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
-        let mut state = self.state();
-        if state.is_idle() {
-            drop(state);
-            return Poll::Ready(());
-        }
-        let is_known = state.drains.iter().any(|known| known.will_wake(&waker));
-        if !is_known {
-            state.drains.push(waker);
-        }
-        Poll::Pending
+        let before = {
+            let mut state = self.control.state();
+            let before = state.take_drain(self.number);
+            if !state.is_idle() {
+                state.drains.push((self.number, waker));
+                drop(state);
+                drop(before);
+                return Poll::Pending;
+            }
+            before
+        };
+        drop(before);
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Drained {
+    fn drop(&mut self) {
+        let waker = self.control.state().take_drain(self.number);
+        drop(waker);
     }
 }
 
@@ -206,7 +243,12 @@ impl State {
         !self.has_task && self.jobs == 0
     }
 
-    fn drains_if_idle(&mut self) -> Vec<Waker> {
+    fn take_drain(&mut self, number: u64) -> Option<Waker> {
+        let at = self.drains.iter().position(|(of, _)| *of == number)?;
+        Some(self.drains.swap_remove(at).1)
+    }
+
+    fn drains_if_idle(&mut self) -> Vec<(u64, Waker)> {
         if self.is_idle() {
             mem::take(&mut self.drains)
         } else {
@@ -217,10 +259,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::{Arc, atomic::AtomicU32},
-        task::Wake,
-    };
+    use std::{sync::atomic::AtomicU32, task::Wake};
 
     use super::*;
 
@@ -323,26 +362,32 @@ mod tests {
         assert_eq!(control.plan(&waker, none), Plan::WaitForJobs);
     }
 
+    /// Who waits for the end, polled once with `waker` whenever it is asked.
+    fn drained(control: &Arc<Control>) -> impl FnMut(&Waker) -> bool + use<> {
+        let mut drained = control.drained();
+        move |waker| {
+            let mut cx = Context::from_waker(waker);
+            Pin::new(&mut drained).poll(&mut cx).is_ready()
+        }
+    }
+
     #[test]
     fn it_is_drained_when_there_is_neither_a_task_nor_a_job() {
-        let control = Control::default();
+        let control = Arc::new(Control::default());
         let (calls, waker) = counter();
         let (_, of_task) = counter();
-        let mut cx = Context::from_waker(&waker);
-        assert!(
-            control.poll_drained(&mut cx).is_ready(),
-            "nothing has begun"
-        );
+        let mut is_drained = drained(&control);
+        assert!(is_drained(&waker), "nothing has begun");
         control.begin_task(some);
         control.begin_job();
         for _ in 0..3 {
-            assert!(control.poll_drained(&mut cx).is_pending());
+            assert!(!is_drained(&waker));
         }
         control.set_active(false);
         control.plan(&of_task, some);
-        assert!(control.poll_drained(&mut cx).is_pending());
+        assert!(!is_drained(&waker));
         control.end_job();
-        assert!(control.poll_drained(&mut cx).is_pending());
+        assert!(!is_drained(&waker));
         assert_eq!(calls.0.load(Ordering::SeqCst), 0);
         control.plan(&of_task, some);
         assert_eq!(
@@ -350,17 +395,46 @@ mod tests {
             1,
             "once, though it has asked often"
         );
-        assert!(control.poll_drained(&mut cx).is_ready());
+        assert!(is_drained(&waker));
+    }
+
+    #[test]
+    fn who_waits_for_the_end_no_more_leaves_nothing_and_others_in_the_same_task_wait_on() {
+        let control = Arc::new(Control::default());
+        let (calls, waker) = counter();
+        control.begin_job();
+        let (mut one, mut other) = (drained(&control), drained(&control));
+        assert!(!one(&waker) && !other(&waker));
+        drop(one);
+        control.end_job();
+        assert_eq!(calls.0.load(Ordering::SeqCst), 1);
+        assert!(other(&waker));
+        control.begin_job();
+        assert!(!other(&waker));
+        drop(other);
+        assert_eq!(Arc::strong_count(&calls), 2, "nobody keeps its waker");
+    }
+
+    #[test]
+    fn who_waits_for_the_end_is_woken_where_he_was_polled_last() {
+        let control = Arc::new(Control::default());
+        let ((first, before), (second, after)) = (counter(), counter());
+        control.begin_job();
+        let mut is_drained = drained(&control);
+        assert!(!is_drained(&before) && !is_drained(&after));
+        control.end_job();
+        let calls = [first, second].map(|calls| calls.0.load(Ordering::SeqCst));
+        assert_eq!(calls, [0, 1]);
     }
 
     #[test]
     fn a_task_that_is_gone_before_its_jobs_leaves_it_undrained_until_they_are() {
-        let control = Control::default();
+        let control = Arc::new(Control::default());
         let (calls, waker) = counter();
         control.begin_task(some);
         control.begin_job();
-        let mut cx = Context::from_waker(&waker);
-        assert!(control.poll_drained(&mut cx).is_pending());
+        let mut is_drained = drained(&control);
+        assert!(!is_drained(&waker));
         assert!(control.end_task());
         assert!(!control.end_task(), "said once");
         assert_eq!(calls.0.load(Ordering::SeqCst), 0);

@@ -5,10 +5,7 @@ mod calls;
 mod control;
 pub(crate) mod imp;
 
-use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
-};
+use std::{future::Future, pin::Pin};
 
 use gio::prelude::*;
 use glib::{Value, subclass::prelude::*};
@@ -200,14 +197,10 @@ pub trait SocketServiceExt: IsA<SocketService> + 'static {
     #[doc(alias = "gsock_socket_service_drain_async")]
     fn drain_future(&self) -> Pin<Box<dyn Future<Output = ()> + 'static>> {
         let service = self.upcast_ref().clone();
-        let mut is_stopped = false;
-        Box::pin(poll_fn(move |cx| {
-            if !is_stopped {
-                is_stopped = true;
-                service.stop();
-            }
-            service.imp().control().poll_drained(cx)
-        }))
+        Box::pin(async move {
+            service.stop();
+            service.imp().control().drained().await;
+        })
     }
 
     /// Calls `f` with each connection and the source object of its socket. When it answers true no handler is
