@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "examples/clients.rs"]
+mod clients;
 #[path = "socket_client/servers.rs"]
 #[allow(dead_code, reason = "some are for the tests of the client")]
 mod servers;

@@ -19,7 +19,7 @@ pub(crate) struct Server {
 }
 
 /// Where `make setup` unpacks it, or the name by which the system finds it.
-fn program(name: &str) -> Command {
+pub(crate) fn program(name: &str) -> Command {
     let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/usr");
     let unpacked = ["bin", "sbin"]
         .map(|folder| servers.join(folder).join(name))
