@@ -56,6 +56,7 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 		--test halves --test engine --test fork
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
 	@# A part of them, another one each day.
+	@$(STEP) "a hundred thousand connections" cargo test --locked --test socket_service -- --ignored
 	@$(STEP) "system calls that fail" .ci/nets/faults.sh --shallow 3000
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
 	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh
@@ -69,6 +70,7 @@ torture: nets-setup ## the nets in full: all cases, the whole suite on each back
 	@$(STEP) "the tests on the portable back end" .ci/nets/contexts.sh sources
 	@$(STEP) "the tests with the poll function" .ci/nets/contexts.sh poll-function
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
+	@$(STEP) "a hundred thousand connections" cargo test --locked --test socket_service -- --ignored
 	@$(STEP) "system calls that fail" .ci/nets/faults.sh
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
 	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh

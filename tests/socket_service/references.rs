@@ -1,5 +1,7 @@
 //! What keeps a service alive.
 
+use std::{cell::RefCell, rc::Rc};
+
 use gio::prelude::*;
 use gsock::{SocketService, prelude::*};
 
@@ -22,6 +24,29 @@ fn service_11_accepting_keeps_it_alive_and_stopping_gives_it_up_an_iteration_lat
         assert!(!gone.is_gone());
         weak.upgrade().expect("alive").stop();
         iterate_until(context, || gone.is_gone());
+    });
+}
+
+#[test]
+fn dropped_by_its_own_handler_that_closes_it_it_goes_after_that() {
+    on_private_context(|context| {
+        let service = SocketService::new();
+        let address = listen(&service);
+        let gone = Gone::of(&service);
+        let held = Rc::new(RefCell::new(None));
+        let (own, inner) = (held.clone(), context.clone());
+        service.connect_incoming(move |service, _, _| {
+            service.close();
+            own.take();
+            while inner.iteration(false) {}
+            assert!(!service.is_active());
+            true
+        });
+        *held.borrow_mut() = Some(service);
+        let mut client = client(address);
+        iterate_until(context, || gone.is_gone());
+        assert!(is_at_its_end(&mut client));
+        assert_eq!(Rc::strong_count(&held), 1);
     });
 }
 

@@ -33,6 +33,36 @@ fn drained_every_job_is_done() {
 }
 
 #[test]
+fn given_up_half_way_it_leaves_nothing_and_may_be_asked_again_after_a_close() {
+    on_private_context(|context| {
+        let held = held(1);
+        let address = listen(&held.service);
+        let _client = client(address);
+        iterate_until(context, || held.running() == 1);
+        let told = Rc::new(Cell::new(0));
+        for _ in 0..10 {
+            let (told, drained) = (told.clone(), held.service.drain_future());
+            let task = context.spawn_local(async move {
+                drained.await;
+                told.set(told.get() + 1);
+            });
+            iterate_for(context, Duration::from_millis(1));
+            task.abort();
+        }
+        iterate_for(context, Duration::from_millis(1));
+        // Tasks and all.
+        assert_eq!(Rc::strong_count(&told), 1);
+        held.service.close();
+        let both = [held.service.drain_future(), held.service.drain_future()];
+        held.let_go(1);
+        for drained in both {
+            block_on(context, drained);
+        }
+        held.end(context);
+    });
+}
+
+#[test]
 fn several_may_wait_for_it_and_one_may_give_up() {
     on_private_context(|context| {
         let held = held(1);
