@@ -486,26 +486,6 @@ fn heard_of(object: &glib::Object, changes: u32) -> u32 {
         .sum()
 }
 
-/// Whether anybody has connected to the object, to whichever signal. Of those of signals other than `notify` one that is
-/// blocked is overlooked.
-pub(crate) fn has_handlers(object: &glib::Object) -> bool {
-    // SAFETY: a live object, and a search for whatever is not blocked.
-    let handler = unsafe {
-        glib::gobject_ffi::g_signal_handler_find(
-            object_pointer(object),
-            glib::gobject_ffi::G_SIGNAL_MATCH_UNBLOCKED,
-            0,
-            0,
-            ptr::null_mut(),
-            ptr::null_mut(),
-            ptr::null_mut(),
-        )
-    };
-    handler != 0
-        || SignalId::lookup("notify", glib::Object::static_type())
-            .is_some_and(|notify| is_anything_heard(object, notify))
-}
-
 /// Whether there is any handler of the signal.
 fn is_anything_heard(object: &glib::Object, signal: SignalId) -> bool {
     // SAFETY: a live object, and a search for nothing but the signal.

@@ -30,6 +30,9 @@ pub trait SocketServiceImpl: SocketListenerImpl + ObjectSubclass<Type: IsA<Socke
     /// Called for each connection that no handler of the signal has handled, in the context where the service was
     /// made. Answers whether it is handled, which the parent does not say. It is closed when nobody keeps it.
     ///
+    /// It is called on the thread that made the service: where the context of the service runs on another one, a
+    /// critical message is logged in its place.
+    ///
     /// The parent [`ThreadedSocketService`] has it served by a thread: who chains up to that keeps nothing of it.
     fn incoming(
         &self,
@@ -41,6 +44,8 @@ pub trait SocketServiceImpl: SocketListenerImpl + ObjectSubclass<Type: IsA<Socke
 
     /// Called for each error of the signal, after the handlers that were connected to it. The parent warns where there
     /// are none.
+    ///
+    /// It is called on the thread that made the service, like [`incoming`](Self::incoming).
     fn error(&self, failure: &glib::Error) {
         self.parent_error(failure);
     }
@@ -241,6 +246,19 @@ fn run_error(class: &SocketServiceClass, object: &SocketService, failure: &glib:
     }
 }
 
+/// What a class in Rust has belongs to the thread of the service, though another one may run its context; that of a class
+/// for threads belongs to all of them.
+fn may_be_called<T: SocketServiceImpl>(service: &SocketService, what: &str) -> bool {
+    let may_be = service.imp().is_home() || T::type_().is_a(ThreadedSocketService::static_type());
+    if !may_be {
+        glib::g_critical!(
+            "Gsock",
+            "a service's function for {what} was due on another thread and is not called"
+        );
+    }
+    may_be
+}
+
 unsafe extern "C" fn incoming<T: SocketServiceImpl>(
     instance: *mut SocketServiceInstance,
     connection: *mut SocketConnectionInstance,
@@ -258,6 +276,9 @@ unsafe extern "C" fn incoming<T: SocketServiceImpl>(
     let connection = unsafe { SocketConnection::from_glib_borrow(connection) };
     // SAFETY: likewise, or NULL.
     let source_object = unsafe { Option::<glib::Object>::from_glib_borrow(source_object) };
+    if !may_be_called::<T>(&service, "connections") {
+        return false.into_glib();
+    }
     let called = catch_unwind(AssertUnwindSafe(|| {
         let source_object = source_object.as_ref().as_ref();
         instance.imp().incoming(&connection, source_object)
@@ -269,13 +290,18 @@ unsafe extern "C" fn incoming<T: SocketServiceImpl>(
 }
 
 unsafe extern "C" fn error<T: SocketServiceImpl>(
-    instance: *mut SocketServiceInstance,
+    service: *mut SocketServiceInstance,
     failure: *const GError,
 ) {
     // SAFETY: called on instances of `T`.
-    let instance = unsafe { &*instance.cast::<T::Instance>() };
+    let instance = unsafe { &*service.cast::<T::Instance>() };
     // SAFETY: a live argument, for the time of the call.
     let failure = unsafe { glib::Error::from_glib_borrow(failure) };
+    // SAFETY: likewise.
+    let service = unsafe { SocketService::from_glib_borrow(service) };
+    if !may_be_called::<T>(&service, "errors") {
+        return run_error(parent_class::<T>(), &service, &failure);
+    }
     if catch_unwind(AssertUnwindSafe(|| instance.imp().error(&failure))).is_err() {
         glib::g_critical!("Gsock", "a service's function for errors panicked");
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error,
-    home::{Notifier, change, has_handlers},
+    home::{Notifier, change},
     socket_input_stream::SocketInputStream,
     socket_output_stream::SocketOutputStream,
     subclass::{
@@ -428,11 +428,11 @@ impl SocketConnection {
     pub(crate) fn is_nobody_elses(&self) -> bool {
         // The list's reference, or the transport's, and that of the look.
         fn is_unused(part: &impl IsA<glib::Object>) -> bool {
-            part.ref_count() <= 2 && !has_handlers(part.upcast_ref())
+            part.ref_count() <= 2 && !slots::has_handlers(part.upcast_ref())
         }
         let object = self.obj();
         object.ref_count() == 1
-            && !has_handlers(object.upcast_ref())
+            && !slots::has_handlers(object.upcast_ref())
             && self.transport().with_socket(is_unused).unwrap_or(true)
             && self.streams.all::<gio::InputStream>().iter().all(is_unused)
             && self

@@ -227,6 +227,11 @@ impl SocketService {
         self.witness.load(Ordering::Relaxed) == witness as u8
     }
 
+    /// Whether this is the thread on which the service was made.
+    pub(crate) fn is_home(&self) -> bool {
+        self.notifier.is_home()
+    }
+
     /// Something that is written in Rust is about to get the connection that is handed out.
     pub(crate) fn shown_to_rust(&self) {
         if self.is_witness(Witness::Foreign) {
@@ -240,7 +245,7 @@ impl SocketService {
         if self.is_witness(Witness::Emitter) {
             // Else it is the task that is at it.
             self.keep_accepting();
-            return self.notifier.is_home();
+            return self.is_home();
         }
         self.is_witness(Witness::Rust)
     }

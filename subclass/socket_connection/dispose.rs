@@ -5,9 +5,7 @@
 use std::ptr;
 
 use gio::{ffi as gio_ffi, prelude::*, subclass::prelude::*};
-use glib::translate::{
-    FromGlibContainerAsVec, FromGlibPtrBorrow, IntoGlib, ToGlibPtr, from_glib_none,
-};
+use glib::translate::{FromGlibContainerAsVec, FromGlibPtrBorrow, IntoGlib, from_glib_none};
 
 use super::super::structs::SocketConnectionInstance;
 use crate::SocketConnection;
@@ -19,7 +17,7 @@ pub(super) unsafe extern "C" fn dispose(object: *mut glib::gobject_ffi::GObject)
     let this =
         unsafe { SocketConnection::from_glib_borrow(object.cast::<SocketConnectionInstance>()) };
     this.imp().begin_dispose();
-    if !this.imp().notifier().is_home() && has_handlers(&this) {
+    if !this.imp().notifier().is_home() && has_handlers(this.upcast_ref()) {
         this.imp().let_go();
         // SAFETY: GObject lets a dispose take a reference and keep the object.
         let kept: SocketConnection =
@@ -44,17 +42,16 @@ fn may_go(object: &glib::Object) -> bool {
     let Some(this) = object.downcast_ref::<SocketConnection>() else {
         return true;
     };
-    disconnect_handlers(this);
+    disconnect_handlers(object);
     this.imp().is_through()
 }
 
-fn disconnect_handlers(object: &SocketConnection) {
+fn disconnect_handlers(object: &glib::Object) {
     each_signal(object, |id| {
-        let instance: *mut SocketConnectionInstance = object.to_glib_none().0;
         // SAFETY: a live object and a signal of its type; only the signal is compared.
         unsafe {
             glib::gobject_ffi::g_signal_handlers_disconnect_matched(
-                instance.cast(),
+                object.as_ptr(),
                 glib::gobject_ffi::G_SIGNAL_MATCH_ID,
                 id,
                 0,
@@ -68,12 +65,12 @@ fn disconnect_handlers(object: &SocketConnection) {
 }
 
 /// Whether any handler of any signal is connected.
-fn has_handlers(object: &SocketConnection) -> bool {
+pub(crate) fn has_handlers(object: &glib::Object) -> bool {
     each_signal(object, |id| has_handler_of(object, id))
 }
 
 /// Until one of them answers true.
-fn each_signal(object: &SocketConnection, visit: impl Fn(u32) -> bool) -> bool {
+fn each_signal(object: &glib::Object, visit: impl Fn(u32) -> bool) -> bool {
     let mut types = object.type_().interfaces().to_vec();
     let mut type_ = Some(object.type_());
     while let Some(of) = type_ {
@@ -93,12 +90,11 @@ fn each_signal(object: &SocketConnection, visit: impl Fn(u32) -> bool) -> bool {
     false
 }
 
-fn has_handler_of(object: &SocketConnection, signal: u32) -> bool {
-    let instance: *mut SocketConnectionInstance = object.to_glib_none().0;
+fn has_handler_of(object: &glib::Object, signal: u32) -> bool {
     // SAFETY: a live object and a signal of its type; only the signal is compared.
     let handler = unsafe {
         glib::gobject_ffi::g_signal_handler_find(
-            instance.cast(),
+            object.as_ptr(),
             glib::gobject_ffi::G_SIGNAL_MATCH_ID,
             signal,
             0,

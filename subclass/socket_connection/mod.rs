@@ -31,6 +31,7 @@ pub(crate) use closing::{
     close_async_default, close_finish, close_task, first_then_cancelled, run_close,
 };
 pub(crate) use defaults::{fill_class, inherit_close, inherit_connect, inherit_slots};
+pub(crate) use dispose::has_handlers;
 
 use calls::{ConnectAsync, call_close_future, note_override, parent_class_of};
 use defaults::{CONNECT, connect_finish};

@@ -5,7 +5,7 @@ use std::{cell::Cell, time::Duration};
 use gio::prelude::*;
 use gsock::{SocketConnection, SocketListener, SocketService, prelude::*, subclass::prelude::*};
 
-use crate::{support::*, tools::*};
+use crate::{failing::deaf_socket, support::*, tools::*};
 
 mod imp {
     use super::*;
@@ -89,6 +89,40 @@ fn an_overridden_incoming_comes_after_the_handlers_and_not_after_one_that_says_t
         iterate_for(context, Duration::from_millis(5));
         assert_eq!(service.imp().connections.get(), 1);
         service.close();
+    });
+}
+
+/// Rust's classes are not `Send`: the `Cell`s of this one are not.
+#[test]
+fn an_overridden_function_is_not_called_on_another_thread_than_that_of_the_service() {
+    on_private_context(|_| {
+        let context = glib::MainContext::new();
+        let service: CountingService = context
+            .with_thread_default(glib::Object::new)
+            .expect("a new context has no owner");
+        service
+            .add_socket(&deaf_socket(), glib::Object::NONE)
+            .expect("it is open");
+        let mut peer = client(listen(&service));
+        let there = context.clone();
+        let lines = std::thread::spawn(move || {
+            logged(|| {
+                there
+                    .with_thread_default(|| iterate_until(&there, || logged_so_far() == 3))
+                    .expect("nobody else has it");
+            })
+            .1
+        });
+        // One for each of the two, and the parent's for the error.
+        let lines = lines.join().expect("no panic");
+        assert!(
+            lines.iter().all(|line| line.starts_with("Gsock: ")),
+            "{lines:?}"
+        );
+        assert_eq!(service.imp().connections.get(), 0);
+        assert!(is_at_its_end(&mut peer));
+        service.close();
+        while context.iteration(false) {}
     });
 }
 

@@ -16,7 +16,7 @@ fn errors(service: &SocketService) -> Rc<RefCell<Vec<gio::IOErrorEnum>>> {
 }
 
 /// Bound, and not listening.
-fn deaf_socket() -> gio::Socket {
+pub(crate) fn deaf_socket() -> gio::Socket {
     let socket = ipv4_socket();
     socket
         .bind(&gio_address(([127, 0, 0, 1], 0).into()), false)
