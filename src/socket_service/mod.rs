@@ -185,7 +185,8 @@ pub trait SocketServiceExt: IsA<SocketService> + 'static {
     /// Stops the service at its first poll, and ends when nothing that it has begun is left: no connection that was
     /// accepted and not handed out, and no job of a [`ThreadedSocketService`](crate::ThreadedSocketService).
     ///
-    /// What a handler of `incoming` has kept is the handler's. Who starts the service again meanwhile has it wait on.
+    /// What a handler of `incoming` has kept is the handler's. Who starts the service again meanwhile has it wait on, and
+    /// who blocks in a handler of `incoming` or `run` until it ends waits for himself, and so for ever.
     ///
     /// # Cancel safety
     ///
