@@ -16,7 +16,7 @@ use glib::{
 };
 
 use super::structs::{SocketClientClass, SocketClientInstance};
-use crate::{SocketClient, socket_client::imp};
+use crate::{SocketClient, socket_client::imp, vfunc::is_given};
 
 /// What a type deriving from [`SocketClient`] may override.
 pub trait SocketClientImpl: ObjectImpl + ObjectSubclass<Type: IsA<SocketClient>> {
@@ -149,6 +149,9 @@ unsafe extern "C" fn event<T: SocketClientImpl>(
     connectable: *mut gio_ffi::GSocketConnectable,
     connection: *mut gio_ffi::GIOStream,
 ) {
+    if !is_given(connectable, "event") {
+        return;
+    }
     // SAFETY: called on instances of `T`.
     let instance = unsafe { &*instance.cast::<T::Instance>() };
     // SAFETY: live arguments, for the time of the call.

@@ -22,7 +22,9 @@ use super::{
     structs::{SocketConnectionInstance, SocketServiceClass, SocketServiceInstance},
 };
 use crate::{
-    SocketConnection, SocketService, ThreadedSocketService, socket_service::imp, vfunc::emit,
+    SocketConnection, SocketService, ThreadedSocketService,
+    socket_service::imp,
+    vfunc::{emit, is_given},
 };
 
 /// What a type deriving from [`SocketService`] may override.
@@ -264,6 +266,9 @@ unsafe extern "C" fn incoming<T: SocketServiceImpl>(
     connection: *mut SocketConnectionInstance,
     source_object: *mut GObject,
 ) -> gboolean {
+    if !is_given(connection, "incoming") {
+        return false.into_glib();
+    }
     // SAFETY: a live instance, for the time of the call.
     let service = unsafe { SocketService::from_glib_borrow(instance) };
     if T::type_() != ThreadedSocketService::static_type() {
@@ -293,6 +298,9 @@ unsafe extern "C" fn error<T: SocketServiceImpl>(
     service: *mut SocketServiceInstance,
     failure: *const GError,
 ) {
+    if !is_given(failure, "error") {
+        return;
+    }
     // SAFETY: called on instances of `T`.
     let instance = unsafe { &*service.cast::<T::Instance>() };
     // SAFETY: a live argument, for the time of the call.
@@ -316,6 +324,9 @@ unsafe extern "C" fn own_incoming(
 }
 
 unsafe extern "C" fn own_error(instance: *mut SocketServiceInstance, failure: *const GError) {
+    if !is_given(failure, "error") {
+        return;
+    }
     // SAFETY: live arguments, for the time of the call.
     let service = unsafe { SocketService::from_glib_borrow(instance) };
     // SAFETY: likewise.

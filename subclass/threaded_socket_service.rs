@@ -22,7 +22,9 @@ use super::{
         SocketConnectionInstance, ThreadedSocketServiceClass, ThreadedSocketServiceInstance,
     },
 };
-use crate::{SocketConnection, ThreadedSocketService, threaded_socket_service::imp};
+use crate::{
+    SocketConnection, ThreadedSocketService, threaded_socket_service::imp, vfunc::is_given,
+};
 
 /// What a type deriving from [`ThreadedSocketService`] may override. It is called on several threads at once.
 pub trait ThreadedSocketServiceImpl:
@@ -127,6 +129,9 @@ unsafe extern "C" fn run<T: ThreadedSocketServiceImpl>(
     connection: *mut SocketConnectionInstance,
     source_object: *mut GObject,
 ) -> gboolean {
+    if !is_given(connection, "run") {
+        return false.into_glib();
+    }
     // SAFETY: called on instances of `T`.
     let instance = unsafe { &*instance.cast::<T::Instance>() };
     // SAFETY: live arguments, for the time of the call.

@@ -50,6 +50,15 @@ pub(crate) fn fenced_handler<R>(what: &str, f: impl FnOnce() -> R) -> Option<R> 
     called.ok()
 }
 
+/// Whether a signal has what it is about: anybody may emit it without.
+pub(crate) fn is_given<T>(argument: *const T, signal: &str) -> bool {
+    let is_given = !argument.is_null();
+    if !is_given {
+        glib::g_critical!("Gsock", "{signal} is emitted about nothing");
+    }
+    is_given
+}
+
 impl<F> Drop for Resident<F> {
     fn drop(&mut self) {
         if self.thread == thread::here() {

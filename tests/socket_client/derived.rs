@@ -148,3 +148,16 @@ fn a_connection_of_ones_own_type_connects_by_its_own_way_in_blocking_mode() {
         SocketConnection::factory_register::<TcpConnection>(family, stream, libc::IPPROTO_TCP);
     });
 }
+
+/// GObject lets anybody emit a signal, and without an object where one is declared.
+#[test]
+fn an_event_that_is_emitted_without_a_connectable_is_a_message() {
+    on_private_context(|_| {
+        let client: ListeningClient = glib::Object::new();
+        let (nothing, nobody) = (None::<gio::SocketConnectable>, None::<gio::IOStream>);
+        with_one_critical(|| {
+            client.emit_by_name::<()>("event", &[&Event::Resolving, &nothing, &nobody]);
+        });
+        assert!(client.imp().heard.borrow().is_empty());
+    });
+}

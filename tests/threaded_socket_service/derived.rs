@@ -89,6 +89,33 @@ fn an_overridden_run_serves_each_connection() {
     });
 }
 
+/// GObject lets anybody emit a signal, and without an object where one is declared.
+#[test]
+fn a_signal_that_is_emitted_without_what_it_is_about_is_a_message_and_answers_false() {
+    on_private_context(|context| {
+        let nothing = None::<SocketConnection>;
+        let services: [ThreadedSocketService; 2] = [
+            ThreadedSocketService::new(1),
+            glib::Object::new::<GreetingService>().upcast(),
+        ];
+        for service in services {
+            service.connect_incoming(|_, _, _| panic!("there is nothing"));
+            service.connect_run(|_, _, _| panic!("there is nothing"));
+            for signal in ["incoming", "run"] {
+                let emit = || service.emit_by_name(signal, &[&nothing, &glib::Object::NONE]);
+                let (handled, lines): (bool, _) = logged(emit);
+                assert!(!handled);
+                assert!(
+                    lines.iter().all(|line| line.starts_with("Gsock: ")),
+                    "{lines:?}"
+                );
+            }
+            let (_, _) = logged(|| service.emit_by_name::<()>("error", &[&None::<glib::Error>]));
+            block_on(context, service.drain_future());
+        }
+    });
+}
+
 #[test]
 fn panics_of_a_class_are_messages_and_answer_false() {
     on_private_context(|_| {
