@@ -1,6 +1,8 @@
-//! Telling threads apart.
+//! Telling threads apart, and a context for one of them.
 
-use std::cell::Cell;
+use std::{cell::Cell, fs::File};
+
+use crate::error;
 
 thread_local! {
     /// That of this thread, once it is known; 0 before.
@@ -22,6 +24,17 @@ fn first_look() -> usize {
     let number = glib::thread_guard::thread_id().wrapping_add(1);
     HERE.set(number);
     number
+}
+
+/// A context of one's own. GLib ends the process where no descriptor is left for it.
+///
+/// # Errors
+///
+/// `TooManyOpenFiles`.
+pub(crate) fn new_context() -> Result<glib::MainContext, glib::Error> {
+    let spare = File::open("/dev/null");
+    spare.map_err(error::from_io)?;
+    Ok(glib::MainContext::new())
 }
 
 #[cfg(test)]

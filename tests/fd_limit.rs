@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "fd_limit/client.rs"]
+mod client;
 #[path = "fd_limit/listener.rs"]
 mod listener;
 #[path = "faults/tools.rs"]

@@ -1,7 +1,6 @@
 //! Waiting for the stream: by blocking, in a task, and in a source of somebody else's.
 
 use std::{
-    fs::File,
     future::poll_fn,
     sync::{
         Arc,
@@ -18,6 +17,7 @@ use crate::{
     error,
     operation::until_cancelled,
     reactor::{CancelWatch, Due, Handler, Source},
+    thread,
     vfunc::ContextWaker,
 };
 
@@ -41,7 +41,7 @@ pub(super) fn block<T>(
     if core.is_polled_here() {
         return Err(busy());
     }
-    let context = new_context()?;
+    let context = thread::new_context()?;
     let waker = Waker::from(Arc::new(Wakes(context.clone())));
     let mut watch = cancellable.map(CancelWatch::new);
     let waited = context.with_thread_default(|| {
@@ -70,13 +70,6 @@ fn busy() -> glib::Error {
         gio::IOErrorEnum::Pending,
         "The stream is being polled, by whom it cannot wait for",
     )
-}
-
-/// A new context ends the process where no descriptor is left for it.
-fn new_context() -> Result<glib::MainContext, glib::Error> {
-    let spare = File::open("/dev/null");
-    spare.map_err(error::from_io)?;
-    Ok(glib::MainContext::new())
 }
 
 struct Wakes(glib::MainContext);

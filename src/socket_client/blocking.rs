@@ -37,19 +37,21 @@ impl Wake for Private {
 }
 
 impl Private {
-    fn take() -> Arc<Self> {
+    /// # Errors
+    ///
+    /// As of [`thread::new_context`].
+    fn take() -> Result<Arc<Self>, glib::Error> {
         let known = PRIVATE.try_with(Cell::take).ok().flatten();
-        known
-            // A child would share what wakes it with its parent.
-            .filter(|known| !known.birthplace.is_elsewhere())
-            .unwrap_or_else(|| {
-                Arc::new(Self {
-                    context: glib::MainContext::new(),
-                    birthplace: Birthplace::here(),
-                    thread: thread::here(),
-                    is_woken: AtomicBool::new(false),
-                })
-            })
+        // A child would share what wakes it with its parent.
+        if let Some(known) = known.filter(|known| !known.birthplace.is_elsewhere()) {
+            return Ok(known);
+        }
+        Ok(Arc::new(Self {
+            context: thread::new_context()?,
+            birthplace: Birthplace::here(),
+            thread: thread::here(),
+            is_woken: AtomicBool::new(false),
+        }))
     }
 
     /// With the context as the thread's default one, so that what is started here ends here.
@@ -57,6 +59,11 @@ impl Private {
         self.context
             .with_thread_default(f)
             .expect("no other thread knows the context")
+    }
+
+    fn advance(self: &Arc<Self>, run: &mut Run) -> Poll<Advance> {
+        let waker = Waker::from(self.clone());
+        self.inside(|| run.advance(&mut Context::from_waker(&waker)))
     }
 
     fn wait(&self) {
@@ -79,26 +86,32 @@ impl Private {
 
 /// Runs it; handlers and what they find as the thread's default context are the caller's.
 pub(super) fn block(mut run: Run) -> Ended {
-    let private = Private::take();
-    let waker = Waker::from(private.clone());
     run.begin();
+    let private = Private::take();
     let mut has_waited = false;
     let outcome = loop {
         // What is known already needs no context.
-        let advance = run.known().map_or_else(
-            || private.inside(|| run.advance(&mut Context::from_waker(&waker))),
-            Poll::Ready,
-        );
+        let advance = match (run.known(), &private) {
+            (Some(known), _) => Poll::Ready(known),
+            (None, Ok(private)) => private.advance(&mut run),
+            (None, Err(failure)) => {
+                // No descriptor is left for it, and so none for a socket.
+                run.end(Err(failure.clone()));
+                continue;
+            }
+        };
         match advance {
             Poll::Pending => {
                 has_waited = true;
-                private.wait();
+                private.iter().for_each(|private| private.wait());
             }
             Poll::Ready(Advance::Call(call)) => run.call(call),
             Poll::Ready(Advance::Done(outcome)) => break run.ended(outcome),
         }
     };
     drop(run);
-    private.put_back(!has_waited && outcome.is_ok());
+    if let Ok(private) = private {
+        private.put_back(!has_waited && outcome.is_ok());
+    }
     outcome
 }

@@ -45,7 +45,7 @@ impl Run {
     }
 
     /// What is under way is given up, and the last events are emitted.
-    pub(super) fn end(&mut self, outcome: Outcome) {
+    pub(in super::super) fn end(&mut self, outcome: Outcome) {
         self.calls.clear();
         self.source = None;
         self.wait.end();
