@@ -273,16 +273,16 @@ impl Source {
                     Ok(())
                 }
                 // GIO's enumerator pairs the proxies with the addresses.
-                Ok(_) => {
+                uris => {
                     let outer = self.enumerator.take();
                     self.outer = outer.map(|outer| (outer, self.blocks));
-                    self.use_enumerator_of(target.connectable())
+                    uris.and_then(|_| self.use_enumerator_of(target.connectable()))
                         .map(|()| race.more(None))
                 }
-                Err(failure) => Err(failure),
             };
             if let Err(failure) = used {
-                race.no_more(Some(failure));
+                // Of this target, as if it had no address.
+                self.enumerated(Err(failure), race);
             }
         }
         // In the order in which they were begun, which is that of two answers that are there at once.

@@ -1,6 +1,11 @@
 //! A proxy resolver that names what it is told to, and a protocol whose stream is not of our classes.
 
-use std::{cell::RefCell, ffi::c_char, ptr, sync::Once};
+use std::{
+    cell::{Cell, RefCell},
+    ffi::c_char,
+    ptr,
+    sync::Once,
+};
 
 use gio::{ffi as gio_ffi, prelude::*, subclass::prelude::*};
 use glib::{
@@ -17,6 +22,7 @@ mod imp {
     pub struct Naming {
         pub uris: RefCell<Vec<String>>,
         pub asked: RefCell<Vec<String>>,
+        pub failures: Cell<u32>,
     }
 
     #[glib::object_subclass]
@@ -54,6 +60,11 @@ impl Naming {
         let resolver = glib::Object::new::<Self>();
         resolver.imp().uris.replace(uris.to_vec());
         resolver
+    }
+
+    /// It cannot tell what it is asked first.
+    pub(crate) fn fail_once(&self) {
+        self.imp().failures.set(1);
     }
 
     /// The URIs that it was asked about since.
@@ -100,8 +111,15 @@ unsafe extern "C" fn lookup_async(
 ) {
     unsafe {
         let task = gio_ffi::g_task_new(resolver.cast(), cancellable, callback, data);
-        let uris = lookup(resolver, uri, cancellable, ptr::null_mut());
-        gio_ffi::g_task_return_pointer(task, uris.cast(), None);
+        let own: gio::ProxyResolver = from_glib_none(resolver);
+        let own = own.downcast::<Naming>().unwrap();
+        if own.imp().failures.replace(0) != 0 {
+            let failure = glib::Error::new(gio::IOErrorEnum::Busy, "of the resolver");
+            gio_ffi::g_task_return_error(task, failure.into_glib_ptr());
+        } else {
+            let uris = lookup(resolver, uri, cancellable, ptr::null_mut());
+            gio_ffi::g_task_return_pointer(task, uris.cast(), None);
+        }
         gobject_ffi::g_object_unref(task.cast());
     }
 }

@@ -194,6 +194,40 @@ fn each_address_of_a_connectable_has_the_proxies_that_are_named_for_it() {
 }
 
 #[test]
+fn a_host_whose_proxies_cannot_be_told_is_passed_over() {
+    on_private_context(|context| {
+        let (_listener, address) = listener();
+        use_resolver_of_names();
+        let port = address.port();
+        let twice = format!("v4_ok_0x{port}.v4_ok_1x{port}.test");
+        for form in FORMS {
+            for (target, once) in [
+                (
+                    gio::NetworkService::new("some", "tcp", &twice).upcast(),
+                    service_at(address),
+                ),
+                (
+                    scripted([address, address].map(Next::Address)).upcast(),
+                    scripted([Next::Address(address)]).upcast(),
+                ),
+            ] {
+                let resolver = Naming::new(&["direct://".to_owned()]);
+                let client = SocketClient::new();
+                client.set_proxy_resolver(Some(&resolver));
+                resolver.fail_once();
+                let target: gio::SocketConnectable = target;
+                connect(form, &client, &target, None, context).expect("the second one is there");
+                // Where there is no other one, that is why.
+                resolver.fail_once();
+                let once: gio::SocketConnectable = once;
+                let failed = connect(form, &client, &once, None, context);
+                assert_fails(failed, IOErrorEnum::Busy);
+            }
+        }
+    });
+}
+
+#[test]
 fn what_comes_behind_a_proxy_waits_until_that_has_failed() {
     on_private_context(|context| {
         for form in FORMS {
