@@ -11,6 +11,8 @@
     reason = "GWeakRef is usable from any thread, which glib's wrapper is not; a clock"
 )]
 
+mod apart;
+
 use std::{
     fmt,
     mem::ManuallyDrop,
@@ -29,6 +31,9 @@ use glib::{
 };
 use once_cell::sync::Lazy;
 
+pub(crate) use apart::apart;
+
+use self::apart::AmongCallers;
 use crate::{
     reactor::{Engine, Spawned},
     thread,
@@ -310,6 +315,10 @@ impl Notifier {
         if self.is_silent.load(Ordering::Relaxed) {
             told &= !change::NEWS | heard_of(&object, told);
         }
+        if told == 0 {
+            return;
+        }
+        let _place = AmongCallers::step();
         for (bit, name) in change::NAMES {
             if told & bit != 0 {
                 object.notify(name);

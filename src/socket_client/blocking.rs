@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::run::{Advance, Ended, Run};
-use crate::{fork::Birthplace, thread};
+use crate::{fork::Birthplace, home::apart, thread};
 
 /// A context that no program knows of, and what wakes the thread that waits in it.
 struct Private {
@@ -56,9 +56,7 @@ impl Private {
 
     /// With the context as the thread's default one, so that what is started here ends here.
     fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.context
-            .with_thread_default(f)
-            .expect("no other thread knows the context")
+        apart(&self.context, f).expect("no other thread knows the context")
     }
 
     fn advance(self: &Arc<Self>, run: &mut Run) -> Poll<Advance> {

@@ -2,9 +2,11 @@
 
 use std::{cell::RefCell, rc::Rc, sync::mpsc, thread};
 
-use gio::{Cancellable, IOErrorEnum, prelude::*};
+use gio::{Cancellable, IOErrorEnum, SocketClientEvent as Event, prelude::*};
 use glib::translate::from_glib_none;
-use gsock::{SocketClient, SocketConnection, TcpConnection, UnixConnection, prelude::*};
+use gsock::{
+    ConnectionState, SocketClient, SocketConnection, TcpConnection, UnixConnection, prelude::*,
+};
 
 use crate::{support::*, tools::*};
 
@@ -299,6 +301,47 @@ fn a_blocking_connect_iterates_nothing_of_the_callers_and_makes_a_connection_at_
         let seen = notifications(&made);
         drop(peer);
         iterate_until(context, || seen.borrow().contains(&"state".to_owned()));
+    });
+}
+
+#[test]
+fn who_is_told_of_a_connections_properties_meanwhile_is_in_the_callers_context() {
+    on_private_context(|context| {
+        let (_listener, address) = listener();
+        for (form, target) in FORMS
+            .into_iter()
+            .flat_map(|form| [address, refused_address()].map(|target| (form, target)))
+        {
+            let client = SocketClient::new();
+            let told = Rc::new(RefCell::new(Vec::new()));
+            let (notes, own) = (told.clone(), context.clone());
+            client.connect_event(move |_, event, _, stream| {
+                if event == Event::Connecting {
+                    let connection: Option<&SocketConnection> =
+                        stream.and_then(|stream| stream.downcast_ref());
+                    let (notes, own) = (notes.clone(), own.clone());
+                    let connection = connection.expect("a connection");
+                    connection.connect_state_notify(move |connection| {
+                        // Where it would wait, and where what it makes would be at home.
+                        let is_own = glib::MainContext::ref_thread_default() == own;
+                        let _ = SocketClient::new()
+                            .connect(&gio_address(refused_address()), Cancellable::NONE);
+                        let is_still = glib::MainContext::ref_thread_default() == own;
+                        notes
+                            .borrow_mut()
+                            .push((connection.state(), is_own, is_still));
+                    });
+                }
+            });
+            let is_made = connect(form, &client, &gio_address(target), None, context).is_ok();
+            let end = if is_made {
+                ConnectionState::Connected
+            } else {
+                ConnectionState::Unconnected
+            };
+            let expected = [ConnectionState::Connecting, end].map(|state| (state, true, true));
+            assert_eq!(told.take(), expected, "{form:?}");
+        }
     });
 }
 
