@@ -31,8 +31,9 @@ glib::wrapper! {
     /// ([`connect_future`](SocketClientExt::connect_future)).
     ///
     /// With `tls` set, GIO's TLS is negotiated over the connection, with the connectable as the server's identity, and
-    /// the outcome is a [`TcpWrapperConnection`](crate::TcpWrapperConnection) around it. Where the handshake fails, the
-    /// next address is tried.
+    /// the outcome is a [`TcpWrapperConnection`](crate::TcpWrapperConnection) around it, over a Unix socket, too; who
+    /// answers there has the name that a handler of `TlsHandshaking` sets as the server's identity. Where the handshake
+    /// fails, the next address is tried.
     ///
     /// Where the proxy resolver names a proxy, that one is connected to, and GIO's [`gio::Proxy`] for its protocol makes the
     /// agreement (SOCKS 4, 4a and 5, HTTP and HTTPS), before TLS. Where that fails, the next proxy is

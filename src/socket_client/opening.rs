@@ -124,11 +124,11 @@ pub(super) fn secure(
     stream: &gio::IOStream,
 ) -> Result<gio::TlsClientConnection, glib::Error> {
     let kind = connection.imp().transport().kind();
-    if !(kind.is_inet() && kind.is_stream()) {
+    if !(kind.is_stream() && (kind.is_inet() || kind.is_unix())) {
         // Before a handshake whose connection could not be handed out.
         return Err(glib::Error::new(
             gio::IOErrorEnum::NotSupported,
-            "There is no TLS but over TCP",
+            "There is no TLS but over streams",
         ));
     }
     let tls = gio::TlsClientConnection::new(stream, Some(connectable))?;
@@ -148,7 +148,7 @@ pub(super) fn wrap(
     if let Some(connection) = stream.downcast_ref::<SocketConnection>() {
         return Ok(connection.clone());
     }
-    let wrapper = TcpWrapperConnection::new(stream, &below.socket())?;
+    let wrapper = TcpWrapperConnection::around(stream, &below.socket());
     let wrapper: SocketConnection = wrapper.upcast();
     let peer = below.remote_address().ok();
     if let Some(proxy) = peer.and_then(|peer| peer.downcast::<gio::ProxyAddress>().ok()) {

@@ -324,11 +324,14 @@ impl SocketConnection {
     }
 
     fn check(&self, transport: &Transport) -> Result<(), glib::Error> {
-        if self
-            .carries
-            .get()
-            .is_none_or(|known| (known.carries)(transport.kind()))
-        {
+        let kind = transport.kind();
+        let is_fit = if self.is_overlaid() {
+            // Whose bytes are those of a stream above it, which does not mind the family.
+            kind.is_stream() && (kind.is_inet() || kind.is_unix())
+        } else {
+            self.carries.get().is_none_or(|known| (known.carries)(kind))
+        };
+        if is_fit {
             return Ok(());
         }
         Err(error::invalid(

@@ -81,7 +81,8 @@ impl TcpWrapperConnection {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` for a socket that is not an IPv4 or IPv6 stream.
+    /// `InvalidArgument` for a socket that is not an IPv4 or IPv6 stream. A [`SocketClient`](crate::SocketClient) makes
+    /// one around a Unix stream, too, where it speaks TLS over that, and so may who builds it by its properties.
     ///
     /// GIO: WRAP-3.
     #[doc(alias = "gsock_tcp_wrapper_connection_new")]
@@ -98,10 +99,15 @@ impl TcpWrapperConnection {
                 "This type of connection cannot carry such a socket",
             ));
         }
-        Ok(glib::Object::builder()
-            .property("base-io-stream", base_io_stream.as_ref())
+        Ok(Self::around(base_io_stream.as_ref(), socket))
+    }
+
+    /// The same for any stream, of a Unix socket as well.
+    pub(crate) fn around(base_io_stream: &gio::IOStream, socket: &gio::Socket) -> Self {
+        glib::Object::builder()
+            .property("base-io-stream", base_io_stream)
             .property("socket", socket)
-            .build())
+            .build()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     io::Write,
     net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -33,24 +34,29 @@ pub(crate) fn server(count: usize) -> (SocketAddr, String, JoinHandle<()>) {
     let certificate = certificate();
     let own = certificate.clone();
     let serving = thread::spawn(move || {
-        let certificate = gio::TlsCertificate::from_pem(&own).unwrap();
         for _ in 0..count {
             let (peer, _) = listener.accept().unwrap();
-            let socket = gio::Socket::from_fd(peer.into()).unwrap();
-            let base = socket.connection_factory_create_connection();
-            let tls = gio::TlsServerConnection::new(&base, Some(&certificate)).unwrap();
-            // Who refuses the certificate goes away.
-            let shaken = tls
-                .clone()
-                .upcast::<gio::TlsConnection>()
-                .handshake(Cancellable::NONE);
-            if shaken.is_ok() {
-                let output = IOStreamExt::output_stream(&tls);
-                let _ = output.write_all(b"hello", Cancellable::NONE);
-            }
+            serve(peer.into(), &own);
         }
     });
     (address, certificate, serving)
+}
+
+/// Speaks TLS over one connection, and says a word in it.
+fn serve(peer: OwnedFd, certificate: &str) {
+    let certificate = gio::TlsCertificate::from_pem(certificate).unwrap();
+    let socket = gio::Socket::from_fd(peer).unwrap();
+    let base = socket.connection_factory_create_connection();
+    let tls = gio::TlsServerConnection::new(&base, Some(&certificate)).unwrap();
+    // Who refuses the certificate goes away.
+    let shaken = tls
+        .clone()
+        .upcast::<gio::TlsConnection>()
+        .handshake(Cancellable::NONE);
+    if shaken.is_ok() {
+        let output = IOStreamExt::output_stream(&tls);
+        let _ = output.write_all(b"hello", Cancellable::NONE);
+    }
 }
 
 /// Answers each connection in plain text.
@@ -210,21 +216,68 @@ fn a_handshake_is_cancelled_in_its_handler_and_from_another_thread() {
 }
 
 #[test]
-fn over_a_unix_socket_there_is_an_error_and_no_handshake() {
+fn over_a_unix_socket_it_is_spoken_too() {
     on_private_context(|context| {
         let path = std::env::temp_dir().join(format!("gsock-tls-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
-        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let certificate = certificate();
+        let own = certificate.clone();
+        let serving = thread::spawn(move || {
+            for _ in FORMS {
+                let (peer, _) = listener.accept().unwrap();
+                serve(peer.into(), &own);
+            }
+        });
         let address = gio::UnixSocketAddress::new(&path);
+        for form in FORMS {
+            let client = trusting(&certificate);
+            let seen = events(&client);
+            let made = connect(form, &client, &address, None, context).unwrap();
+            assert_eq!(*seen.borrow(), "RrCcTtK");
+            let remote = made.remote_address().unwrap();
+            assert_eq!(remote.family(), gio::SocketFamily::Unix);
+            let base = made.downcast_ref::<TcpWrapperConnection>().unwrap();
+            assert!(base.base_io_stream().is::<gio::TlsClientConnection>());
+            assert!(made.connect_report().unwrap().tls.is_some());
+            let said = made.input_stream().read_bytes(5, Cancellable::NONE);
+            assert_eq!(said.unwrap(), b"hello"[..]);
+            // The last word of TLS may find the peer gone.
+            let _ = made.close(Cancellable::NONE);
+            assert!(made.socket().is_closed());
+        }
+        serving.join().unwrap();
+        // Whose certificate nobody has looked at is refused here as everywhere.
+        std::fs::remove_file(&path).unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let serving = thread::spawn(move || {
+            let (peer, _) = listener.accept().unwrap();
+            serve(peer.into(), &certificate);
+        });
+        let client = SocketClient::new();
+        client.set_tls(true);
+        let refused = client.connect(&address, Cancellable::NONE).unwrap_err();
+        assert!(refused.matches(TlsError::BadCertificate), "{refused:?}");
+        serving.join().unwrap();
+        std::fs::remove_file(&path).unwrap();
+    });
+}
+
+/// Datagrams have no TLS.
+#[test]
+fn over_what_is_no_stream_there_is_an_error_and_no_handshake() {
+    on_private_context(|context| {
+        let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         for form in FORMS {
             let client = SocketClient::new();
             client.set_tls(true);
+            client.set_socket_type(gio::SocketType::Datagram);
             let seen = events(&client);
-            let failed = connect(form, &client, &address, None, context);
+            let target = gio_address(peer.local_addr().unwrap());
+            let failed = connect(form, &client, &target, None, context);
             assert_fails(failed, IOErrorEnum::NotSupported);
             assert_eq!(*seen.borrow(), "RrCc0");
         }
-        std::fs::remove_file(&path).unwrap();
     });
 }
 

@@ -180,17 +180,17 @@ fn without_a_socket_that_will_do_it_is_born_closed_and_leaves_the_base_stream_al
                 .build()
         });
         assert_born_closed(&wrapper);
-        let unix = socket_of(gio::SocketFamily::Unix, gio::SocketType::Stream);
+        let datagrams = socket_of(gio::SocketFamily::Unix, gio::SocketType::Datagram);
         let (wrapper, messages) = logged(|| {
             glib::Object::builder::<TcpWrapperConnection>()
                 .property("base-io-stream", &base)
-                .property("socket", &unix)
+                .property("socket", &datagrams)
                 .build()
         });
         // That it was refused, and that there is none.
         assert_eq!(messages.len(), 2, "{messages:?}");
         assert_born_closed(&wrapper);
-        assert!(!unix.is_closed());
+        assert!(!datagrams.is_closed());
         assert!(!base.is_closed());
         assert!(!connection.is_closed());
     });
