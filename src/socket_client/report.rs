@@ -35,6 +35,14 @@ pub struct ConnectReport {
 }
 
 impl ConnectReport {
+    /// Nothing has come of it.
+    pub(super) fn fail(&mut self, failure: &glib::Error) {
+        self.failure = Some(failure.clone());
+        let begun = self.attempts.iter().map(|it| it.begun).min();
+        let ended = self.attempts.iter().map(|it| it.begun + it.took).max();
+        self.connect = ended.unwrap_or_default() - begun.unwrap_or_default();
+    }
+
     /// For the C face.
     #[doc(hidden)]
     #[must_use]

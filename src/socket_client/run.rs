@@ -189,7 +189,7 @@ impl Run {
     pub(super) fn ended(&mut self, outcome: Outcome) -> Ended {
         outcome.map_err(|failure| {
             let mut report = std::mem::take(&mut self.report);
-            report.failure = Some(failure.clone());
+            report.fail(&failure);
             (failure, report)
         })
     }
@@ -334,9 +334,14 @@ impl Run {
     fn note_resolved(&mut self) {
         if !self.is_resolved {
             self.is_resolved = true;
-            self.report.resolve = self.since(glib::monotonic_time());
+            self.note_found();
             self.emit_later(Event::Resolved, None);
         }
+    }
+
+    /// There is an address, or it is clear that there is none.
+    fn note_found(&mut self) {
+        self.report.resolve = self.since(glib::monotonic_time());
     }
 
     // --- What is done outside ----------------------------------------------------------------------

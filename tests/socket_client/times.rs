@@ -94,6 +94,28 @@ fn a_report_has_every_attempt_and_how_it_ended() {
 }
 
 #[test]
+fn a_failure_tells_what_it_took_to_look_for_addresses_and_to_try_them() {
+    on_private_context(|context| {
+        let client = SocketClient::new();
+        let nowhere = name("v6-error-30.v4-error-0.test", 1);
+        let (_, report) = block_on(context, client.connect_with_report(&nowhere)).unwrap_err();
+        assert!(report.resolve >= Duration::from_millis(30));
+        assert_eq!(report.connect, Duration::ZERO);
+
+        let deaf = deaf_listener();
+        client.set_connect_timeout(Duration::from_millis(50));
+        let both = scripted([refused_address(), deaf.address].map(Next::Address));
+        let (failed, report) = block_on(context, client.connect_with_report(&both)).unwrap_err();
+        assert_eq!(code(&failed), IOErrorEnum::TimedOut);
+        let [first, last] = &report.attempts[..] else {
+            panic!("two addresses: {report:?}");
+        };
+        assert_eq!(report.connect, last.begun + last.took - first.begun);
+        assert!(report.connect >= last.took && last.took > Duration::ZERO);
+    });
+}
+
+#[test]
 fn a_connection_has_the_report_of_how_it_was_made() {
     on_private_context(|context| {
         let (_listener, good) = listener();

@@ -53,8 +53,12 @@ impl Run {
             self.note_end(&attempt, Some(error::cancelled()));
             attempt.give_up();
         }
-        if self.form == Form::Blocking && self.is_resolving && outcome.is_err() {
-            self.note_resolved();
+        if outcome.is_err() && !self.is_resolved {
+            if self.form == Form::Blocking && self.is_resolving {
+                self.note_resolved();
+            } else {
+                self.note_found();
+            }
         }
         if let Ok(connection) = &outcome {
             report::keep(connection, std::mem::take(&mut self.report));
