@@ -30,6 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(peer) => peer.clone(),
         None => own_peer()?,
     };
+    // Of anybody else's peer nothing but its words goes to the standard output.
+    let is_own = arguments.peer.is_none();
     let client = client(&arguments);
     let context = glib::MainContext::default();
     context.block_on(async move {
@@ -42,7 +44,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             tell(&report);
         }
         pass_on(made?).await?;
-        println!("ok: {peer} is through");
+        let end = format!("ok: {peer} is through");
+        if is_own {
+            println!("{end}");
+        } else {
+            eprintln!("{end}");
+        }
         Ok(())
     })
 }
