@@ -12,6 +12,9 @@ use std::{
 use super::run::{Advance, Ended, Run};
 use crate::{fork::Birthplace, home::apart, thread};
 
+/// How often the context is looked at for what a connect has left behind, which takes a few.
+const MOST_ROUNDS: u32 = 100;
+
 /// A context that no program knows of, and what wakes the thread that waits in it.
 struct Private {
     context: glib::MainContext,
@@ -75,8 +78,8 @@ impl Private {
     /// `is_idle`: nothing has been left under way.
     fn put_back(self: Arc<Self>, is_idle: bool) {
         if !is_idle {
-            // What was cancelled answers here, and goes.
-            self.inside(|| while self.context.iteration(false) {});
+            // What was cancelled answers here, and goes. What does not end has time in the next wait.
+            self.inside(|| (0..MOST_ROUNDS).all(|_| self.context.iteration(false)));
         }
         let _ = PRIVATE.try_with(|private| private.set(Some(self)));
     }

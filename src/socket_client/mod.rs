@@ -60,7 +60,8 @@ glib::wrapper! {
     /// | `multipath` | `bool` | false | TCP connections are of Multipath TCP, where system and peer have it |
     /// | `attempt-delay-ms` | milliseconds | 250 | between one attempt and the next; 10 or more |
     ///
-    /// They are read when they are needed, also while connecting.
+    /// They are read when they are needed, also while connecting; `proxy-resolver`, `connect-timeout-ms` and
+    /// `attempt-delay-ms` when it begins.
     ///
     /// What it took to make a connection is with the connection: see
     /// [`connect_report`](ConnectReportExt::connect_report).

@@ -218,6 +218,21 @@ fn a_blocking_connect_tries_several_addresses_at_once_too() {
     });
 }
 
+/// Whatever a resolver leaves in the context in which it was asked: nobody waits for it to have nothing more to do.
+#[test]
+fn a_resolver_that_never_rests_does_not_keep_who_blocks() {
+    on_private_context(|_| {
+        let (_listener, port) = listener_on("127.0.0.1");
+        for _ in 0..2 {
+            let client = SocketClient::new();
+            let found = name("restless.v4-ok-0.test", port);
+            client.connect(&found, Cancellable::NONE).unwrap();
+            let nowhere = name("restless.v4-error-0.test", port);
+            client.connect(&nowhere, Cancellable::NONE).unwrap_err();
+        }
+    });
+}
+
 #[test]
 fn several_threads_connect_by_clients_of_their_own_at_once() {
     on_private_context(|_| {

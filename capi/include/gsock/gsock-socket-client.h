@@ -16,10 +16,11 @@ G_BEGIN_DECLS
  * A name is resolved in both families at once, and its addresses are tried as RFC 8305 says, in the blocking form too: the
  * next one when one has failed or has taken #GsockSocketClient:attempt-delay-ms. Where the #GProxyResolver names a
  * proxy, that one is connected to, and the #GProxy of its protocol speaks with it. With
- * #GsockSocketClient:tls set the connection is encrypted.
+ * #GsockSocketClient:tls set the connection is encrypted, over a Unix socket, too.
  *
  * Its functions may be called from any thread. The properties are read when they are needed, also
- * while it is connecting.
+ * while it is connecting; the proxy resolver, #GsockSocketClient:connect-timeout-ms and
+ * #GsockSocketClient:attempt-delay-ms when it begins.
  *
  * Since: 0.2
  */
