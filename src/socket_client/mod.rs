@@ -18,7 +18,7 @@ use glib::subclass::prelude::*;
 pub use report::{Attempt, ConnectReport, ConnectReportExt};
 
 use self::run::{Form, Run};
-use crate::{SocketConnection, operation::assert_owns_context};
+use crate::{SocketConnection, error, operation::assert_owns_context};
 
 glib::wrapper! {
     /// Connects to a host, a service or an address, and makes the connection that goes with it.
@@ -185,15 +185,24 @@ fn reported(connection: SocketConnection) -> (SocketConnection, ConnectReport) {
 type Aim = Result<gio::SocketConnectable, glib::Error>;
 
 fn aim_at_host(host_and_port: &str, default_port: u16) -> Aim {
-    gio::NetworkAddress::parse(host_and_port, default_port).map(Cast::upcast)
+    gio::NetworkAddress::parse(without_zeros(host_and_port)?, default_port).map(Cast::upcast)
 }
 
 fn aim_at_service(domain: &str, service: &str) -> Aim {
+    let (domain, service) = (without_zeros(domain)?, without_zeros(service)?);
     Ok(gio::NetworkService::new(service, "tcp", domain).upcast())
 }
 
 fn aim_at_uri(uri: &str, default_port: u16) -> Aim {
-    gio::NetworkAddress::parse_uri(uri, default_port).map(Cast::upcast)
+    gio::NetworkAddress::parse_uri(without_zeros(uri)?, default_port).map(Cast::upcast)
+}
+
+/// C's strings end at the first, and gio-rs panics.
+fn without_zeros(text: &str) -> Result<&str, glib::Error> {
+    if text.contains('\0') {
+        return Err(error::invalid("There is a zero in the text"));
+    }
+    Ok(text)
 }
 
 fn block(
@@ -523,7 +532,7 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
     ///
     /// # Errors
     ///
-    /// those of [`connect`](Self::connect).
+    /// `InvalidArgument` for a text with a zero in it, and then no event is emitted; those of [`connect`](Self::connect).
     ///
     /// # Cancel safety
     ///

@@ -154,6 +154,15 @@ fn what_cannot_be_read_is_an_error_without_events() {
             block_on(context, client.connect_to_uri_future("nowhere", 1)),
             IOErrorEnum::InvalidArgument,
         );
+        // Which no string of C can have.
+        for failed in [
+            client.connect_to_host("a\0b", 1, Cancellable::NONE),
+            client.connect_to_uri("some://a\0b", 1, Cancellable::NONE),
+            client.connect_to_service("a\0b", "some", Cancellable::NONE),
+            client.connect_to_service("a.test", "so\0me", Cancellable::NONE),
+        ] {
+            assert_fails(failed, IOErrorEnum::InvalidArgument);
+        }
         let slot = Rc::new(RefCell::new(None));
         let result = slot.clone();
         client.connect_to_host_async(bad, 1, Cancellable::NONE, move |client, outcome| {
