@@ -166,7 +166,9 @@ impl NativeAddress {
             Some(SocketAddr::V4(address)) => !address.ip().is_unspecified(),
             Some(SocketAddr::V6(address)) => {
                 let ip = address.ip();
-                let is_plain = address.flowinfo() == 0 && address.scope_id() == 0;
+                // Where the name is of a link, the kernel adds which that is.
+                let is_of_a_link = ip.is_unicast_link_local() || ip.is_multicast();
+                let is_plain = address.flowinfo() == 0 && address.scope_id() == 0 && !is_of_a_link;
                 is_plain && !ip.is_unspecified() && ip.to_ipv4_mapped().is_none()
             }
             None => false,
@@ -297,6 +299,25 @@ mod tests {
         NativeAddress {
             storage,
             len: len as libc::socklen_t,
+        }
+    }
+
+    /// That of a socket which is bound to `[fe80::1%4]:0` and connected with `[fe80::1]:7` is `[fe80::1%4]:7`.
+    #[test]
+    fn a_peer_is_known_by_its_address_where_the_kernel_adds_nothing() {
+        for (text, is_kept) in [
+            ("127.0.0.1", true),
+            ("192.0.2.1", true),
+            ("0.0.0.0", false),
+            ("::1", true),
+            ("2001:db8::1", true),
+            ("fe80::1", false),
+            ("ff02::1", false),
+            ("::", false),
+        ] {
+            let address = gio::InetSocketAddress::from_string(text, 7).expect("an address");
+            let native = NativeAddress::from_gio(address.upcast_ref()).expect("a native one");
+            assert_eq!(native.is_kept_by_connect(), is_kept, "{text}");
         }
     }
 
