@@ -1,6 +1,6 @@
 //! Telling threads apart, and a context for one of them.
 
-use std::{cell::Cell, fs::File};
+use std::{cell::Cell, fs::File, io};
 
 use crate::error;
 
@@ -32,8 +32,12 @@ fn first_look() -> usize {
 ///
 /// `TooManyOpenFiles`.
 pub(crate) fn new_context() -> Result<glib::MainContext, glib::Error> {
-    let spare = File::open("/dev/null");
-    spare.map_err(error::from_io)?;
+    try_new_context().map_err(error::from_io)
+}
+
+/// Likewise with the kernel's own error.
+pub(crate) fn try_new_context() -> io::Result<glib::MainContext> {
+    File::open("/dev/null")?;
     Ok(glib::MainContext::new())
 }
 

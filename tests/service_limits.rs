@@ -264,6 +264,34 @@ fn threaded_10_a_connection_for_which_no_thread_can_be_made_waits_for_one() {
     });
 }
 
+/// A thread has a context of its own, which needs one.
+#[test]
+fn a_connection_that_takes_the_last_descriptor_waits_for_that_of_its_thread() {
+    alone(|context| {
+        let service = ThreadedSocketService::new(1);
+        let errors = errors(&service);
+        let (begun, release) = jobs_that_wait(&service);
+        drop(release);
+        let address = listen(&service);
+        // What the context waits with is there from now on.
+        iterate_for(context, Duration::from_millis(10));
+        service.stop();
+        let mut peer = client(address);
+        let mut full = Full::now();
+        full.make_room();
+        service.start();
+        iterate_until(context, || !errors.borrow().is_empty());
+        assert_eq!(*errors.borrow(), [E::TooManyOpenFiles]);
+        assert_eq!(begun.load(Ordering::SeqCst), 0);
+        assert!(is_quiet(&mut peer));
+        drop(full);
+        iterate_until(context, || begun.load(Ordering::SeqCst) == 1);
+        block_on(context, service.drain_future());
+        assert!(is_at_its_end(&mut peer));
+        service.close();
+    });
+}
+
 #[test]
 fn stopped_without_a_thread_it_still_serves_what_was_accepted() {
     alone(|context| {

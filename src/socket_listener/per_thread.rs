@@ -23,6 +23,7 @@ use gio::prelude::*;
 use super::{SocketListener, SocketListenerExt};
 use crate::{
     error,
+    thread::new_context,
     transport::{NewSocket, listen_beside_others},
 };
 
@@ -266,7 +267,13 @@ fn serve(
     start: &(impl Fn(SocketListener) -> Result<(), glib::Error> + ?Sized),
     started: &mpsc::Sender<Result<(), glib::Error>>,
 ) {
-    let context = glib::MainContext::new();
+    let context = match new_context() {
+        Ok(context) => context,
+        Err(failure) => {
+            let _ = started.send(Err(failure));
+            return;
+        }
+    };
     let served = context.with_thread_default(|| {
         let listener = SocketListener::new();
         let begun = listen(&listener, socket).and_then(|()| {

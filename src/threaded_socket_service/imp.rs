@@ -149,10 +149,14 @@ impl ObjectImpl for ThreadedSocketService {
             let Some(crew) = weak.upgrade() else {
                 return Ok(());
             };
-            crew.set_to_work().map_err(|failure| {
-                let text = format!("A thread cannot be made: {failure}");
-                error::failed(&text)
-            })
+            crew.set_to_work()
+                .map_err(|failure| match failure.raw_os_error() {
+                    // There is one less than is needed, and nothing that would block.
+                    None | Some(libc::EAGAIN) => {
+                        error::failed(&format!("A thread cannot be made: {failure}"))
+                    }
+                    Some(errno) => error::prefixed("A thread cannot be made", errno),
+                })
         });
         let _ = self.crew.set(crew);
     }

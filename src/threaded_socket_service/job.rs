@@ -5,14 +5,15 @@
     reason = "hands a connection to the thread that serves it"
 )]
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use glib::{prelude::*, subclass::prelude::*};
 
-use super::{ThreadedSocketService, workers::Jobs};
+use super::{ThreadedSocketService, workers::Body};
 use crate::{
     SocketConnection, SocketConnectionExt, SocketService,
     socket_service::Control,
+    thread,
     vfunc::{Owned, fenced_handler, iterate},
 };
 
@@ -100,13 +101,19 @@ impl Job {
     }
 }
 
-/// What a thread does.
-pub(super) fn serve(jobs: Jobs<Job>) {
-    let context = glib::MainContext::new();
-    // No other thread knows it.
-    let _ = context.with_thread_default(|| {
-        for job in jobs {
-            job.run(&context);
-        }
-    });
+/// What a new thread does.
+///
+/// # Errors
+///
+/// There is no descriptor for its context.
+pub(super) fn serve() -> io::Result<Body<Job>> {
+    let context = thread::try_new_context()?;
+    Ok(Box::new(move |jobs| {
+        // No other thread knows it.
+        let _ = context.with_thread_default(|| {
+            for job in jobs {
+                job.run(&context);
+            }
+        });
+    }))
 }

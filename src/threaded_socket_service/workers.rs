@@ -17,7 +17,7 @@ use std::{
 const IDLE: Duration = Duration::from_secs(15);
 
 /// What a thread does from its beginning to its end.
-type Body<J> = dyn Fn(Jobs<J>) + Send + Sync;
+pub(super) type Body<J> = Box<dyn FnOnce(Jobs<J>) + Send>;
 
 /// See the module's documentation. Once it is dropped, each thread ends when there is nothing more to do.
 pub(super) struct Workers<J: Send + 'static>(Arc<Shared<J>>);
@@ -28,7 +28,7 @@ struct Shared<J: Send + 'static> {
     news: Condvar,
     max: Option<NonZeroUsize>,
     idle: Duration,
-    body: Box<Body<J>>,
+    equip: Box<dyn Fn() -> io::Result<Body<J>> + Send + Sync>,
 }
 
 struct State<J> {
@@ -40,18 +40,19 @@ struct State<J> {
 }
 
 impl<J: Send + 'static> Workers<J> {
-    /// No thread yet, and never more than `max`. Each runs `body`, which goes through the jobs.
+    /// No thread yet, and never more than `max`. Each runs what `equip` gives it on the thread that hands a job
+    /// over: a thread that lacked what it needs would have nobody to tell. It goes through the jobs.
     pub(super) fn new(
         max: Option<NonZeroUsize>,
-        body: impl Fn(Jobs<J>) + Send + Sync + 'static,
+        equip: impl Fn() -> io::Result<Body<J>> + Send + Sync + 'static,
     ) -> Self {
-        Self::with_idle(max, IDLE, body)
+        Self::with_idle(max, IDLE, equip)
     }
 
     fn with_idle(
         max: Option<NonZeroUsize>,
         idle: Duration,
-        body: impl Fn(Jobs<J>) + Send + Sync + 'static,
+        equip: impl Fn() -> io::Result<Body<J>> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::new(State {
@@ -63,7 +64,7 @@ impl<J: Send + 'static> Workers<J> {
             news: Condvar::new(),
             max,
             idle,
-            body: Box::new(body),
+            equip: Box::new(equip),
         }))
     }
 
@@ -91,12 +92,10 @@ impl<J: Send + 'static> Workers<J> {
                 is_counted: true,
             };
             // Dropped where there is no thread to have it, which takes it out of the count.
+            let body = (self.0.equip)()?;
             thread::Builder::new()
                 .name(String::from("gsock-worker"))
-                .spawn(move || {
-                    let shared = jobs.shared.clone();
-                    (shared.body)(jobs);
-                })?;
+                .spawn(move || body(jobs))?;
         }
         Ok(())
     }
@@ -227,8 +226,13 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as it is asked for")]
+    fn equipped() -> io::Result<Body<Job>> {
+        Ok(Box::new(run))
+    }
+
     fn workers(limit: Option<NonZeroUsize>) -> Workers<Job> {
-        Workers::new(limit, run)
+        Workers::new(limit, equipped)
     }
 
     fn wait_for(what: impl Fn() -> bool) {
@@ -322,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_has_nothing_to_do_ends_and_the_next_job_gets_another() {
-        let workers = Workers::with_idle(max(1), Duration::from_millis(5), run);
+        let workers = Workers::with_idle(max(1), Duration::from_millis(5), equipped);
         for _ in 0..3 {
             let (sender, done) = mpsc::channel();
             let job: Job = Box::new(move || sender.send(()).unwrap());
@@ -334,7 +338,7 @@ mod tests {
 
     #[test]
     fn jobs_come_and_threads_end_at_the_same_moment_and_none_is_left_waiting() {
-        let workers = Workers::with_idle(max(2), Duration::from_micros(50), run);
+        let workers = Workers::with_idle(max(2), Duration::from_micros(50), equipped);
         for _ in 0..2000 {
             let (sender, done) = mpsc::channel();
             let job: Job = Box::new(move || sender.send(()).unwrap());
@@ -358,12 +362,39 @@ mod tests {
     }
 
     #[test]
+    fn where_a_thread_lacks_something_the_job_waits() {
+        let lacks = Arc::new(AtomicUsize::new(2));
+        let left = lacks.clone();
+        let workers: Workers<Job> = Workers::new(max(1), move || {
+            if left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                    left.checked_sub(1)
+                })
+                .is_ok()
+            {
+                return Err(io::Error::other("something"));
+            }
+            equipped()
+        });
+        let (sender, done) = mpsc::channel();
+        let job: Job = Box::new(move || sender.send(()).unwrap());
+        assert!(workers.hand_over(job).is_err());
+        assert_eq!(threads(&workers), 0);
+        assert!(workers.grow().is_err());
+        workers.grow().unwrap();
+        done.recv_timeout(LIMIT).unwrap();
+        assert_eq!(lacks.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
     fn a_body_that_goes_without_a_word_is_no_thread_any_more() {
         // It takes one job and leaves.
-        let workers: Workers<Job> = Workers::new(max(1), |mut jobs: Jobs<Job>| {
-            if let Some(job) = jobs.next() {
-                job();
-            }
+        let workers: Workers<Job> = Workers::new(max(1), || {
+            Ok(Box::new(|mut jobs: Jobs<Job>| {
+                if let Some(job) = jobs.next() {
+                    job();
+                }
+            }))
         });
         for _ in 0..3 {
             let (sender, done) = mpsc::channel();
