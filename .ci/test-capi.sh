@@ -148,6 +148,31 @@ for standard in c99 c17 c++17; do
 done
 say "headers compile as C99, C17 and C++17"
 
+# Each macro that GIO has for its eight classes, with our prefix; eight classes of six macros.
+classes='(SOCKET_(CONNECTION|CLIENT|LISTENER|SERVICE)|(TCP|TCP_WRAPPER|UNIX)_CONNECTION|THREADED_SOCKET_SERVICE)'
+# shellcheck disable=SC2046 # words
+gcc -dM -E $(pkg-config --cflags gio-unix-2.0) -include gio/gio.h -include gio/gunixconnection.h -x c /dev/null |
+    sed -nE "s/^#define G_((TYPE_|IS_)?$classes(_CLASS|_GET_CLASS)?)(\\([a-z]+\\))? .*/GSOCK_\\1\\7/p" >"$scratch/macros"
+[ "$(wc -l <"$scratch/macros")" -eq 48 ] || fail "GIO's headers have $(wc -l <"$scratch/macros") macros for the classes, not 48"
+{
+    printf '#include <gsock/gsock.h>\nvoid use (gpointer inst);\nvoid\nuse (gpointer inst)\n{\n'
+    sed -E 's/\([a-z]+\)/ (inst)/; s/.*/  (void) (&);/' "$scratch/macros"
+    # And what frees a pointer of such a type.
+    for class in {Socket,Tcp,TcpWrapper,Unix}Connection Socket{Client,Listener,Service} ThreadedSocketService; do
+        printf '  { g_autoptr (Gsock%s) it = NULL; (void) it; }\n' "$class"
+    done
+    echo '}'
+} >"$scratch/macros.c"
+macros_compile() { # file
+    # shellcheck disable=SC2086 # words
+    gcc -std=c17 -Wall -Wextra -Werror $flags -fsyntax-only "$1"
+}
+if macros_compile "$scratch/macros.c"; then
+    say "$(wc -l <"$scratch/macros") macros of GIO's classes are there"
+else
+    fail "a macro that GIO has is missing"
+fi
+
 # ---- C
 
 compile() { # test, program, flag…
@@ -269,6 +294,19 @@ sed 's/<method name="get_socket"/<method name="get_sockets"/' "$gir" >"$scratch/
 control "a method of another name" run_python capi/tests/test_gir.py "$gio_gir" "$scratch/spoilt.gir"
 sed 's/ nullable="1"//' "$gir" >"$scratch/spoilt.gir"
 control "an argument that may not be NULL" run_python capi/tests/test_gir.py "$gio_gir" "$scratch/spoilt.gir"
+sed 's/<instance-parameter name="client" transfer-ownership="none"/<instance-parameter name="client" transfer-ownership="full"/' \
+    "$gir" >"$scratch/spoilt.gir"
+control "an owner that is another" run_python capi/tests/test_gir.py "$gio_gir" "$scratch/spoilt.gir"
+sed 's/<type name="Gio.SocketListenerEvent"/<type name="Gio.SocketClientEvent"/' "$gir" >"$scratch/spoilt.gir"
+control "an argument of a signal of another type" run_python capi/tests/test_gir.py "$gio_gir" "$scratch/spoilt.gir"
+sed 's/<glib:signal name="run"/<glib:signal name="runs"/' "$gir" >"$scratch/spoilt.gir"
+control "a signal of another name" run_python capi/tests/test_gir.py "$gio_gir" "$scratch/spoilt.gir"
+sed 's/<field name="changed"/<field name="change"/' "$gir" >"$scratch/spoilt.gir"
+control "a slot of another name" run_python capi/tests/test_gir.py "$gio_gir" "$scratch/spoilt.gir"
+sed '/<property name="listen-backlog"/,/>/s/construct="1"//' "$gir" >"$scratch/spoilt.gir"
+control "a property that is not set at construction" run_python capi/tests/test_gir.py "$gio_gir" "$scratch/spoilt.gir"
+sed 's/GSOCK_IS_SOCKET_SERVICE_CLASS/GSOCK_IS_SOCKET_SERVICES_CLASS/' "$scratch/macros.c" >"$scratch/spoilt.c"
+control "a macro that is missing" macros_compile "$scratch/spoilt.c"
 cat >"$scratch/leak.c" <<'C'
 #include <gsock/gsock.h>
 int

@@ -85,7 +85,7 @@ struct _GsockSocketClientClass
  */
 
 /**
- * GsockSocketClient:type: (getter get_socket_type) (setter set_socket_type)
+ * GsockSocketClient:type:
  *
  * The type of the sockets.
  *
@@ -135,9 +135,10 @@ struct _GsockSocketClientClass
 /**
  * GsockSocketClient:tls-validation-flags: (getter get_tls_validation_flags) (setter set_tls_validation_flags)
  *
- * What of a certificate is looked at. GIO has deprecated it for #GTlsConnection::accept-certificate.
+ * What of a certificate is looked at.
  *
  * Since: 0.2
+ * Deprecated: 0.2: As in GIO: connect to #GTlsConnection::accept-certificate in place of it.
  */
 
 /**
@@ -219,7 +220,7 @@ void gsock_socket_client_set_family (GsockSocketClient *client,
                                      GSocketFamily      family);
 
 /**
- * gsock_socket_client_get_socket_type: (get-property type)
+ * gsock_socket_client_get_socket_type:
  * @client: a client
  *
  * Gets the property #GsockSocketClient:type.
@@ -232,7 +233,7 @@ extern
 GSocketType gsock_socket_client_get_socket_type (GsockSocketClient *client);
 
 /**
- * gsock_socket_client_set_socket_type: (set-property type)
+ * gsock_socket_client_set_socket_type:
  * @client: a client
  * @type: the value
  *
@@ -383,6 +384,7 @@ void gsock_socket_client_set_tls (GsockSocketClient *client,
  * Returns: the property
  *
  * Since: 0.2
+ * Deprecated: 0.2: As in GIO: connect to #GTlsConnection::accept-certificate in place of it.
  */
 extern
 GTlsCertificateFlags gsock_socket_client_get_tls_validation_flags (GsockSocketClient *client);
@@ -395,6 +397,7 @@ GTlsCertificateFlags gsock_socket_client_get_tls_validation_flags (GsockSocketCl
  * Sets the property #GsockSocketClient:tls-validation-flags.
  *
  * Since: 0.2
+ * Deprecated: 0.2: As in GIO: connect to #GTlsConnection::accept-certificate in place of it.
  */
 extern
 void gsock_socket_client_set_tls_validation_flags (GsockSocketClient    *client,
