@@ -12,7 +12,10 @@ use super::unix_path::{PathGuard, SameUser};
 use crate::{
     SocketConnection, error,
     home::Notifier,
-    transport::{Bare, Lease, NativeAddress, NoneTaken, Transport, is_for_good},
+    transport::{
+        Bare, Lease, MULTIPATH_TCP, NativeAddress, NoneTaken, Transport, is_for_good,
+        kind_of_socket,
+    },
     vfunc::Owned,
 };
 
@@ -21,6 +24,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Listening {
     transport: Arc<Transport>,
+    /// By which the factory is asked for its connections: what the `GSocket` says, 0 as a rule, when the kernel says TCP.
+    protocol: i32,
     /// Of each connection at this end, where that is known.
     local: Option<NativeAddress>,
     /// The file that it has made. It goes after the socket.
@@ -74,7 +79,9 @@ impl Listening {
         let transport = Transport::of_socket(socket, &Notifier::new());
         transport.share();
         transport.have_accepted_not_wait();
+        let (_, _, protocol) = kind_of_socket(socket);
         Arc::new(Self {
+            protocol,
             local: transport.address_of_accepted(),
             transport,
             file: Mutex::new(file),
@@ -164,7 +171,12 @@ pub(crate) struct Accepted {
 impl Accepted {
     /// Its object, whose home is here, and what was said with the listening socket.
     pub(crate) fn connection(self) -> (SocketConnection, Option<glib::Object>) {
-        let (family, type_, protocol) = self.bare.kind().key();
+        let (family, type_, actual) = self.bare.kind().key();
+        let protocol = match self.listening.protocol {
+            // What came may be plain TCP.
+            MULTIPATH_TCP => actual,
+            protocol => protocol,
+        };
         let type_ = SocketConnection::factory_lookup_type(family, type_, protocol);
         let source_object = self.listening.source_object();
         (SocketConnection::around(self.bare, type_), source_object)

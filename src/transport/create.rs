@@ -20,7 +20,7 @@ pub(crate) struct NewSocket {
 }
 
 /// IPPROTO_MPTCP, which is Linux's alone.
-pub(super) const MULTIPATH_TCP: i32 = 262;
+pub(crate) const MULTIPATH_TCP: i32 = 262;
 
 impl NewSocket {
     /// The same by Multipath TCP, for what would be TCP.

@@ -45,7 +45,7 @@ use once_cell::sync::OnceCell;
 pub(crate) use accept::{NoneTaken, bind_to_listen, is_for_good, listen_beside_others};
 pub(crate) use address::{KeptAddress, NativeAddress};
 pub(crate) use connect::Connect;
-pub(crate) use create::{NewSocket, bind_to_connect};
+pub(crate) use create::{MULTIPATH_TCP, NewSocket, bind_to_connect};
 pub(crate) use descriptor::{Use, placeholder, socket_in};
 pub(crate) use drain::{DRAIN_SECONDS, Drain};
 pub(crate) use freed::Freed;
