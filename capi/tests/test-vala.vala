@@ -1,0 +1,424 @@
+/* What the classes do from Vala: its `yield`, its errors, its classes. Says what it does as the tests in C do. */
+
+int number;
+MainLoop loop;
+
+/* A test that hangs is ended. */
+const uint LIMIT_SECONDS = 60;
+
+void passed (string name) {
+    number++;
+    print ("ok %d %s\n", number, name);
+}
+
+void check (bool holds, string what) {
+    if (!holds) {
+        print ("not ok: %s\n", what);
+        Posix.exit (1);
+    }
+}
+
+/* Says of each connect that it comes by, and hands it on. */
+class Own : Gsock.TcpConnection {
+    public static int connects;
+
+    public Own (Socket socket) {
+        Object (socket: socket);
+    }
+
+    public override bool connect (SocketAddress address, Cancellable? cancellable = null) throws Error {
+        connects++;
+        return base.connect (address, cancellable);
+    }
+
+    public override async bool connect_async (SocketAddress address, Cancellable? cancellable = null) throws Error {
+        connects += 10;
+        return yield base.connect_async (address, cancellable);
+    }
+}
+
+/* Sends one line to each that comes. */
+class Greeter : Gsock.SocketService {
+    public override bool incoming (Gsock.SocketConnection connection, Object? source) {
+        greet.begin (connection);
+        return true;
+    }
+
+    async void greet (Gsock.SocketConnection connection) {
+        try {
+            yield connection.output_stream.write_all_async ("welcome\n".data, Priority.DEFAULT, null, null);
+            yield connection.close_async ();
+        } catch (Error error) {
+            check (false, error.message);
+        }
+    }
+}
+
+class ThreadedGreeter : Gsock.ThreadedSocketService {
+    public ThreadedGreeter () {
+        Object (max_threads: 2);
+    }
+
+    public override bool run (Gsock.SocketConnection connection, Object? source) {
+        try {
+            connection.output_stream.write_all ("welcome\n".data, null);
+            connection.close ();
+        } catch (Error error) {
+            check (false, error.message);
+        }
+        return true;
+    }
+}
+
+class Holder : Object {
+    public Gsock.ConnectionState state { get; set; }
+    public bool alive { get; set; }
+}
+
+Socket tcp_socket () throws Error {
+    return new Socket (SocketFamily.IPV4, SocketType.STREAM, SocketProtocol.DEFAULT);
+}
+
+Gsock.SocketConnection unconnected () throws Error {
+    return Gsock.SocketConnection.factory_create_connection (tcp_socket ());
+}
+
+SocketAddress loopback (uint16 port) {
+    return new InetSocketAddress (new InetAddress.loopback (SocketFamily.IPV4), port);
+}
+
+/* Nobody listens there any more. */
+SocketAddress deserted () throws Error {
+    var listener = new Gsock.SocketListener ();
+    var address = loopback (listener.add_any_inet_port (null));
+    listener.close ();
+    return address;
+}
+
+/* All that comes until the end. */
+async string read_to_end (InputStream stream) throws Error {
+    var text = new StringBuilder ();
+    while (true) {
+        var bytes = yield stream.read_bytes_async (1024);
+        if (bytes.length == 0)
+            return text.str;
+        text.append_len ((string) bytes.get_data (), (ssize_t) bytes.length);
+    }
+}
+
+void test_connect () throws Error {
+    var listener = new Gsock.SocketListener ();
+    var address = loopback (listener.add_any_inet_port (null));
+    var connection = unconnected ();
+    check (!connection.is_connected (), "a connection that is not connected");
+    check (connection.connect (address), "connect answers");
+    check (connection.is_connected () && connection is Gsock.TcpConnection, "a connection of TCP");
+    var other = listener.accept ();
+    connection.output_stream.write ("x".data);
+    uint8 buffer[4];
+    check (other.input_stream.read (buffer) == 1 && buffer[0] == 'x', "a byte comes through");
+    listener.close ();
+    passed ("connect");
+}
+
+async void test_connect_async () throws Error {
+    var listener = new Gsock.SocketListener ();
+    var address = loopback (listener.add_any_inet_port (null));
+    var connection = unconnected ();
+    check (yield connection.connect_async (address), "connect answers");
+    var other = yield listener.accept_async ();
+    yield connection.output_stream.write_all_async ("hello".data, Priority.DEFAULT, null, null);
+    yield connection.close_async ();
+    check ((yield read_to_end (other.input_stream)) == "hello", "what was sent comes through");
+    listener.close ();
+    passed ("connect_async");
+}
+
+async void test_refused () throws Error {
+    var address = deserted ();
+    try {
+        unconnected ().connect (address);
+        check (false, "refused");
+    } catch (IOError.CONNECTION_REFUSED error) {
+        passed ("refused");
+    }
+    var connection = unconnected ();
+    try {
+        yield connection.connect_async (address);
+        check (false, "refused");
+    } catch (IOError.CONNECTION_REFUSED error) {
+        check (connection.get_last_error ().matches (Quark.from_string ("g-io-error-quark"), IOError.CONNECTION_REFUSED),
+               "the last error is that");
+        passed ("refused asynchronously");
+    }
+}
+
+async void test_cancelled () throws Error {
+    var cancellable = new Cancellable ();
+    var listener = new Gsock.SocketListener ();
+    var address = loopback (listener.add_any_inet_port (null));
+    Idle.add (() => {
+        cancellable.cancel ();
+        return Source.REMOVE;
+    });
+    try {
+        yield listener.accept_async (cancellable, null);
+        check (false, "cancelled");
+    } catch (IOError.CANCELLED error) {
+        passed ("an accept that is cancelled");
+    }
+    try {
+        unconnected ().connect (address, cancellable);
+        check (false, "cancelled");
+    } catch (IOError.CANCELLED error) {
+        passed ("a connect that is cancelled");
+    }
+    try {
+        yield unconnected ().connect_async (address, cancellable);
+        check (false, "cancelled");
+    } catch (IOError.CANCELLED error) {
+        passed ("a connect_async that is cancelled");
+    }
+    listener.close ();
+}
+
+async void test_timeout () throws Error {
+    var listener = new Gsock.SocketListener ();
+    var address = loopback (listener.add_any_inet_port (null));
+    var client = new Gsock.SocketClient ();
+    client.io_timeout_ms = 50;
+    var connection = yield client.connect_async (address);
+    try {
+        yield connection.input_stream.read_bytes_async (1);
+        check (false, "timed out");
+    } catch (IOError.TIMED_OUT error) {
+        passed ("nothing to read in time");
+    }
+    /* The handshake of TLS is a part of connecting; nobody answers it. */
+    client = new Gsock.SocketClient () { connect_timeout_ms = 50, tls = true };
+    try {
+        yield client.connect_async (address);
+        check (false, "timed out");
+    } catch (IOError.TIMED_OUT error) {
+        passed ("no connection in time");
+    }
+    listener.close ();
+}
+
+async void test_addresses () throws Error {
+    var listener = new Gsock.SocketListener ();
+    var port = listener.add_any_inet_port (null);
+    var connection = unconnected ();
+    check (connection.remote_address == null, "no peer yet");
+    try {
+        connection.get_remote_address ();
+        check (false, "no peer yet");
+    } catch (IOError.NOT_CONNECTED error) {
+    }
+    yield connection.connect_async (loopback (port));
+    var other = yield listener.accept_async ();
+    check (((InetSocketAddress) connection.get_remote_address ()).port == port, "the peer's address");
+    check (((InetSocketAddress) connection.get_local_address ()).port ==
+           ((InetSocketAddress) other.remote_address).port, "one's own address is what the peer sees");
+    yield connection.close_async ();
+    check (((InetSocketAddress) connection.remote_address).port == port, "the address stays after a close");
+    listener.close ();
+    passed ("addresses");
+}
+
+async void test_notify_and_binding () throws Error {
+    var listener = new Gsock.SocketListener ();
+    var address = loopback (listener.add_any_inet_port (null));
+    var connection = unconnected ();
+    Gsock.ConnectionState[] states = {};
+    connection.notify["state"].connect (() => { states += connection.state; });
+    var holder = new Holder ();
+    connection.bind_property ("state", holder, "state", BindingFlags.SYNC_CREATE);
+    connection.bind_property ("alive", holder, "alive", BindingFlags.SYNC_CREATE);
+    check (holder.state == Gsock.ConnectionState.UNCONNECTED && !holder.alive, "bound from the beginning");
+    yield connection.connect_async (address);
+    check (holder.state == Gsock.ConnectionState.CONNECTED && holder.alive, "bound: connected");
+    var other = yield listener.accept_async ();
+    yield other.close_async ();
+    while (holder.state != Gsock.ConnectionState.DISCONNECTED)
+        MainContext.default ().iteration (true);
+    check (!holder.alive, "the peer is gone");
+    yield connection.close_async ();
+    check (holder.state == Gsock.ConnectionState.CLOSED, "bound: closed");
+    check (states.length == 4 && states[0] == Gsock.ConnectionState.CONNECTING, "each state is notified");
+    listener.close ();
+    passed ("notify and bindings");
+}
+
+async void test_subclass_and_factory () throws Error {
+    var listener = new Gsock.SocketListener ();
+    SocketAddress address;
+    /* Of any port it would be an IPv6 socket, which takes both. */
+    listener.add_address (loopback (0), SocketType.STREAM, SocketProtocol.DEFAULT, null, out address);
+    Own.connects = 0;
+    var connection = new Own (tcp_socket ());
+    check (connection.connect (address), "the class of one's own connects");
+    check (yield new Own (tcp_socket ()).connect_async (address), "and asynchronously");
+    check (Own.connects == 11, "both came by the class of one's own");
+    passed ("a class of one's own");
+
+    yield listener.accept_async ();
+    yield listener.accept_async ();
+    Gsock.SocketConnection.factory_register_type (typeof (Own), SocketFamily.IPV4, SocketType.STREAM, 0);
+    check (Gsock.SocketConnection.factory_lookup_type (SocketFamily.IPV4, SocketType.STREAM, 0) == typeof (Own),
+           "the factory has it");
+    var client = new Gsock.SocketClient ();
+    var made = yield client.connect_async (address);
+    check (made is Own, "the client makes the class of one's own");
+    var accepted = yield listener.accept_async ();
+    check (accepted is Own, "the listener too");
+    Gsock.SocketConnection.factory_register_type (typeof (Gsock.TcpConnection), SocketFamily.IPV4, SocketType.STREAM, 0);
+    listener.close ();
+    passed ("the factory");
+}
+
+async void test_client_to_host () throws Error {
+    var listener = new Gsock.SocketListener ();
+    var port = listener.add_any_inet_port (null);
+    var client = new Gsock.SocketClient ();
+    SocketClientEvent[] events = {};
+    client.event.connect ((event) => { events += event; });
+    var connection = yield client.connect_to_host_async ("127.0.0.1", port);
+    check (connection.is_connected (), "connected");
+    check (events[events.length - 1] == SocketClientEvent.COMPLETE, "the last event says so");
+    check (client.connect_to_host ("localhost:%u".printf (port), 0).is_connected (), "connected by name, blocking");
+    var report = connection.get_connect_report ();
+    check (report.get_n_attempts () == 1 && report.get_error () == null, "it took one attempt");
+    var copy = report.copy ();
+    report = null;
+    check (copy.get_attempt_address (0) != null, "a copy of the report");
+    listener.close ();
+    passed ("the client connects to a host");
+}
+
+async void test_listener () throws Error {
+    var listener = new Gsock.SocketListener ();
+    var source = new Object ();
+    SocketAddress effective;
+    listener.add_address (loopback (0), SocketType.STREAM, SocketProtocol.TCP, source, out effective);
+    check (listener.get_addresses ().length () == 1, "one address");
+    yield new Gsock.SocketClient ().connect_async (effective);
+    unowned Object came_by;
+    yield listener.accept_async (null, out came_by);
+    check (came_by == source, "the source of what is accepted");
+    new Gsock.SocketClient ().connect (effective);
+    listener.accept (out came_by);
+    check (came_by == source, "the source of what is accepted, blocking");
+    listener.close ();
+    passed ("the listener accepts");
+}
+
+async void test_service () throws Error {
+    var client = new Gsock.SocketClient ();
+    foreach (var service in new Gsock.SocketService[] { new Greeter (), new ThreadedGreeter () }) {
+        var port = service.add_any_inet_port (null);
+        int signals = 0;
+        /* A handler that leaves it to the class, which has the last word. */
+        if (service is Greeter)
+            service.incoming.connect ((connection, source) => {
+                signals++;
+                return false;
+            });
+        var connection = yield client.connect_to_host_async ("127.0.0.1", port);
+        check ((yield read_to_end (connection.input_stream)) == "welcome\n", "the service greets");
+        check (signals == ((service is Greeter) ? 1 : 0), "the signal");
+        yield service.drain_async ();
+        check (!service.is_active (), "drained");
+        service.close ();
+        passed ("%s takes what comes in".printf (service.get_type ().name ()));
+    }
+}
+
+async void test_descriptors () throws Error {
+    var folder = DirUtils.make_tmp ("gsock-vala-XXXXXX");
+    var path = Path.build_filename (folder, "socket");
+    var listener = new Gsock.SocketListener ();
+    listener.add_unix_path (path, 0600, Gsock.UnixPathFlags.NONE, null);
+    var here = (Gsock.UnixConnection) yield new Gsock.SocketClient ().connect_async (
+        (SocketConnectable) listener.get_addresses ().data);
+    var there = (Gsock.UnixConnection) yield listener.accept_async ();
+    int pipe[2];
+    check (Posix.pipe (pipe) == 0, "a pipe");
+    yield here.send_fd_async (pipe[0]);
+    int got = yield there.receive_fd_async ();
+    check (Posix.write (pipe[1], "x", 1) == 1, "written");
+    char letter[1];
+    check (Posix.read (got, letter, 1) == 1 && letter[0] == 'x', "the descriptor that came is of the same pipe");
+    int[] both = { got, pipe[1] };
+    here.send_fds (both);
+    check (there.receive_fds (4).length == 2, "two descriptors at once");
+    check (there.get_peer_credentials ().get_unix_pid () == Posix.getpid (), "the peer is this process");
+    Posix.close (pipe[0]);
+    Posix.close (pipe[1]);
+    Posix.close (got);
+    listener.close ();
+    check (DirUtils.remove (folder) == 0, "the path is gone with the listener");
+    passed ("descriptors");
+}
+
+async void test_relay () throws Error {
+    var listener = new Gsock.SocketListener ();
+    var address = loopback (listener.add_any_inet_port (null));
+    var client = new Gsock.SocketClient ();
+    var left = yield client.connect_async (address);
+    var left_inside = yield listener.accept_async ();
+    var right = yield client.connect_async (address);
+    var right_inside = yield listener.accept_async ();
+    uint64 to_right = 0, to_left = 1;
+    bool ended = false;
+    left_inside.relay_async.begin (right_inside, null, (source, result) => {
+        try {
+            left_inside.relay_async.end (result, out to_right, out to_left);
+        } catch (Error error) {
+            check (false, error.message);
+        }
+        ended = true;
+    });
+    yield left.output_stream.write_all_async ("hello".data, Priority.DEFAULT, null, null);
+    yield left.close_async ();
+    check ((yield read_to_end (right.input_stream)) == "hello", "through the relay");
+    yield right.close_async ();
+    while (!ended)
+        MainContext.default ().iteration (true);
+    check (to_right == 5 && to_left == 0, "what went where");
+    listener.close ();
+    passed ("relay");
+}
+
+async void all () {
+    try {
+        test_connect ();
+        yield test_connect_async ();
+        yield test_refused ();
+        yield test_cancelled ();
+        yield test_timeout ();
+        yield test_addresses ();
+        yield test_notify_and_binding ();
+        yield test_subclass_and_factory ();
+        yield test_client_to_host ();
+        yield test_listener ();
+        yield test_service ();
+        yield test_descriptors ();
+        yield test_relay ();
+        print ("1..%d\n", number);
+    } catch (Error error) {
+        check (false, error.message);
+    }
+    loop.quit ();
+}
+
+int main () {
+    Timeout.add_seconds (LIMIT_SECONDS, () => {
+        check (false, "it hangs after test %d".printf (number));
+        return Source.REMOVE;
+    });
+    loop = new MainLoop ();
+    all.begin ();
+    loop.run ();
+    return 0;
+}
