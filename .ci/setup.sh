@@ -70,6 +70,10 @@ look_for_capi() {
     fi
     has_python || missing+=("python")
     found valgrind || missing+=("valgrind")
+    if ! found valac || ! found vapigen; then
+        missing+=("vala")
+    fi
+    found gjs || missing+=("gjs")
 }
 
 look_for_nets() {
@@ -168,7 +172,9 @@ packages() { # debian | fedora | arch | macos
             debian-soup) names+=("libsoup-3.0-0") ;;
             fedora-soup | arch-soup) names+=("libsoup3") ;;
             macos-soup) names+=("libsoup") ;;
-            *-gcc | *-valgrind | *-strace | *-patch) names+=("$thing") ;;
+            debian-vala) names+=("valac") ;;
+            fedora-vala) names+=("vala" "libvala-devel") ;;
+            *-gcc | *-valgrind | *-vala | *-gjs | *-strace | *-patch) names+=("$thing") ;;
             *-symbolizer) names+=("llvm") ;;
         esac
     done
@@ -181,8 +187,9 @@ tell_what_is_missing() {
         case $thing in
             cc) say "missing: a C compiler to link with (cc)" ;;
             pkg-config) say "missing: pkg-config" ;;
-            gcc | valgrind | strace | patch) say "missing: $thing" ;;
+            gcc | valgrind | gjs | strace | patch) say "missing: $thing" ;;
             symbolizer) say "missing: llvm-symbolizer" ;;
+            vala) say "missing: Vala (valac and vapigen)" ;;
             g++) say "missing: a C++ compiler (g++)" ;;
             gir) say "missing: GObject introspection (g-ir-scanner, g-ir-compiler and GIO's GIR)" ;;
             python) say "missing: a python3 with gi (PyGObject)" ;;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the C library, installs it into a folder of its own and tests it there: its symbols, its headers,
-# C programs (also under ASan and valgrind), Python, what its GIR says, and that each of these nets holds.
+# C programs (also under ASan and valgrind), Python, Vala, JavaScript, what its GIR says, and that each of these
+# nets holds.
 #
 # PROFILE is cargo's; the default builds soonest. Nothing is left out: what is missing is named, and is a
 # failure. `.ci/setup.sh capi` installs it.
@@ -32,7 +33,7 @@ die() {
 # ---- What must be there
 
 missing=()
-for tool in cargo make gcc g++ pkg-config nm readelf g-ir-scanner g-ir-compiler valgrind timeout; do
+for tool in cargo make gcc g++ pkg-config nm readelf g-ir-scanner g-ir-compiler valgrind valac vapigen gjs timeout; do
     command -v "$tool" >/dev/null 2>&1 || missing+=("$tool")
 done
 # The first python3 on PATH need not be the one that the system's packages are for.
@@ -46,6 +47,9 @@ done
 gio_gir=$(pkg-config --variable=girdir gobject-introspection-1.0 2>/dev/null)/Gio-2.0.gir
 [ -f "$gio_gir" ] || missing+=("Gio-2.0.gir")
 glib_supp=$(pkg-config --variable=prefix glib-2.0 2>/dev/null)/share/glib-2.0/valgrind/glib.supp
+# Where valac has its own: beside itself.
+gio_vapi=$(compgen -G "$(dirname "$(command -v valac || echo /)")/../share/vala-*/vapi/gio-2.0.vapi" | tail -n 1)
+[ -f "$gio_vapi" ] || missing+=("gio-2.0.vapi")
 [ -f "$glib_supp" ] || missing+=("glib.supp")
 if [ "${#missing[@]}" -gt 0 ]; then
     printf 'test-capi: missing: %s\n' "${missing[@]}"
@@ -258,7 +262,8 @@ gir=$prefix/share/gir-1.0/Gsock-1.gir
 run_python() { # file, argument…
     GSOCK_VERSION=$version G_DEBUG=fatal-criticals installed timeout --kill-after=10 "$limit" "$python" "$@" >"$scratch/log" 2>&1
 }
-for test in "test_python.py" "test_listener.py" "test_adopt.py" "test_gir.py $gio_gir $gir"; do
+for test in "test_python.py" "test_listener.py" "test_adopt.py" "test_gir.py $gio_gir $gir" \
+    "test_vapi.py $prefix/share/vala/vapi/gsock-1.vapi $gio_vapi ${gio_vapi%/*}/gio-unix-2.0.vapi"; do
     # shellcheck disable=SC2086 # words
     if run_python capi/tests/$test && ! grep -q skipped "$scratch/log"; then
         say "Python: $(sed -nE 's/^Ran ([0-9]+) tests.*/\1/p' "$scratch/log") tests (${test%% *})"
@@ -267,6 +272,26 @@ for test in "test_python.py" "test_listener.py" "test_adopt.py" "test_gir.py $gi
         fail "${test%% *}"
     fi
 done
+
+# ---- Vala and JavaScript
+
+# valac's C is not for the eyes of gcc: its warnings are off.
+compile_vala() { # source, program
+    installed valac --fatal-warnings -X -w --pkg gsock-1 --pkg posix -d "$scratch" -o "$2" "$1"
+}
+language() { # what, name, command…
+    local what=$1 name=$2
+    shift 2
+    # A critical ends a program in any of them.
+    run "$name" env G_DEBUG=fatal-criticals "$@"
+    say "$what: $passed tests"
+}
+if compile_vala capi/tests/test-vala.vala test-vala; then
+    language Vala test-vala.vala "$scratch/test-vala"
+else
+    fail "test-vala.vala does not compile"
+fi
+language JavaScript test-gjs.js gjs capi/tests/test-gjs.js
 
 # ---- That the nets hold: each of these must be caught
 
@@ -305,6 +330,9 @@ sed 's/<field name="changed"/<field name="change"/' "$gir" >"$scratch/spoilt.gir
 control "a slot of another name" run_python capi/tests/test_gir.py "$gio_gir" "$scratch/spoilt.gir"
 sed '/<property name="listen-backlog"/,/>/s/construct="1"//' "$gir" >"$scratch/spoilt.gir"
 control "a property that is not set at construction" run_python capi/tests/test_gir.py "$gio_gir" "$scratch/spoilt.gir"
+sed 's/Cancellable? cancellable = null/Cancellable? cancellable/' "$prefix/share/vala/vapi/gsock-1.vapi" >"$scratch/spoilt.vapi"
+control "an argument that Vala asks for" run_python capi/tests/test_vapi.py "$scratch/spoilt.vapi" "$gio_vapi" \
+    "${gio_vapi%/*}/gio-unix-2.0.vapi"
 sed 's/GSOCK_IS_SOCKET_SERVICE_CLASS/GSOCK_IS_SOCKET_SERVICES_CLASS/' "$scratch/macros.c" >"$scratch/spoilt.c"
 control "a macro that is missing" macros_compile "$scratch/spoilt.c"
 cat >"$scratch/leak.c" <<'C'
