@@ -67,18 +67,51 @@ version=$(sed -n 's/^version *= *"\([0-9.]*\).*/\1/p' Cargo.toml | head -n 1)
 make --no-print-directory -s install PREFIX="$prefix" || die "make install"
 say "installed into a folder of its own"
 
-# As a package would: staged, for the system's folders.
-staged="$scratch/stage"
-words=(PREFIX=/usr LIBDIR=/usr/lib/some-machine DESTDIR="$staged" VAPI=no)
-make --no-print-directory -s install "${words[@]}" >/dev/null || fail "make install with DESTDIR"
-for file in lib/some-machine/libgsock-1.so lib/some-machine/girepository-1.0/Gsock-1.typelib \
-    lib/some-machine/pkgconfig/gsock-1.pc include/gsock-1/gsock/gsock.h share/gir-1.0/Gsock-1.gir; do
-    [ -e "$staged/usr/$file" ] || fail "make install did not install $file"
+# Staged, as a package would: for the system's folders, those of the administrator, and one of its own.
+cat >"$scratch/staged.c" <<'C'
+#include <gsock/gsock.h>
+int
+main (void)
+{
+  GsockSocketClient *client = gsock_socket_client_new ();
+  g_print ("%s\n", G_OBJECT_TYPE_NAME (client));
+  g_object_unref (client);
+  return 0;
+}
+C
+staged=$scratch/stage
+staged_works() { # prefix, library folder; what is installed beneath $staged is found and does something
+    # shellcheck disable=SC2046 # words
+    gcc -std=c17 -Wall -Wextra -Werror "$scratch/staged.c" -o "$scratch/staged" "-I$staged$1/include/gsock-1" \
+        $(pkg-config --cflags gio-2.0) "-L$staged$2" -lgsock-1 $(pkg-config --libs gio-2.0) || return
+    [ "$(LD_LIBRARY_PATH=$staged$2 "$scratch/staged")" = GsockSocketClient ] || return
+    LD_LIBRARY_PATH=$staged$2 GI_TYPELIB_PATH=$staged$2/girepository-1.0 "$python" -c 'import gi
+gi.require_version("Gsock", "1")
+from gi.repository import Gsock
+assert Gsock.SocketClient().get_timeout() == 0'
+}
+for layout in /usr:/usr/lib/some-machine /usr/local:/usr/local/lib "/opt/gsock:/opt/gsock/lib"; do
+    to=${layout%:*} libdir=${layout#*:}
+    words=(PREFIX="$to" LIBDIR="$libdir" DESTDIR="$staged")
+    make --no-print-directory -s install-built "${words[@]}" >/dev/null || fail "make install for $to"
+    installed_files=(libgsock-1.so libgsock-1.so.0 "libgsock-1.so.0.$version" girepository-1.0/Gsock-1.typelib
+        pkgconfig/gsock-1.pc)
+    for file in "${installed_files[@]/#/$libdir/}" "$to"/include/gsock-1/gsock/gsock.h \
+        "$to"/share/{gir-1.0/Gsock-1.gir,gsock-1/env.sh,vala/vapi/gsock-1.{vapi,deps}}; do
+        [ -e "$staged$file" ] || fail "make install does not install $file"
+    done
+    ! grep -rqI "$staged" "$staged" || fail "what is staged for $to names the folder it is staged in"
+    found=$(PKG_CONFIG_PATH=$staged$libdir/pkgconfig pkg-config --keep-system-libs --cflags --libs gsock-1)
+    for word in "-I$to/include/gsock-1" "-L$libdir" -lgsock-1; do
+        case " $found " in *" $word "*) ;; *) fail "gsock-1.pc for $to does not say $word" ;; esac
+    done
+    staged_works "$to" "$libdir" || fail "what is staged for $to does not work"
+    make --no-print-directory -s uninstall "${words[@]}" || fail "make uninstall from $to"
+    left=$(find "$staged" ! -type d -o -name '*gsock*' ! -path "$staged/opt/gsock")
+    [ -z "$left" ] || fail "make uninstall from $to leaves $left"
+    rm -rf "$staged"
 done
-! grep -rqI "$staged" "$staged" || fail "what is staged names the folder it is staged in"
-make --no-print-directory -s uninstall "${words[@]}" || fail "make uninstall"
-left=$(find "$staged" ! -type d)
-[ -z "$left" ] || fail "make uninstall leaves $left"
+say "installed for /usr, /usr/local and /opt, and taken away again"
 
 # ---- Symbols, headers, versions
 
