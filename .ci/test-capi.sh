@@ -326,6 +326,26 @@ else
 fi
 language JavaScript test-gjs.js gjs capi/tests/test-gjs.js
 
+# The examples, by the very commands of their README.
+mkdir -p "$scratch/examples-at/bin"
+ln -s "$(command -v "$python")" "$scratch/examples-at/bin/python3"
+ln -s "$root/examples" "$scratch/examples-at/examples"
+examples=0
+while IFS= read -r command; do
+    for peer in "" " 127.0.0.1:1"; do
+        output=$(cd "$scratch/examples-at" && PATH=$scratch/examples-at/bin:$PATH G_DEBUG=fatal-criticals \
+            installed timeout --kill-after=10 60 bash -c "$command$peer" 2>&1)
+        code=$?
+        case $code-$peer-$output in
+            0--*"ok: "*) examples=$((examples + 1)) ;;
+            1-" "*"Connection refused"*) ;;
+            *) fail "$command$peer (exit code $code): $output" ;;
+        esac
+    done
+done < <(sed -nE 's/^\| \[`(c|python|gjs|vala)\/.*\| `(.*)` \|$/\2/p' examples/README.md)
+[ "$examples" -eq 4 ] || fail "$examples examples of other languages, not 4"
+say "examples: $examples as their README says"
+
 # ---- That the nets hold: each of these must be caught
 
 caught=0
