@@ -74,6 +74,8 @@ look_for_capi() {
         missing+=("vala")
     fi
     found gjs || missing+=("gjs")
+    # Packages are made where there are such packages.
+    ! found apt-get || found dpkg-shlibdeps || missing+=("dpkg")
 }
 
 look_for_nets() {
@@ -172,6 +174,7 @@ packages() { # debian | fedora | arch | macos
             debian-soup) names+=("libsoup-3.0-0") ;;
             fedora-soup | arch-soup) names+=("libsoup3") ;;
             macos-soup) names+=("libsoup") ;;
+            debian-dpkg) names+=("dpkg-dev") ;;
             debian-vala) names+=("valac") ;;
             fedora-vala) names+=("vala" "libvala-devel") ;;
             *-gcc | *-valgrind | *-vala | *-gjs | *-strace | *-patch) names+=("$thing") ;;
@@ -189,6 +192,7 @@ tell_what_is_missing() {
             pkg-config) say "missing: pkg-config" ;;
             gcc | valgrind | gjs | strace | patch) say "missing: $thing" ;;
             symbolizer) say "missing: llvm-symbolizer" ;;
+            dpkg) say "missing: what makes Debian packages (dpkg-dev)" ;;
             vala) say "missing: Vala (valac and vapigen)" ;;
             g++) say "missing: a C++ compiler (g++)" ;;
             gir) say "missing: GObject introspection (g-ir-scanner, g-ir-compiler and GIO's GIR)" ;;

@@ -36,6 +36,12 @@ missing=()
 for tool in cargo make gcc g++ pkg-config nm readelf g-ir-scanner g-ir-compiler valgrind valac vapigen gjs timeout; do
     command -v "$tool" >/dev/null 2>&1 || missing+=("$tool")
 done
+# Packages are made where there are such packages.
+if command -v apt-get >/dev/null 2>&1; then
+    for tool in dpkg-deb dpkg-shlibdeps; do
+        command -v "$tool" >/dev/null 2>&1 || missing+=("$tool")
+    done
+fi
 # The first python3 on PATH need not be the one that the system's packages are for.
 python=""
 for candidate in ${PYTHON:-python3 /usr/bin/python3}; do
@@ -345,6 +351,47 @@ while IFS= read -r command; do
 done < <(sed -nE 's/^\| \[`(c|python|gjs|vala)\/.*\| `(.*)` \|$/\2/p' examples/README.md)
 [ "$examples" -eq 4 ] || fail "$examples examples of other languages, not 4"
 say "examples: $examples as their README says"
+
+# ---- Debian packages
+
+test_packages() {
+    local machine package file needs need
+    # Whoever asks the network is answered by nobody.
+    export DEB_OUT=$scratch/deb
+    (
+        export http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1 CARGO_HTTP_PROXY=http://127.0.0.1:1
+        DEB_BUILD=-Znone DEB_STRIP=no make --no-print-directory -s deb >"$scratch/log" 2>&1
+    ) || { tail -n 20 "$scratch/log" && fail "make deb"; }
+    machine=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+    mkdir "$staged"
+    for package in libgsock-1-0 libgsock-1-dev gir1.2-gsock-1; do
+        file=$(compgen -G "$scratch/deb/${package}_*.deb")
+        dpkg-deb -x "$file" "$staged" || fail "the package $package cannot be unpacked"
+        dpkg-deb -c "$file" | awk '!/^d/ { print $6 }' >>"$scratch/in-packages"
+        [ "$(dpkg-deb -f "$file" Package)" = "$package" ] || fail "$package is called otherwise"
+        needs=$(dpkg-deb -f "$file" Depends)
+        # What it is of no use without.
+        for need in $(case $package in
+            libgsock-1-0) echo libglib2.0-0 libc6 ;;
+            libgsock-1-dev) echo libgsock-1-0 gir1.2-gsock-1 libglib2.0-dev ;;
+            *) echo libgsock-1-0 gir1.2-glib-2.0 ;;
+        esac); do
+            case ", $needs" in *", $need "* | *", $need" | *", $need,"*) ;; *) fail "$package does not need $need" ;; esac
+        done
+    done
+    [ -z "$(sort "$scratch/in-packages" | uniq -d)" ] || fail "a file is in two packages"
+    for file in lib/"$machine"/{libgsock-1.so.0,libgsock-1.so,pkgconfig/gsock-1.pc,girepository-1.0/Gsock-1.typelib} \
+        include/gsock-1/gsock/gsock.h share/gir-1.0/Gsock-1.gir share/vala/vapi/gsock-1.vapi; do
+        [ -e "$staged/usr/$file" ] || fail "/usr/$file is in no package"
+    done
+    staged_works /usr "/usr/lib/$machine" || fail "what the packages bring does not work"
+    say "packages: $(wc -l <"$scratch/in-packages") files in 3"
+}
+if command -v apt-get >/dev/null 2>&1; then
+    test_packages
+else
+    say "packages: not made, this system has others than Debian's"
+fi
 
 # ---- That the nets hold: each of these must be caught
 

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Makes Debian packages of what `make capi` has built: deb.sh folder make-word…
+# It puts libgsock-1-0, libgsock-1-dev and gir1.2-gsock-1 into the folder. `make deb` calls it.
+#
+# Nothing is fetched and nothing installed; dpkg-dev is all that it needs. DEB_STRIP=no leaves the symbols of a
+# debugger in.
+
+set -euo pipefail
+
+out=$1
+shift
+words=("$@")
+
+for tool in dpkg-deb dpkg-shlibdeps dpkg-architecture strip; do
+    command -v "$tool" >/dev/null || { echo "deb: missing: $tool (dpkg-dev, binutils)" && exit 1; }
+done
+
+# shellcheck source=.ci/lib.sh
+. .ci/lib.sh
+version=$(sed -n 's/^version *= *"\([0-9.]*\).*/\1/p' Cargo.toml | head -n 1)
+revision=$version-1
+glib=$(oldest_glib .)
+machine=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+architecture=$(dpkg-architecture -qDEB_HOST_ARCH)
+maintainer="${DEBFULLNAME:-The gsock developers} <${DEBEMAIL:-gsock@localhost}>"
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+umask 022
+all=$scratch/all
+make --no-print-directory -s install-built PREFIX=/usr LIBDIR="/usr/lib/$machine" DESTDIR="$all" "${words[@]}" >/dev/null
+# For a prefix that the system does not search, which this one is not.
+rm -r "$all/usr/share/gsock-1"
+[ "${DEB_STRIP:-yes}" = no ] || strip --strip-unneeded "$all/usr/lib/$machine"/libgsock-1.so.0.*
+chmod 644 "$all/usr/lib/$machine"/libgsock-1.so.0.*
+
+into() { # package, path…
+    local package=$1 path
+    shift
+    for path in "$@"; do
+        mkdir -p "$scratch/$package/${path%/*}"
+        mv "$all/$path" "$scratch/$package/$path"
+    done
+}
+into gir1.2-gsock-1 "usr/lib/$machine/girepository-1.0/Gsock-1.typelib"
+into libgsock-1-dev "usr/lib/$machine/libgsock-1.so" "usr/lib/$machine/pkgconfig/gsock-1.pc" usr/include/gsock-1 \
+    usr/share/gir-1.0/Gsock-1.gir usr/share/vala/vapi/gsock-1.vapi usr/share/vala/vapi/gsock-1.deps
+for path in "$all/usr/lib/$machine"/libgsock-1.so.0*; do
+    into libgsock-1-0 "${path#"$all"/}"
+done
+left=$(find "$all" ! -type d)
+[ -z "$left" ] || { echo "deb: in no package: $left" && exit 1; }
+
+# What the library needs, by what it is linked with.
+mkdir -p "$scratch/source/debian"
+printf 'Source: gsock\n\nPackage: libgsock-1-0\nArchitecture: any\n' >"$scratch/source/debian/control"
+needs=$(cd "$scratch/source" &&
+    dpkg-shlibdeps -O "-S$scratch/libgsock-1-0" "$scratch/libgsock-1-0/usr/lib/$machine/libgsock-1.so.0" 2>/dev/null)
+needs=${needs#shlibs:Depends=}
+
+package() { # name, section, dependencies, summary, text; fields may follow
+    local name=$1 folder=$scratch/$1 documents=$scratch/$1/usr/share/doc/$1
+    mkdir -p "$folder/DEBIAN" "$documents"
+    {
+        printf 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: gsock\n\n'
+        printf 'Files: *\n%s\nLicense: Expat\n' "$(sed -n 's/^Copyright (c) /Copyright: /p' LICENSE)"
+        sed '1,/^Copyright/d' LICENSE | sed '1{/^$/d}; s/^$/./; s/^/ /'
+    } >"$documents/copyright"
+    printf 'gsock (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md of the sources.\n\n -- %s  %s\n' "$revision" \
+        "$maintainer" "$(date -R -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}")" |
+        gzip -9n >"$documents/changelog.Debian.gz"
+    {
+        printf 'Package: %s\nSource: gsock\nVersion: %s\nArchitecture: %s\n' "$name" "$revision" "$architecture"
+        printf 'Maintainer: %s\nInstalled-Size: %s\n' "$maintainer" "$(du -sk "$folder/usr" | cut -f 1)"
+        printf 'Depends: %s\nSection: %s\nPriority: optional\nMulti-Arch: same\n' "$3" "$2"
+        printf 'Description: %s\n%s\n' "$4" "$5"
+    } >"$folder/DEBIAN/control"
+    (cd "$folder" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$folder/DEBIAN/md5sums"
+    # Fast where it is only tried: DEB_BUILD=-z0.
+    # shellcheck disable=SC2086 # words
+    dpkg-deb --root-owner-group ${DEB_BUILD:-} --build "$folder" "$out/${name}_${revision}_$architecture.deb" >/dev/null
+}
+mkdir -p "$out"
+rm -f "$out"/{libgsock-1-0,libgsock-1-dev,gir1.2-gsock-1}_*.deb
+about=" Connections, clients, listeners and services with the interface of GIO's own classes."
+mkdir -p "$scratch/libgsock-1-0/DEBIAN"
+echo "libgsock-1 0 libgsock-1-0 (>= $version)" >"$scratch/libgsock-1-0/DEBIAN/shlibs"
+echo "activate-noawait ldconfig" >"$scratch/libgsock-1-0/DEBIAN/triggers"
+package libgsock-1-0 libs "$needs" "GIO's socket layer as GObject classes written in Rust" "$about"
+package gir1.2-gsock-1 introspection "libgsock-1-0 (= $revision), gir1.2-glib-2.0" \
+    "GIO's socket layer written in Rust - description for other languages" "$about
+ .
+ This package has what Python, JavaScript and others load."
+package libgsock-1-dev libdevel \
+    "libgsock-1-0 (= $revision), gir1.2-gsock-1 (= $revision), libglib2.0-dev (>= $glib)" \
+    "GIO's socket layer written in Rust - headers" "$about
+ .
+ This package has the headers, and the bindings for Vala."
+ls "$out"/*_"${revision}"_*.deb
