@@ -257,27 +257,28 @@ for test in "${tests[@]}"; do
 done
 say "C: $plain tests; $memcheck under valgrind, $asan under ASan and UBSan"
 
-# One program for GIO, as it is and renamed: it must do the same.
-sed -E -e 's/\bg_((socket|tcp|tcp_wrapper|unix)_connection|socket_client)_/gsock_\1_/g' \
-    -e 's/\bG((Socket|Tcp|TcpWrapper|Unix)Connection|SocketClient\b|SocketClientClass)/Gsock\1/g' \
-    -e 's/\bG_((TYPE_|IS_)?((SOCKET|TCP|TCP_WRAPPER|UNIX)_CONNECTION|SOCKET_CLIENT))\b/GSOCK_\1/g' \
-    -e 's/\bg_(socket_listener|socket_service|threaded_socket_service)_/gsock_\1_/g' \
-    -e 's/\bG(SocketListener|SocketService|ThreadedSocketService)(Class)?\b/Gsock\1\2/g' \
-    -e 's/\bG_((TYPE_|IS_)?(SOCKET_LISTENER|SOCKET_SERVICE|THREADED_SOCKET_SERVICE)(_CLASS)?)\b/GSOCK_\1/g' \
-    -e 's|<gio/gio.h>|<gsock/gsock.h>|' capi/tests/renamed.c >"$scratch/renamed.c"
-for side in gio gsock; do
-    source=capi/tests/renamed.c options=$(pkg-config --cflags --libs gio-2.0)
-    [ "$side" = gio ] || source=$scratch/renamed.c options="$flags $libs"
-    # shellcheck disable=SC2086 # words
-    gcc -std=c17 -Wall -Wextra -Werror "$source" -o "$scratch/renamed-$side" $options || fail "renamed.c for $side"
-    G_DEBUG=fatal-criticals installed timeout --kill-after=10 "$limit" "$scratch/renamed-$side" >"$scratch/renamed-$side.out" ||
-        fail "renamed.c for $side does not end as it should"
+# Programs for GIO, each as it is and renamed: it must do the same.
+programs=0 lines=0
+for source in capi/tests/renamed/*.c; do
+    name=$(basename "$source" .c)
+    sed -E -f capi/rename.sed "$source" >"$scratch/$name.c"
+    ! diff -q "$source" "$scratch/$name.c" >/dev/null || fail "nothing is renamed in $name.c"
+    for side in gio gsock; do
+        renamed=$source options=$(pkg-config --cflags --libs gio-unix-2.0)
+        [ "$side" = gio ] || renamed=$scratch/$name.c options="$flags $libs"
+        # shellcheck disable=SC2086 # words
+        gcc -std=c17 -Wall -Wextra -Wno-unused-parameter -Werror "$renamed" -o "$scratch/$name-$side" $options ||
+            fail "$name.c for $side does not compile"
+        G_DEBUG=fatal-criticals installed timeout --kill-after=10 "$limit" "$scratch/$name-$side" >"$scratch/$name-$side.out" ||
+            fail "$name.c for $side does not end as it should"
+    done
+    if [ "$(tail -n 1 "$scratch/$name-gio.out")" = end ] && diff "$scratch/$name-gio.out" "$scratch/$name-gsock.out"; then
+        programs=$((programs + 1)) lines=$((lines + $(wc -l <"$scratch/$name-gio.out")))
+    else
+        fail "$name.c does something else when it is renamed"
+    fi
 done
-if [ "$(tail -n 1 "$scratch/renamed-gio.out")" = end ] && diff "$scratch/renamed-gio.out" "$scratch/renamed-gsock.out"; then
-    say "a program for GIO, renamed, prints the same $(wc -l <"$scratch/renamed-gio.out") lines"
-else
-    fail "a program for GIO does something else when it is renamed"
-fi
+say "$programs programs for GIO, renamed, print the same $lines lines"
 
 # shellcheck disable=SC2016 # the backticks are Markdown's
 awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' capi/README.md >"$scratch/readme.c"
