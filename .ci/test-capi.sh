@@ -147,8 +147,8 @@ while IFS= read -r symbol; do
             *-gsock_socket_listener_*) file=test-listener-$test.c ;;
             *-gsock_socket_service_* | *-gsock_threaded_*) file=test-service-$test.c ;;
             # Adopting is for a whole process.
-            *_gio) file=test-gio.c ;;
-            functions-*_relay_*) file=test-relay.c ;;
+            *_gio) file="test-gio.c" ;;
+            functions-*_relay_*) file="test-relay.c" ;;
             *) file=test-$test.c ;;
         esac
         grep -q "$symbol\b" "capi/tests/$file" || fail "$file does not call $symbol"
@@ -338,6 +338,8 @@ mkdir -p "$scratch/examples-at/bin"
 ln -s "$(command -v "$python")" "$scratch/examples-at/bin/python3"
 ln -s "$root/examples" "$scratch/examples-at/examples"
 examples=0
+# shellcheck disable=SC2016 # the backticks are Markdown's
+commands=$(sed -nE 's/^\| \[`(c|python|gjs|vala)\/.*\| `(.*)` \|$/\2/p' examples/README.md)
 while IFS= read -r command; do
     for peer in "" " 127.0.0.1:1"; do
         output=$(cd "$scratch/examples-at" && PATH=$scratch/examples-at/bin:$PATH G_DEBUG=fatal-criticals \
@@ -349,7 +351,7 @@ while IFS= read -r command; do
             *) fail "$command$peer (exit code $code): $output" ;;
         esac
     done
-done < <(sed -nE 's/^\| \[`(c|python|gjs|vala)\/.*\| `(.*)` \|$/\2/p' examples/README.md)
+done <<<"$commands"
 [ "$examples" -eq 4 ] || fail "$examples examples of other languages, not 4"
 say "examples: $examples as their README says"
 

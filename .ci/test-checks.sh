@@ -424,6 +424,7 @@ done
 
 # shellcheck disable=SC2016 # likewise
 plant "a test that is not there, in the README"
+# shellcheck disable=SC2016 # the backticks are Markdown's
 echo '| a | b | `connection::it_flies` |' >>README.md
 check docs
 expect_failure "README.md names the test"

@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 
-use gio::{Cancellable, IOErrorEnum as E, SocketFamily, SocketListenerEvent as Event, prelude::*};
+use gio::{
+    Cancellable, IOErrorEnum as E, SocketFamily, SocketListenerEvent as Event, SocketProtocol,
+    prelude::*,
+};
 
 use gsock::SocketListenerExt as _;
 
@@ -95,6 +98,28 @@ fn differs_listen_24_an_accept_that_is_cancelled_in_time_loses_no_connection() {
             },
             0,
             1,
+        );
+    });
+}
+
+/// LISTEN-27: of the `GSocket`; the factory is asked for that of the listening one on either side.
+#[test]
+fn differs_listen_27_the_socket_of_what_is_accepted_says_its_protocol() {
+    on_private_context(|context| {
+        differs(
+            context,
+            |side, _| {
+                let listener = side.listener();
+                let socket = bound(true);
+                listener.add_socket(&socket, None).unwrap();
+                let _clients = [0; 2].map(|_| client_of(address_of(&socket)));
+                let (connection, _) = listener.accept(None).unwrap();
+                let (accepted, _) = listener.accept_socket(None).unwrap();
+                let of_connection: gio::Socket = connection.property("socket");
+                [of_connection.protocol(), accepted.protocol()]
+            },
+            [SocketProtocol::Default; 2],
+            [SocketProtocol::Tcp; 2],
         );
     });
 }
