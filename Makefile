@@ -55,8 +55,8 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 	@$(STEP) "the tests of waiting with the poll function" .ci/nets/contexts.sh poll-function \
 		--test halves --test engine --test fork
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
-	@# A part of them, another one each day.
 	@$(STEP) "a hundred thousand connections" cargo test --locked --test socket_service -- --ignored
+	@# A part of them, another one each day.
 	@$(STEP) "system calls that fail" .ci/nets/faults.sh --shallow 3000
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
 	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh
