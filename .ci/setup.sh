@@ -74,6 +74,7 @@ look_for_capi() {
         missing+=("vala")
     fi
     found gjs || missing+=("gjs")
+    found gi-docgen || missing+=("gi-docgen")
     # Packages are made where there are such packages.
     ! found apt-get || found dpkg-shlibdeps || missing+=("dpkg")
 }
@@ -177,7 +178,7 @@ packages() { # debian | fedora | arch | macos
             debian-dpkg) names+=("dpkg-dev") ;;
             debian-vala) names+=("valac") ;;
             fedora-vala) names+=("vala" "libvala-devel") ;;
-            *-gcc | *-valgrind | *-vala | *-gjs | *-strace | *-patch) names+=("$thing") ;;
+            *-gcc | *-valgrind | *-vala | *-gjs | *-gi-docgen | *-strace | *-patch) names+=("$thing") ;;
             *-symbolizer) names+=("llvm") ;;
         esac
     done
@@ -190,7 +191,7 @@ tell_what_is_missing() {
         case $thing in
             cc) say "missing: a C compiler to link with (cc)" ;;
             pkg-config) say "missing: pkg-config" ;;
-            gcc | valgrind | gjs | strace | patch) say "missing: $thing" ;;
+            gcc | valgrind | gjs | gi-docgen | strace | patch) say "missing: $thing" ;;
             symbolizer) say "missing: llvm-symbolizer" ;;
             dpkg) say "missing: what makes Debian packages (dpkg-dev)" ;;
             vala) say "missing: Vala (valac and vapigen)" ;;

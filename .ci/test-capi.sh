@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the C library, installs it into a folder of its own and tests it there: its symbols, its headers,
-# C programs (also under ASan and valgrind), Python, Vala, JavaScript, what its GIR says, and that each of these
-# nets holds.
+# C programs (also under ASan and valgrind), Python, Vala, JavaScript, what its GIR says, the pages of its documentation
+# and what they show, and that each of these nets holds.
 #
 # PROFILE is cargo's; the default builds soonest. Nothing is left out: what is missing is named, and is a
 # failure. `.ci/setup.sh capi` installs it.
@@ -33,7 +33,7 @@ die() {
 # ---- What must be there
 
 missing=()
-for tool in cargo make gcc g++ pkg-config nm readelf g-ir-scanner g-ir-compiler valgrind valac vapigen gjs timeout; do
+for tool in cargo make gcc g++ pkg-config nm readelf g-ir-scanner g-ir-compiler valgrind valac vapigen gjs gi-docgen timeout; do
     command -v "$tool" >/dev/null 2>&1 || missing+=("$tool")
 done
 # Packages are made where there are such packages.
@@ -355,6 +355,53 @@ done <<<"$commands"
 [ "$examples" -eq 4 ] || fail "$examples examples of other languages, not 4"
 say "examples: $examples as their README says"
 
+# ---- Documentation
+
+# What the pages show in Rust is among the tests of the crate, above.
+compile_operations() { # flag…
+    # shellcheck disable=SC2086 # words
+    gcc -std=c17 -g -Wall -Wextra -Werror "$@" $flags capi/docs/examples/operations.c -o "$scratch/operations" $libs
+}
+run_operations() { # what, command…
+    local what=$1
+    shift
+    if ! G_DEBUG=fatal-criticals installed timeout --kill-after=10 60 "$@" >"$scratch/log" 2>&1 </dev/null ||
+        [ "$(tail -n 1 "$scratch/log")" != ok ]; then
+        tail -n 20 "$scratch/log"
+        fail "$what"
+    fi
+}
+compile_operations -fsanitize=address,undefined -fno-sanitize-recover=all || fail "operations.c does not compile"
+run_operations operations.c "$scratch/operations"
+run_operations operations.py "$python" capi/docs/examples/operations.py
+
+pages_of() { # folder of documents, GIR; what `make doc-c` does with them
+    rm -rf "$scratch/pages"
+    make --no-print-directory -s doc-c-pages DOC_OUT="$scratch/pages" capi_docs="$1" capi_gir="$2" >"$scratch/log" 2>&1
+}
+pages_lead_somewhere() {
+    "$python" - "$scratch/pages" <<'PYTHON'
+import pathlib, re, sys
+folder = pathlib.Path(sys.argv[1])
+pages = {page.name: page.read_text() for page in folder.glob("*.html")}
+wrong = [(name, link) for name, text in pages.items() for link in re.findall(r'href="([^":#]+)"', text)
+         if not (folder / link).exists()]
+sys.exit(f"links that lead nowhere: {wrong}" if wrong else None)
+PYTHON
+}
+if pages_of capi/docs "$gir"; then
+    pages_lead_somewhere || fail "the pages of the documentation"
+    for class in {Socket,Tcp,TcpWrapper,Unix}Connection Socket{Client,Listener,Service} ThreadedSocketService; do
+        [ -s "$scratch/pages/class.$class.html" ] || fail "there is no page for Gsock$class"
+    done
+    shown=$(grep -o '<h5>[A-Z][A-Za-z]*</h5>' "$scratch/pages/operations.html" | sort | uniq -c | awk '{ print $1 }' | uniq)
+    case $shown in "" | *[!0-9]*) fail "the operations are not shown in three languages" ;; esac
+    say "documentation: $(find "$scratch/pages" -name '*.html' | wc -l) pages, $shown operations in C, Python and Rust"
+else
+    tail -n 20 "$scratch/log"
+    fail "make doc-c"
+fi
+
 # ---- Debian packages
 
 test_packages() {
@@ -436,6 +483,18 @@ control "a property that is not set at construction" run_python capi/tests/test_
 sed 's/Cancellable? cancellable = null/Cancellable? cancellable/' "$prefix/share/vala/vapi/gsock-1.vapi" >"$scratch/spoilt.vapi"
 control "an argument that Vala asks for" run_python capi/tests/test_vapi.py "$scratch/spoilt.vapi" "$gio_vapi" \
     "${gio_vapi%/*}/gio-unix-2.0.vapi"
+sed 's/#GsockSocketClient:tls set/#GsockSocketClient:tsl set/' "$gir" >"$scratch/spoilt.gir"
+control "a comment that names what there is not" pages_of capi/docs "$scratch/spoilt.gir"
+sed '/<property name="multipath"/,/<.property>/{/<doc /,/<.doc>/d}' "$gir" >"$scratch/spoilt.gir"
+control "a property without documentation" pages_of capi/docs "$scratch/spoilt.gir"
+sed '/<property name="multipath"/,/<.property>/s/ version="[0-9.]*"//' "$gir" >"$scratch/spoilt.gir"
+control "a property of no version" pages_of capi/docs "$scratch/spoilt.gir"
+cp -r capi/docs "$scratch/docs"
+sed -i 's/class@Gsock.SocketClient\]/class@Gsock.SocketClients]/' "$scratch/docs/overview.md"
+control "a page with a link to nothing" pages_of "$scratch/docs" "$gir"
+cp capi/docs/overview.md "$scratch/docs"
+sed -i '/{gsock_socket_listener_accept}/,/{}/d' "$scratch/docs/examples/operations.rs"
+control "an operation that is not shown in Rust" pages_of "$scratch/docs" "$gir"
 sed 's/GSOCK_IS_SOCKET_SERVICE_CLASS/GSOCK_IS_SOCKET_SERVICES_CLASS/' "$scratch/macros.c" >"$scratch/spoilt.c"
 control "a macro that is missing" macros_compile "$scratch/spoilt.c"
 cat >"$scratch/leak.c" <<'C'

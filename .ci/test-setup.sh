@@ -291,7 +291,7 @@ for_capi() {
 
 capi_tools() {
     local tool
-    for tool in gcc g++ g-ir-scanner g-ir-compiler valgrind python3 valac vapigen gjs dpkg-shlibdeps strace patch; do
+    for tool in gcc g++ g-ir-scanner g-ir-compiler valgrind python3 valac vapigen gjs gi-docgen dpkg-shlibdeps strace patch; do
         fake "$tool" 'exit 0'
     done
 }
@@ -311,7 +311,7 @@ expect_log ""
 
 machine "what the tests of the C library need is installed"
 rust 1.70.0 && cc && glib 2.60.1 && apt nothing
-for tool in gcc g++ g-ir-scanner g-ir-compiler valgrind python3 valac vapigen gjs dpkg-shlibdeps; do
+for tool in gcc g++ g-ir-scanner g-ir-compiler valgrind python3 valac vapigen gjs gi-docgen dpkg-shlibdeps; do
     sed -i "2i if [ \"\$1\" = install ]; then printf '#!$bash\n' >$bin/$tool; $(command -v chmod) +x $bin/$tool; fi" "$bin/apt-get"
 done
 for_capi
@@ -322,9 +322,10 @@ expect "missing: a python3 with gi"
 expect "missing: valgrind"
 expect "missing: Vala (valac and vapigen)"
 expect "missing: gjs"
+expect "missing: gi-docgen"
 expect "missing: what makes Debian packages (dpkg-dev)"
 expect_log "apt-get update -q (frontend noninteractive)
-apt-get install -y -q --no-install-recommends gcc g++ gobject-introspection libgirepository1.0-dev python3-gi valgrind libc6-dbg valac gjs dpkg-dev (frontend noninteractive)"
+apt-get install -y -q --no-install-recommends gcc g++ gobject-introspection libgirepository1.0-dev python3-gi valgrind libc6-dbg valac gjs gi-docgen dpkg-dev (frontend noninteractive)"
 
 machine "introspection without GIO's GIR is not enough"
 rust 1.70.0 && cc && capi_tools
