@@ -1,6 +1,6 @@
 /* A service that sends back what it gets, and a client that waits for it by `yield`.
  *
- *   valac --pkg gsock-1 examples/vala/echo.vala && ./echo
+ *   valac -X -w --pkg gsock-1 examples/vala/echo.vala && ./echo
  *
  * With HOST:PORT it talks to that peer, which must send back what it gets.
  */
