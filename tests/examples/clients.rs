@@ -6,6 +6,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     process::{Child, ChildStdout, Command, Stdio},
+    sync::Arc,
     thread,
 };
 
@@ -73,7 +74,8 @@ impl Service {
 }
 
 /// A program that sends what it gets, and shows what comes back until that ends.
-fn answer_to(mut command: Command, input: &'static [u8]) -> Vec<u8> {
+fn answer_to(mut command: Command, input: &Arc<[u8]>) -> Vec<u8> {
+    let input = input.clone();
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -81,7 +83,7 @@ fn answer_to(mut command: Command, input: &'static [u8]) -> Vec<u8> {
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut pipe = child.stdin.take().expect("piped");
-    let writer = thread::spawn(move || pipe.write_all(input).expect("it reads"));
+    let writer = thread::spawn(move || pipe.write_all(&input).expect("it reads"));
     // Read while it runs, which it may do for longer than a pipe has room.
     let mut back = Vec::new();
     let mut output = child.stdout.take().expect("piped");
@@ -105,8 +107,8 @@ fn clients_of_others(port: u16) -> [Command; 2] {
 fn each_server_speaks_with_socat_and_with_ncat() {
     for (name, answer) in SERVERS.into_iter().zip([b"one\ntwo\n", b"eno\nowt\n"]) {
         let service = Service::start(name);
-        let answers =
-            clients_of_others(service.port).map(|client| answer_to(client, b"one\ntwo\n"));
+        let lines = Arc::from(*b"one\ntwo\n");
+        let answers = clients_of_others(service.port).map(|client| answer_to(client, &lines));
         assert_eq!(answers, [answer, answer], "{name}");
         assert!(service.end().starts_with("ok"), "{name}");
     }
@@ -114,11 +116,10 @@ fn each_server_speaks_with_socat_and_with_ncat() {
 
 #[test]
 fn a_great_deal_goes_through_socat_and_ncat_to_the_echo_server_and_back() {
-    let bytes: Vec<u8> = (0..4_000_000_u32).map(|at| (at % 251) as u8).collect();
-    let bytes: &'static [u8] = bytes.leak();
+    let bytes: Arc<[u8]> = (0..4_000_000_u32).map(|at| (at % 251) as u8).collect();
     let service = Service::start("echo_server");
     for client in clients_of_others(service.port) {
-        assert!(answer_to(client, bytes) == bytes);
+        assert!(answer_to(client, &bytes)[..] == bytes[..]);
     }
     assert!(service.end().contains("ok: 2 connections, 8000000 bytes"));
 }
@@ -221,7 +222,8 @@ fn who_says_nothing_and_who_goes_without_a_word_keep_nobody_from_being_served() 
     for number in 0..50 {
         drop(service.client(number));
     }
-    let answers = clients_of_others(service.port).map(|client| answer_to(client, b"x"));
+    let x = Arc::from(*b"x");
+    let answers = clients_of_others(service.port).map(|client| answer_to(client, &x));
     assert_eq!(answers, [b"x", b"x"]);
     drop(silent);
     assert!(service.end().contains("ok: 102 connections"));
