@@ -56,12 +56,12 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 		--test halves --test engine --test fork
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
 	@$(STEP) "a hundred thousand connections" cargo test --locked --test socket_service -- --ignored
-	@# A part of them, another one each day.
-	@$(STEP) "system calls that fail" .ci/nets/faults.sh --shallow 3000
+	@# A part of them, another one each day, and of the sanitized tests too.
+	@$(STEP) "system calls that fail" .ci/nets/faults.sh --shallow 2000
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
-	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh
+	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh --half
 	@$(STEP) "valgrind" .ci/nets/valgrind.sh
-	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 20
+	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 40
 	@$(STEP) "a control for each net" .ci/nets/controls.sh --one-each
 
 # An hour and more.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the tests under the sanitizers of addresses and of leaks: asan.sh [FILE[=TEST]]…
+# Runs the tests under the sanitizers of addresses and of leaks: asan.sh [--half | FILE[=TEST]…]
 #
-# Without arguments every file of tests, else the files named, and of them the tests whose names contain TEST.
+# Without arguments every file of tests; with --half each second one, on the next day the others; else the files named, and
+# of them the tests whose names contain TEST.
 # A process per file: it fails on a bad access, and at its end on what nobody refers to any more.
 # What they cannot see: accesses inside of std, which is not instrumented.
 
@@ -27,6 +28,11 @@ cargo +nightly --version >/dev/null 2>&1 ||
 symbolizer=$(compgen -c llvm-symbolizer | sort -V | tail -n 1)
 [ -n "$symbolizer" ] || broken "needs llvm-symbolizer, to name functions: apt-get install llvm"
 
+half=
+if [ "${1-}" = --half ]; then
+    half=$(($(date +%s) / 86400 % 2))
+    shift
+fi
 files=()
 tests=()
 for argument; do
@@ -45,8 +51,11 @@ binaries=$(test_binaries +nightly test --target "$triple" ${what[@]+"${what[@]}"
 echo "asan: built in $SECONDS s"
 if [ "${#files[@]}" -eq 0 ]; then
     # The big ones take longest, and begin.
+    turn=0
     while read -r _ name; do
         case " ${left_out[*]} " in *" $name "*) continue ;; esac
+        turn=$((1 - turn))
+        if [ -n "$half" ] && [ "$turn" -ne "$half" ]; then continue; fi
         parts=("")
         if [ "$name" = "$apart" ]; then
             mapfile -t parts < <("$(binary_of "$name" "$binaries")" --list | sed -n 's/: test$//p' | sed 's/^\([a-z_]*::[a-z_]*::\).*/\1/' | sort -u)
