@@ -238,6 +238,34 @@ class Scenario(Tools):
         connection.connect_async(self.peer.address, None, None)
         iterate_until(connection.is_connected)
 
+    def test_connect_async_in_each_form_of_arguments(self):
+        forms = (
+            (None, lambda connect, to, done: connect(to)),
+            (None, lambda connect, to, done: connect(to, None)),
+            (None, lambda connect, to, done: connect(address=to, cancellable=None)),
+            ((), lambda connect, to, done: connect(to, callback=done)),
+            ((), lambda connect, to, done: connect(address=to, cancellable=None, callback=done)),
+            (("user",), lambda connect, to, done: connect(to, None, done, "user")),
+            ((7,), lambda connect, to, done: connect(to, None, done, user_data=7)),
+        )
+        for data, form in forms:
+            connection = self.unconnected()
+            answers = []
+            form(connection.connect_async, self.peer.address, lambda *answer: answers.append(answer))
+            iterate_until(connection.is_connected)
+            if data is not None:
+                iterate_until(lambda: answers)
+                self.assertEqual(answers[0][2:], data)
+                self.assertTrue(connection.connect_finish(answers[0][1]))
+
+    def test_reads_time_out(self):
+        connection, _accepted = self.connected()
+        connection.get_socket().set_timeout(1)
+        stream = connection.get_input_stream()
+        self.assert_fails(Gio.IOErrorEnum.TIMED_OUT, stream.read_bytes, 1, None)
+        _, result = call(stream.read_bytes_async, 1, GLib.PRIORITY_DEFAULT, None)
+        self.assert_fails(Gio.IOErrorEnum.TIMED_OUT, stream.read_bytes_finish, result)
+
     def test_connect_async_refused(self):
         connection = self.unconnected()
         _, result = call(connection.connect_async, deserted_address(), None)
