@@ -160,6 +160,90 @@ test_connect_async (void)
 }
 
 static void
+test_connect_async_cancelled (void)
+{
+  GError *error = NULL;
+  GSocketAddress *address;
+  GSocket *listener = tcp_listener (&address);
+  GSocket *socket = tcp_socket ();
+  GsockSocketConnection *connection = gsock_socket_connection_factory_create_connection (socket);
+  GCancellable *cancellable = g_cancellable_new ();
+  GAsyncResult *result = NULL;
+
+  g_cancellable_cancel (cancellable);
+  gsock_socket_connection_connect_async (connection, address, cancellable, keep_result, &result);
+  ITERATE_UNTIL (result != NULL);
+  g_assert_false (gsock_socket_connection_connect_finish (connection, result, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_assert_cmpint (gsock_socket_connection_get_state (connection), ==, GSOCK_CONNECTION_STATE_UNCONNECTED);
+  drop_last (g_steal_pointer (&result));
+  drop_last (connection);
+  drop_last (cancellable);
+  g_object_unref (socket);
+  g_object_unref (address);
+  g_object_unref (listener);
+}
+
+static void
+test_read_times_out (void)
+{
+  GError *error = NULL;
+  GSocket *ours, *theirs;
+  GsockSocketConnection *connection;
+  GInputStream *input;
+  gchar byte;
+
+  tcp_pair (&ours, &theirs);
+  g_socket_set_timeout (ours, 1);
+  connection = gsock_socket_connection_factory_create_connection (ours);
+  input = g_io_stream_get_input_stream (G_IO_STREAM (connection));
+  g_assert_cmpint (g_input_stream_read (input, &byte, 1, NULL, &error), ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_clear_error (&error);
+  /* It is none the worse for it. */
+  g_assert_cmpint (g_socket_send (theirs, "x", 1, NULL, &error), ==, 1);
+  g_assert_cmpint (g_input_stream_read (input, &byte, 1, NULL, &error), ==, 1);
+  g_assert_no_error (error);
+  drop_last (connection);
+  g_object_unref (ours);
+  g_object_unref (theirs);
+}
+
+static gboolean
+is_connected_state (GBinding     *binding,
+                    const GValue *from,
+                    GValue       *to,
+                    gpointer      user_data)
+{
+  (void) binding;
+  (void) user_data;
+  g_value_set_boolean (to, g_value_get_enum (from) == GSOCK_CONNECTION_STATE_CONNECTED);
+  return TRUE;
+}
+
+static void
+test_state_is_bound (void)
+{
+  GSocket *ours, *theirs;
+  GsockSocketConnection *connection;
+  GSimpleAction *action = g_simple_action_new ("send", NULL);
+
+  tcp_pair (&ours, &theirs);
+  connection = gsock_socket_connection_factory_create_connection (ours);
+  g_object_bind_property_full (connection, "state", action, "enabled", G_BINDING_SYNC_CREATE,
+                               is_connected_state, NULL, NULL, NULL);
+  g_assert_true (g_action_get_enabled (G_ACTION (action)));
+  /* The peer goes, and nobody reads. */
+  g_object_unref (theirs);
+  ITERATE_UNTIL (!g_action_get_enabled (G_ACTION (action)));
+  g_assert_cmpint (gsock_socket_connection_get_state (connection), ==, GSOCK_CONNECTION_STATE_DISCONNECTED);
+  drop_last (connection);
+  g_object_unref (action);
+  g_object_unref (ours);
+}
+
+static void
 test_connect_finish_of_something_else (void)
 {
   GError *error = NULL;
@@ -984,6 +1068,9 @@ main (int    argc,
   g_test_add_func ("/functions/connect/refused", test_connect_refused);
   g_test_add_func ("/functions/connect/cancelled", test_connect_cancelled);
   g_test_add_func ("/functions/connect_async", test_connect_async);
+  g_test_add_func ("/functions/connect_async/cancelled", test_connect_async_cancelled);
+  g_test_add_func ("/functions/read/times-out", test_read_times_out);
+  g_test_add_func ("/functions/state/is-bound", test_state_is_bound);
   g_test_add_func ("/functions/connect_finish/of-something-else", test_connect_finish_of_something_else);
   g_test_add_func ("/functions/receive_and_send", test_receive_and_send);
   g_test_add_func ("/functions/receive_and_send/cancelled", test_receive_and_send_cancelled);
