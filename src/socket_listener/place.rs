@@ -94,10 +94,7 @@ impl Place {
     pub(super) fn beside(&self, more: &str) -> Result<Self, glib::Error> {
         let mut name = self.name.as_bytes().to_vec();
         name.extend_from_slice(more.as_bytes());
-        let directory = self
-            .directory
-            .try_clone()
-            .map_err(|failure| error::from_errno(failure.raw_os_error().unwrap_or(libc::EIO)))?;
+        let directory = self.directory.try_clone().map_err(error::from_io)?;
         Ok(Self {
             directory,
             name: CString::new(name).map_err(|_| error::invalid("The path contains a NUL"))?,
@@ -128,11 +125,7 @@ impl Place {
     pub(super) fn keep(&self, identity: Identity) -> Result<Option<OwnedFd>, i32> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
-            let handle = self.handle()?;
-            if stand_of(handle.as_raw_fd())?.identity != identity {
-                return Err(libc::ESTALE);
-            }
-            Ok(Some(handle))
+            self.handle(identity).map(Some)
         }
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         {
@@ -168,10 +161,7 @@ impl Place {
         let mode = mode as libc::mode_t;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
-            let handle = self.handle()?;
-            if stand_of(handle.as_raw_fd())?.identity != identity {
-                return Err(libc::ESTALE);
-            }
+            let handle = self.handle(identity)?;
             let by_number = number_path(&handle);
             // SAFETY: a string that ends.
             match check(unsafe { libc::chmod(by_number.as_ptr(), mode) }) {
@@ -218,10 +208,7 @@ impl Place {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
             // By the number of what was looked at, which no link can lead astray.
-            let handle = self.handle()?;
-            if stand_of(handle.as_raw_fd())?.identity != identity {
-                return Err(libc::ESTALE);
-            }
+            let handle = self.handle(identity)?;
             let by_number = NativeAddress::of_path(number_path(&handle).as_bytes());
             match by_number.connect(number) {
                 // There need be no /proc.
@@ -237,12 +224,17 @@ impl Place {
         }
     }
 
-    /// The file itself, to be named and for nothing else.
+    /// The file of that identity itself, to be named and for nothing else; `ESTALE` when another one stands there.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn handle(&self) -> Result<OwnedFd, i32> {
+    fn handle(&self, identity: Identity) -> Result<OwnedFd, i32> {
         let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         // SAFETY: a string that ends.
-        owned(unsafe { libc::openat(self.directory.as_raw_fd(), self.name.as_ptr(), flags) })
+        let fd = unsafe { libc::openat(self.directory.as_raw_fd(), self.name.as_ptr(), flags) };
+        let handle = owned(fd)?;
+        if stand_of(handle.as_raw_fd())?.identity != identity {
+            return Err(libc::ESTALE);
+        }
+        Ok(handle)
     }
 }
 
