@@ -1,22 +1,10 @@
 /* Wrong arguments: one critical message that names the function and the argument, and GIO's fallback. */
 
-#include "tools.h"
+#include "arguments.h"
 
 static GSocket *wrong;
 static GsockSocketConnection *right;
 static GSocketAddress *address;
-
-/* A function whose result is compared with what GIO's gives. */
-#define REFUSED(function, argument, call, comparison) \
-  G_STMT_START { \
-    EXPECT_CRITICAL ("*" #function ":*(" argument ")*"); \
-    g_assert_true ((call) comparison); \
-    MET (); \
-  } G_STMT_END
-
-/* Likewise a function that returns nothing. */
-#define REFUSED_VOID(function, argument, call) \
-  REFUSED (function, argument, ((call), TRUE), == TRUE)
 
 /* Without an instance, and with one of another type. */
 #define REFUSED_INSTANCE(function, type, comparison, ...) \
@@ -48,17 +36,6 @@ test_socket_connection (void)
   REFUSED_INSTANCE (gsock_socket_connection_get_bytes_read, C, == 0);
   REFUSED_INSTANCE (gsock_socket_connection_get_bytes_written, C, == 0);
   REFUSED_VOID (gsock_socket_connection_set_home, "connection", gsock_socket_connection_set_home (NULL, NULL));
-}
-
-static void
-never_called (GObject      *source,
-              GAsyncResult *result,
-              gpointer      user_data)
-{
-  (void) source;
-  (void) result;
-  (void) user_data;
-  g_assert_not_reached ();
 }
 
 static void

@@ -1,23 +1,11 @@
 /* Wrong arguments to the functions of the listener: one critical message that names the function and the argument, and
  * GIO's fallback. */
 
-#include "tools.h"
+#include "arguments.h"
 
 static GSocket *wrong;
 static GsockSocketListener *right;
 static GSocketAddress *somewhere;
-
-/* A function whose result is compared with what GIO's gives. */
-#define REFUSED(function, argument, call, comparison) \
-  G_STMT_START { \
-    EXPECT_CRITICAL ("*" #function ":*(" argument ")*"); \
-    g_assert_true ((call) comparison); \
-    MET (); \
-  } G_STMT_END
-
-/* Likewise a function that returns nothing. */
-#define REFUSED_VOID(function, argument, call) \
-  REFUSED (function, argument, ((call), TRUE), == TRUE)
 
 /* Without an instance, and with one of another type. */
 #define REFUSED_LISTENER(function, comparison, ...) \
@@ -31,17 +19,6 @@ static GSocketAddress *somewhere;
     REFUSED_VOID (function, "listener", function (NULL __VA_ARGS__)); \
     REFUSED_VOID (function, "listener", function ((GsockSocketListener *) (gpointer) wrong __VA_ARGS__)); \
   } G_STMT_END
-
-static void
-never_called (GObject      *source,
-              GAsyncResult *result,
-              gpointer      user_data)
-{
-  (void) source;
-  (void) result;
-  (void) user_data;
-  g_assert_not_reached ();
-}
 
 static void
 test_instances (void)

@@ -1,22 +1,10 @@
 /* Wrong arguments to the functions of the services: one critical message that names the function and the argument, and
  * GIO's fallback. */
 
-#include "tools.h"
+#include "arguments.h"
 
 static GSocket *wrong;
 static GsockSocketService *right;
-
-/* A function whose result is compared with what GIO's gives. */
-#define REFUSED(function, argument, call, comparison) \
-  G_STMT_START { \
-    EXPECT_CRITICAL ("*" #function ":*(" argument ")*"); \
-    g_assert_true ((call) comparison); \
-    MET (); \
-  } G_STMT_END
-
-/* Likewise a function that returns nothing. */
-#define REFUSED_VOID(function, argument, call) \
-  REFUSED (function, argument, ((call), TRUE), == TRUE)
 
 /* Without an instance, and with one of another type. */
 #define REFUSED_SERVICE(type, function, comparison, ...) \
@@ -30,17 +18,6 @@ static GsockSocketService *right;
     REFUSED_VOID (function, "service", function (NULL __VA_ARGS__)); \
     REFUSED_VOID (function, "service", function ((GsockSocketService *) (gpointer) wrong __VA_ARGS__)); \
   } G_STMT_END
-
-static void
-never_called (GObject      *source,
-              GAsyncResult *result,
-              gpointer      user_data)
-{
-  (void) source;
-  (void) result;
-  (void) user_data;
-  g_assert_not_reached ();
-}
 
 static void
 test_service (void)
