@@ -120,11 +120,15 @@ impl Polite {
     pub(crate) fn be_deaf_reader(&self) {
         let input = self.input_stream();
         let input = input.downcast_ref::<PoliteInput>().expect("its own");
+        input.imp().take_a_number();
         input.imp().is_deaf.store(true, Ordering::SeqCst);
     }
 
     /// A close waits for what the peer sends, unless it is cancelled.
     pub(crate) fn be_patient(&self) {
+        let input = self.input_stream();
+        let input = input.downcast_ref::<PoliteInput>().expect("its own");
+        input.imp().take_a_number();
         self.imp().is_patient.store(true, Ordering::SeqCst);
     }
 
@@ -188,7 +192,7 @@ mod imp {
             if self.is_patient.load(Ordering::SeqCst) {
                 let input = self.input_stream();
                 let input = input.downcast_ref::<super::PoliteInput>().expect("its own");
-                input.imp().read_without_a_limit(cancellable)?;
+                input.imp().read_without_a_limit(&mut [0], cancellable)?;
             }
             self.parent_close(cancellable)?;
             if self.fails.load(Ordering::SeqCst) {
@@ -201,6 +205,7 @@ mod imp {
     #[derive(Debug, Default)]
     pub(crate) struct PoliteInput {
         pub(super) socket: OnceLock<Shared>,
+        pub(super) own_number: OnceLock<Shared>,
         pub(super) is_deaf: AtomicBool,
     }
 
@@ -212,18 +217,23 @@ mod imp {
     }
 
     impl PoliteInput {
-        /// By a number of its own: GIO's wait goes on where the number is another file's meanwhile (F-19).
+        /// Before anybody closes: GIO's wait goes on where the number is another file's meanwhile (F-19),
+        /// and a close on another thread may come at any moment.
+        pub(super) fn take_a_number(&self) {
+            self.own_number.get_or_init(|| {
+                let fd = self.socket.get().expect("set").0.fd();
+                let fd = fd.try_clone_to_owned().expect("open");
+                Shared(gio::Socket::from_fd(fd).expect("a socket"))
+            });
+        }
+
         pub(super) fn read_without_a_limit(
             &self,
+            buffer: &mut [u8],
             cancellable: Option<&gio::Cancellable>,
         ) -> Result<usize, glib::Error> {
-            let socket = &self.socket.get().expect("set").0;
-            if socket.is_closed() {
-                return Ok(0);
-            }
-            let fd = socket.fd().try_clone_to_owned().expect("open");
-            let socket = gio::Socket::from_fd(fd).expect("a socket");
-            socket.receive_with_blocking(&mut [0_u8][..], true, cancellable)
+            let own = &self.own_number.get().expect("taken").0;
+            own.receive_with_blocking(buffer, true, cancellable)
         }
     }
 
@@ -236,10 +246,7 @@ mod imp {
         ) -> Result<usize, glib::Error> {
             let socket = &self.socket.get().expect("set").0;
             if self.is_deaf.load(Ordering::SeqCst) && !socket.is_closed() {
-                // By a number of its own: GIO's wait goes on where the number is another file's meanwhile (F-19).
-                let fd = socket.fd().try_clone_to_owned().expect("open");
-                let socket = gio::Socket::from_fd(fd).expect("a socket");
-                return socket.receive_with_blocking(buffer, true, NONE);
+                return self.read_without_a_limit(buffer, NONE);
             }
             socket.receive_with_blocking(buffer, true, cancellable)
         }
