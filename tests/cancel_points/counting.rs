@@ -68,8 +68,9 @@ impl Points {
             self.hung = start.elapsed() > SLOW;
         } else if open_descriptors() != before {
             eprintln!(
-                "wrong: {name}: {before} descriptors before, {} after",
-                open_descriptors()
+                "wrong: {name}: {before} descriptors before, {} after: {:?}",
+                open_descriptors(),
+                descriptor_targets()
             );
         } else {
             self.right += 1;
@@ -99,6 +100,22 @@ impl Points {
         );
         assert_ne!(self.tried, 0);
     }
+}
+
+/// What is behind each, for who has to find the one too many.
+fn descriptor_targets() -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
+        return Vec::new();
+    };
+    let mut targets: Vec<String> = entries
+        .flatten()
+        .map(|entry| {
+            let target = std::fs::read_link(entry.path());
+            format!("{:?} {target:?}", entry.file_name())
+        })
+        .collect();
+    targets.sort();
+    targets
 }
 
 /// Learns how long the operation of `case` is, and lets its strike befall it at every point.

@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashSet,
     io::Write,
+    os::fd::AsRawFd,
     rc::Rc,
     thread,
 };
@@ -37,6 +38,10 @@ fn numbering_server() -> (
     thread::JoinHandle<Vec<std::net::TcpStream>>,
 ) {
     let (listener, address) = listener();
+    // Where its queue is full the kernel drops what comes, and the client's tries again after seconds.
+    // SAFETY: a descriptor that listens already; only the length of its queue changes.
+    let outcome = unsafe { libc::listen(listener.as_raw_fd(), MANY as libc::c_int) };
+    assert_eq!(outcome, 0);
     let accepting = thread::spawn(move || {
         (0..MANY)
             .map(|number| {
