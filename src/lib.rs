@@ -7,6 +7,7 @@ pub mod engine;
 mod error;
 mod factory;
 mod fork;
+pub mod guide;
 mod halves;
 mod home;
 mod interop;
