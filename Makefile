@@ -32,6 +32,7 @@ check: setup ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "cargo fmt" cargo fmt --all --check
 	@$(STEP) "cargo clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(STEP) "cargo doc" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	@$(STEP) "check the package" .ci/check-package.sh
 	@$(STEP) "check the layout" .ci/check-layout.sh
 	@$(STEP) "check the layers" .ci/check-layers.sh
 	@$(STEP) "check the versions" .ci/check-versions.sh

@@ -15,7 +15,7 @@ cd "$root" || exit 1
 
 places=(Cargo.toml src subclass tests examples build.rs)
 allowed=("${places[@]}"
-    README.md LICENSE CHANGELOG.md CONTRIBUTING.md
+    README.md LICENSE CHANGELOG.md CONTRIBUTING.md SECURITY.md
     Makefile Cargo.lock deny.toml rustfmt.toml clippy.toml .config .ci .gitignore
     docs benches capi
 )
