@@ -76,6 +76,7 @@ torture: nets-setup ## the nets in full: all cases, the whole suite on each back
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
 	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh
 	@$(STEP) "valgrind" .ci/nets/valgrind.sh
+	@$(STEP) "the tests with a newer GLib" .ci/nets/newer-glib.sh
 	@$(STEP) "expectations turned round" .ci/nets/expectations.sh
 	@$(MAKE) controls
 

@@ -9,7 +9,7 @@
 #
 # `setup.sh capi`: and what the C library's description (GIR) and its tests need.
 # `setup.sh nets`: and, beyond that, what the nets need: a nightly toolchain, for the sanitizers,
-# llvm-symbolizer, strace and patch.
+# llvm-symbolizer, strace and patch, and mmdebstrap on Debian and its like.
 
 set -u
 
@@ -84,6 +84,8 @@ look_for_nets() {
     [ -n "$(compgen -c llvm-symbolizer)" ] || missing+=("symbolizer")
     found strace || missing+=("strace")
     found patch || missing+=("patch")
+    # Where there are such systems.
+    ! found apt-get || found mmdebstrap || missing+=("mmdebstrap")
 }
 
 has_nightly() { cargo +nightly --version >/dev/null 2>&1; }
@@ -178,7 +180,7 @@ packages() { # debian | fedora | arch | macos
             debian-dpkg) names+=("dpkg-dev") ;;
             debian-vala) names+=("valac") ;;
             fedora-vala) names+=("vala" "libvala-devel") ;;
-            *-gcc | *-valgrind | *-vala | *-gjs | *-gi-docgen | *-strace | *-patch) names+=("$thing") ;;
+            *-gcc | *-valgrind | *-vala | *-gjs | *-gi-docgen | *-strace | *-patch | *-mmdebstrap) names+=("$thing") ;;
             *-symbolizer) names+=("llvm") ;;
         esac
     done
@@ -191,7 +193,7 @@ tell_what_is_missing() {
         case $thing in
             cc) say "missing: a C compiler to link with (cc)" ;;
             pkg-config) say "missing: pkg-config" ;;
-            gcc | valgrind | gjs | gi-docgen | strace | patch) say "missing: $thing" ;;
+            gcc | valgrind | gjs | gi-docgen | strace | patch | mmdebstrap) say "missing: $thing" ;;
             symbolizer) say "missing: llvm-symbolizer" ;;
             dpkg) say "missing: what makes Debian packages (dpkg-dev)" ;;
             vala) say "missing: Vala (valac and vapigen)" ;;

@@ -188,9 +188,9 @@ fn has_worker_thread() -> bool {
         .expect("Linux")
         .flatten()
         .any(|task| {
-            // A thread may end meanwhile.
+            // A thread may end meanwhile. Newer GLib has one that only starts workers, from the first task on.
             std::fs::read_to_string(task.path().join("comm"))
-                .is_ok_and(|name| name.starts_with("pool"))
+                .is_ok_and(|name| name.starts_with("pool") && name.trim_end() != "pool-spawner")
         })
 }
 

@@ -66,7 +66,7 @@ fn a_close_and_a_set_socket_at_once_leave_no_socket_open() {
 /// What becomes of the new socket before home is told of it is told as well.
 #[test]
 fn the_end_of_a_new_sockets_peer_is_told_whoever_set_it() {
-    on_private_context(|context| {
+    on_private_context_within(LIMIT * 3, |context| {
         for _ in 0..300 {
             let (first, _peer) = unix_socket();
             let connection = SocketConnection::new(&first);
@@ -79,6 +79,7 @@ fn the_end_of_a_new_sockets_peer_is_told_whoever_set_it() {
             let mover = thread::spawn(move || moving.make());
             while !mover.is_finished() {
                 context.iteration(false);
+                thread::yield_now();
             }
             assert!(mover.join().expect("no panic"));
             iterate_until(context, || told.get() == ConnectionState::Disconnected);
