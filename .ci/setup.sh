@@ -7,9 +7,11 @@
 # And what tests load when they run: GIO's TLS, which is glib-networking, and libsoup 3; servers that they start
 # are unpacked beneath target/, by servers.sh.
 #
-# `setup.sh capi`: and what the C library's description (GIR) and its tests need.
+# `setup.sh library`: not what the tests load, but what the C library's description (GIR) needs, and programs in the
+# languages that have examples.
+# `setup.sh capi`: what the tests load, what the C library needs, and its tests.
 # `setup.sh nets`: and, beyond that, what the nets need: a nightly toolchain, for the sanitizers,
-# llvm-symbolizer, strace and patch, and mmdebstrap on Debian and its like.
+# llvm-symbolizer, strace, patch and, on Debian, mmdebstrap and lintian.
 
 set -u
 
@@ -24,7 +26,7 @@ pkg_config=${PKG_CONFIG:-pkg-config}
 glib_modules=(gobject-2.0 gio-2.0 gio-unix-2.0)
 
 purpose=${1:-}
-case $purpose in "" | capi | nets) ;; *) printf 'setup: there is nothing called %s\n' "$purpose" && exit 1 ;; esac
+case $purpose in "" | library | capi | nets) ;; *) printf 'setup: there is nothing called %s\n' "$purpose" && exit 1 ;; esac
 
 say() { printf 'setup: %s\n' "$*"; }
 found() { command -v "$1" >/dev/null 2>&1; }
@@ -61,19 +63,24 @@ has_python() {
     return 1
 }
 
-look_for_capi() {
-    found gcc || missing+=("gcc")
-    found g++ || missing+=("g++")
+look_for_library() {
     if ! found g-ir-scanner || ! found g-ir-compiler ||
         ! "$pkg_config" --exists gobject-introspection-1.0 >/dev/null 2>&1; then
         missing+=("gir")
     fi
     has_python || missing+=("python")
-    found valgrind || missing+=("valgrind")
     if ! found valac || ! found vapigen; then
         missing+=("vala")
     fi
     found gjs || missing+=("gjs")
+}
+
+look_for_capi() {
+    look_for_library
+    found gcc || missing+=("gcc")
+    found g++ || missing+=("g++")
+    found clang || missing+=("clang")
+    found valgrind || missing+=("valgrind")
     found gi-docgen || missing+=("gi-docgen")
     # Packages are made where there are such packages.
     ! found apt-get || found dpkg-shlibdeps || missing+=("dpkg")
@@ -84,8 +91,9 @@ look_for_nets() {
     [ -n "$(compgen -c llvm-symbolizer)" ] || missing+=("symbolizer")
     found strace || missing+=("strace")
     found patch || missing+=("patch")
-    # Where there are such systems.
+    # A machine is made, and packages are looked at, where there are such packages.
     ! found apt-get || found mmdebstrap || missing+=("mmdebstrap")
+    ! found apt-get || found lintian || missing+=("lintian")
 }
 
 has_nightly() { cargo +nightly --version >/dev/null 2>&1; }
@@ -111,7 +119,7 @@ look_for_packages() {
     found cc || missing+=("cc")
     [ -z "$purpose" ] || "look_for_$purpose"
     look_for_glib
-    look_for_what_tests_load
+    [ "$purpose" = library ] || look_for_what_tests_load
 }
 
 # They are where GIO is; unknown where there is no GIO, and then missing with it.
@@ -180,7 +188,7 @@ packages() { # debian | fedora | arch | macos
             debian-dpkg) names+=("dpkg-dev") ;;
             debian-vala) names+=("valac") ;;
             fedora-vala) names+=("vala" "libvala-devel") ;;
-            *-gcc | *-valgrind | *-vala | *-gjs | *-gi-docgen | *-strace | *-patch | *-mmdebstrap) names+=("$thing") ;;
+            *-gcc | *-clang | *-valgrind | *-vala | *-gjs | *-gi-docgen | *-strace | *-patch | *-mmdebstrap | *-lintian) names+=("$thing") ;;
             *-symbolizer) names+=("llvm") ;;
         esac
     done
@@ -193,7 +201,7 @@ tell_what_is_missing() {
         case $thing in
             cc) say "missing: a C compiler to link with (cc)" ;;
             pkg-config) say "missing: pkg-config" ;;
-            gcc | valgrind | gjs | gi-docgen | strace | patch | mmdebstrap) say "missing: $thing" ;;
+            gcc | clang | valgrind | gjs | gi-docgen | strace | patch | mmdebstrap | lintian) say "missing: $thing" ;;
             symbolizer) say "missing: llvm-symbolizer" ;;
             dpkg) say "missing: what makes Debian packages (dpkg-dev)" ;;
             vala) say "missing: Vala (valac and vapigen)" ;;
@@ -300,6 +308,6 @@ fi
 if [ "$purpose" = nets ] && ! has_nightly; then get_nightly; fi
 
 # What tests start is not installed.
-if found apt-get && found dpkg-deb; then "$root/.ci/servers.sh" || exit 1; fi
+if [ "$purpose" != library ] && found apt-get && found dpkg-deb; then "$root/.ci/servers.sh" || exit 1; fi
 
 say "nothing missing (rustc $rust_version, GLib $glib_version, cc, pkg-config${purpose:+, and for $purpose})"

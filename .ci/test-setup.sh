@@ -291,7 +291,7 @@ for_capi() {
 
 capi_tools() {
     local tool
-    for tool in gcc g++ g-ir-scanner g-ir-compiler valgrind python3 valac vapigen gjs gi-docgen dpkg-shlibdeps strace patch; do
+    for tool in gcc g++ clang g-ir-scanner g-ir-compiler valgrind python3 valac vapigen gjs gi-docgen dpkg-shlibdeps strace patch; do
         fake "$tool" 'exit 0'
     done
 }
@@ -311,7 +311,7 @@ expect_log ""
 
 machine "what the tests of the C library need is installed"
 rust 1.70.0 && cc && glib 2.60.1 && apt nothing
-for tool in gcc g++ g-ir-scanner g-ir-compiler valgrind python3 valac vapigen gjs gi-docgen dpkg-shlibdeps; do
+for tool in gcc g++ clang g-ir-scanner g-ir-compiler valgrind python3 valac vapigen gjs gi-docgen dpkg-shlibdeps; do
     sed -i "2i if [ \"\$1\" = install ]; then printf '#!$bash\n' >$bin/$tool; $(command -v chmod) +x $bin/$tool; fi" "$bin/apt-get"
 done
 for_capi
@@ -319,13 +319,14 @@ expect_code 0
 expect "missing: a C++ compiler (g++)"
 expect "missing: GObject introspection"
 expect "missing: a python3 with gi"
+expect "missing: clang"
 expect "missing: valgrind"
 expect "missing: Vala (valac and vapigen)"
 expect "missing: gjs"
 expect "missing: gi-docgen"
 expect "missing: what makes Debian packages (dpkg-dev)"
 expect_log "apt-get update -q (frontend noninteractive)
-apt-get install -y -q --no-install-recommends gcc g++ gobject-introspection libgirepository1.0-dev python3-gi valgrind libc6-dbg valac gjs gi-docgen dpkg-dev (frontend noninteractive)"
+apt-get install -y -q --no-install-recommends gobject-introspection libgirepository1.0-dev python3-gi valac gjs gcc g++ clang valgrind libc6-dbg gi-docgen dpkg-dev (frontend noninteractive)"
 
 machine "introspection without GIO's GIR is not enough"
 rust 1.70.0 && cc && capi_tools
@@ -343,6 +344,23 @@ fake python3 'exit 1'
 for_capi
 expect_code 1
 expect "pacman -S python-gobject"
+
+for_library() {
+    run env -i PATH="$bin" HOME="$world/home" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" library
+}
+
+machine "the library and its languages need nothing of what tests need"
+rust 1.70.0 && cc && glib 2.60.1 && apt nothing
+without libgiognutls.so
+without libsoup-3.0.so.0
+for tool in g-ir-scanner g-ir-compiler python3 valac vapigen gjs; do
+    sed -i "2i if [ \"\$1\" = install ]; then printf '#!$bash\n' >$bin/$tool; $(command -v chmod) +x $bin/$tool; fi" "$bin/apt-get"
+done
+for_library
+expect_code 0
+expect "and for library"
+expect_log "apt-get update -q (frontend noninteractive)
+apt-get install -y -q --no-install-recommends gobject-introspection libgirepository1.0-dev python3-gi valac gjs (frontend noninteractive)"
 
 for_nets() {
     run env -i PATH="$bin" HOME="$world/home" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" nets
@@ -375,6 +393,15 @@ fake cargo '[ "$1" != +nightly ]'
 for_nets
 expect_code 1
 expect "missing: a nightly toolchain"
+
+machine "machines are made and packages looked at where there is apt"
+rust 1.70.0 && cc && glib 2.60.1 && apt nothing && capi_tools
+fake llvm-symbolizer 'exit 0'
+for_nets
+expect_code 1
+expect "missing: mmdebstrap"
+expect_log "apt-get update -q (frontend noninteractive)
+apt-get install -y -q --no-install-recommends mmdebstrap lintian (frontend noninteractive)"
 
 machine "a symbolizer is missing"
 rust 1.70.0 && cc && glib 2.60.1 && capi_tools
