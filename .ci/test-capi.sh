@@ -36,12 +36,6 @@ missing=()
 for tool in cargo make gcc g++ pkg-config nm readelf g-ir-scanner g-ir-compiler valgrind valac vapigen gjs gi-docgen timeout; do
     command -v "$tool" >/dev/null 2>&1 || missing+=("$tool")
 done
-# Packages are made where there are such packages.
-if command -v apt-get >/dev/null 2>&1; then
-    for tool in dpkg-deb dpkg-shlibdeps; do
-        command -v "$tool" >/dev/null 2>&1 || missing+=("$tool")
-    done
-fi
 # The first python3 on PATH need not be the one that the system's packages are for.
 python=""
 for candidate in ${PYTHON:-python3 /usr/bin/python3}; do
@@ -72,52 +66,6 @@ version=$(sed -n 's/^version *= *"\([0-9.]*\).*/\1/p' Cargo.toml | head -n 1)
 
 make --no-print-directory -s install PREFIX="$prefix" || die "make install"
 say "installed into a folder of its own"
-
-# Staged, as a package would: for the system's folders, those of the administrator, and one of its own.
-cat >"$scratch/staged.c" <<'C'
-#include <gsock/gsock.h>
-int
-main (void)
-{
-  GsockSocketClient *client = gsock_socket_client_new ();
-  g_print ("%s\n", G_OBJECT_TYPE_NAME (client));
-  g_object_unref (client);
-  return 0;
-}
-C
-staged=$scratch/stage
-staged_works() { # prefix, library folder; what is installed beneath $staged is found and does something
-    # shellcheck disable=SC2046 # words
-    gcc -std=c17 -Wall -Wextra -Werror "$scratch/staged.c" -o "$scratch/staged" "-I$staged$1/include/gsock-1" \
-        $(pkg-config --cflags gio-2.0) "-L$staged$2" -lgsock-1 $(pkg-config --libs gio-2.0) || return
-    [ "$(LD_LIBRARY_PATH=$staged$2 "$scratch/staged")" = GsockSocketClient ] || return
-    LD_LIBRARY_PATH=$staged$2 GI_TYPELIB_PATH=$staged$2/girepository-1.0 "$python" -c 'import gi
-gi.require_version("Gsock", "1")
-from gi.repository import Gsock
-assert Gsock.SocketClient().get_timeout() == 0'
-}
-for layout in /usr:/usr/lib/some-machine /usr/local:/usr/local/lib "/opt/gsock:/opt/gsock/lib"; do
-    to=${layout%:*} libdir=${layout#*:}
-    words=(PREFIX="$to" LIBDIR="$libdir" DESTDIR="$staged")
-    make --no-print-directory -s install-built "${words[@]}" >/dev/null || fail "make install for $to"
-    installed_files=(libgsock-1.so libgsock-1.so.0 "libgsock-1.so.0.$version" girepository-1.0/Gsock-1.typelib
-        pkgconfig/gsock-1.pc)
-    for file in "${installed_files[@]/#/$libdir/}" "$to"/include/gsock-1/gsock/gsock.h \
-        "$to"/share/{gir-1.0/Gsock-1.gir,gsock-1/env.sh,vala/vapi/gsock-1.{vapi,deps}}; do
-        [ -e "$staged$file" ] || fail "make install does not install $file"
-    done
-    ! grep -rqI "$staged" "$staged" || fail "what is staged for $to names the folder it is staged in"
-    found=$(PKG_CONFIG_PATH=$staged$libdir/pkgconfig pkg-config --keep-system-libs --cflags --libs gsock-1)
-    for word in "-I$to/include/gsock-1" "-L$libdir" -lgsock-1; do
-        case " $found " in *" $word "*) ;; *) fail "gsock-1.pc for $to does not say $word" ;; esac
-    done
-    staged_works "$to" "$libdir" || fail "what is staged for $to does not work"
-    make --no-print-directory -s uninstall "${words[@]}" || fail "make uninstall from $to"
-    left=$(find "$staged" ! -type d -o -name '*gsock*' ! -path "$staged/opt/gsock")
-    [ -z "$left" ] || fail "make uninstall from $to leaves $left"
-    rm -rf "$staged"
-done
-say "installed for /usr, /usr/local and /opt, and taken away again"
 
 # ---- Symbols, headers, versions
 
@@ -400,47 +348,6 @@ if pages_of capi/docs "$gir"; then
 else
     tail -n 20 "$scratch/log"
     fail "make doc-c"
-fi
-
-# ---- Debian packages
-
-test_packages() {
-    local machine package file needs need
-    # Whoever asks the network is answered by nobody.
-    export DEB_OUT=$scratch/deb
-    (
-        export http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1 CARGO_HTTP_PROXY=http://127.0.0.1:1
-        DEB_BUILD=-Znone DEB_STRIP=no make --no-print-directory -s deb >"$scratch/log" 2>&1
-    ) || { tail -n 20 "$scratch/log" && fail "make deb"; }
-    machine=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
-    mkdir "$staged"
-    for package in libgsock-1-0 libgsock-1-dev gir1.2-gsock-1; do
-        file=$(compgen -G "$scratch/deb/${package}_*.deb")
-        dpkg-deb -x "$file" "$staged" || fail "the package $package cannot be unpacked"
-        dpkg-deb -c "$file" | awk '!/^d/ { print $6 }' >>"$scratch/in-packages"
-        [ "$(dpkg-deb -f "$file" Package)" = "$package" ] || fail "$package is called otherwise"
-        needs=$(dpkg-deb -f "$file" Depends)
-        # What it is of no use without.
-        for need in $(case $package in
-            libgsock-1-0) echo libglib2.0-0 libc6 ;;
-            libgsock-1-dev) echo libgsock-1-0 gir1.2-gsock-1 libglib2.0-dev ;;
-            *) echo libgsock-1-0 gir1.2-glib-2.0 ;;
-        esac); do
-            case ", $needs" in *", $need "* | *", $need" | *", $need,"*) ;; *) fail "$package does not need $need" ;; esac
-        done
-    done
-    [ -z "$(sort "$scratch/in-packages" | uniq -d)" ] || fail "a file is in two packages"
-    for file in lib/"$machine"/{libgsock-1.so.0,libgsock-1.so,pkgconfig/gsock-1.pc,girepository-1.0/Gsock-1.typelib} \
-        include/gsock-1/gsock/gsock.h share/gir-1.0/Gsock-1.gir share/vala/vapi/gsock-1.vapi; do
-        [ -e "$staged/usr/$file" ] || fail "/usr/$file is in no package"
-    done
-    staged_works /usr "/usr/lib/$machine" || fail "what the packages bring does not work"
-    say "packages: $(wc -l <"$scratch/in-packages") files in 3"
-}
-if command -v apt-get >/dev/null 2>&1; then
-    test_packages
-else
-    say "packages: not made, this system has others than Debian's"
 fi
 
 # ---- That the nets hold: each of these must be caught
