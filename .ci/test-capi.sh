@@ -33,7 +33,7 @@ die() {
 # ---- What must be there
 
 missing=()
-for tool in cargo make gcc g++ pkg-config nm readelf g-ir-scanner g-ir-compiler valgrind valac vapigen gjs gi-docgen timeout; do
+for tool in cargo make gcc g++ clang clang++ pkg-config nm readelf g-ir-scanner g-ir-compiler valgrind valac vapigen gjs gi-docgen timeout; do
     command -v "$tool" >/dev/null 2>&1 || missing+=("$tool")
 done
 # The first python3 on PATH need not be the one that the system's packages are for.
@@ -122,22 +122,42 @@ flags=$(installed pkg-config --cflags gsock-1) || die "pkg-config does not find 
 libs=$(installed pkg-config --libs gsock-1)
 [ "$(installed pkg-config --modversion gsock-1)" = "$version" ] || fail "gsock-1.pc has another version"
 
-echo '#include <gsock/gsock.h>' >"$scratch/header.c"
-cp "$scratch/header.c" "$scratch/header.cpp"
+# Every warning that clang has, but of three kinds: comments are gtk-doc's, which are no Doxygen; a struct is called
+# `_GsockX`, as GLib's are.
+everything=(-Weverything -Wno-documentation -Wno-documentation-unknown-command -Wno-reserved-identifier)
+# Those of GLib's headers are GLib's.
+# shellcheck disable=SC2001 # each word, not the first
+system_flags=$(sed 's/-I/-isystem /g' <<<"$(pkg-config --cflags gio-unix-2.0)")
+header_compiles() { # compiler, standard, header…
+    local compiler=$1 standard=$2 language=c header words=()
+    shift 2
+    case $standard in c++*) language=c++ ;; esac
+    for header in "$@"; do
+        words+=(-include "$header")
+    done
+    # shellcheck disable=SC2206 # words
+    case $compiler in
+        clang*) words+=("${everything[@]}" "-I$prefix/include/gsock-1" $system_flags) ;;
+        *) words+=(-Wall -Wextra -Wpedantic $flags) ;;
+    esac
+    "$compiler" -x "$language" -std="$standard" -Werror -fsyntax-only "${words[@]}" - <<<"extern int nothing;"
+}
+headers=("$prefix"/include/gsock-1/gsock/*.h)
+headers=("${headers[@]/#*\//gsock/}")
 for standard in c99 c17 c++17; do
-    compiler=gcc source=header.c
-    case $standard in c++*) compiler=g++ source=header.cpp ;; esac
-    # shellcheck disable=SC2086 # words
-    "$compiler" -std="$standard" -Wall -Wextra -Wpedantic -Werror $flags -c "$scratch/$source" -o "$scratch/header.o" ||
-        fail "gsock.h as $standard"
-    # Each by itself too.
-    for header in capi/include/gsock/*.h; do
-        # shellcheck disable=SC2086 # words
-        "$compiler" -std="$standard" -Wall -Wextra -Wpedantic -Werror $flags -fsyntax-only \
-            -include "gsock/${header##*/}" "$scratch/$source" || fail "${header##*/} as $standard"
+    compilers=(gcc clang)
+    case $standard in c++*) compilers=(g++ clang++) ;; esac
+    for compiler in "${compilers[@]}"; do
+        # Each by itself, in the oldest C and in C++; and all of them in one, twice.
+        [ "$standard" = c17 ] || for header in "${headers[@]}"; do
+            header_compiles "$compiler" "$standard" "$header" || fail "$header as $standard with $compiler"
+        done
+        header_compiles "$compiler" "$standard" "${headers[@]}" "${headers[@]}" ||
+            fail "all headers, twice, as $standard with $compiler"
     done
 done
-say "headers compile as C99, C17 and C++17"
+[ "${#headers[@]}" -gt 8 ] || fail "${#headers[@]} headers"
+say "${#headers[@]} headers, each by itself and together, as C99, C17 and C++17, with gcc and clang"
 
 # Each macro that GIO has for its eight classes, with our prefix; eight classes of six macros.
 classes='(SOCKET_(CONNECTION|CLIENT|LISTENER|SERVICE)|(TCP|TCP_WRAPPER|UNIX)_CONNECTION|THREADED_SOCKET_SERVICE)'
@@ -148,10 +168,6 @@ gcc -dM -E $(pkg-config --cflags gio-unix-2.0) -include gio/gio.h -include gio/g
 {
     printf '#include <gsock/gsock.h>\nvoid use (gpointer inst);\nvoid\nuse (gpointer inst)\n{\n'
     sed -E 's/\([a-z]+\)/ (inst)/; s/.*/  (void) (&);/' "$scratch/macros"
-    # And what frees a pointer of such a type.
-    for class in {Socket,Tcp,TcpWrapper,Unix}Connection Socket{Client,Listener,Service} ThreadedSocketService; do
-        printf '  { g_autoptr (Gsock%s) it = NULL; (void) it; }\n' "$class"
-    done
     echo '}'
 } >"$scratch/macros.c"
 macros_compile() { # file
@@ -205,6 +221,22 @@ for test in "${tests[@]}"; do
 done
 say "C: $plain tests; $memcheck under valgrind, $asan under ASan and UBSan"
 
+# What frees a pointer of each type that the GIR describes.
+gir=$prefix/share/gir-1.0/Gsock-1.gir
+"$python" capi/tests/autoptr.py "$gir" >"$scratch/autoptr.c" || fail autoptr.py
+compile_autoptr() { # compiler, source, flag…
+    local compiler=$1 source=$2
+    shift 2
+    # shellcheck disable=SC2086 # words
+    "$compiler" -std=gnu99 -g -Wall -Wextra -Werror "$@" $flags "$source" -o "$scratch/autoptr" $libs || fail "$source with $compiler"
+}
+compile_autoptr clang "$scratch/autoptr.c"
+run "g_autoptr with clang" "$scratch/autoptr"
+compile_autoptr gcc "$scratch/autoptr.c" -fsanitize=address,undefined -fno-sanitize-recover=all
+run "g_autoptr under ASan" env ASAN_OPTIONS=detect_leaks=1 "$scratch/autoptr"
+[ "$passed" -ge 9 ] || fail "g_autoptr of $passed types"
+say "g_autoptr: $passed types"
+
 # Programs for GIO, each as it is and renamed: it must do the same.
 programs=0 lines=0
 for source in capi/tests/renamed/*.c; do
@@ -246,7 +278,6 @@ fi
 
 # ---- Python, and what the GIR says
 
-gir=$prefix/share/gir-1.0/Gsock-1.gir
 run_python() { # file, argument…
     GSOCK_VERSION=$version G_DEBUG=fatal-criticals installed timeout --kill-after=10 "$limit" "$python" "$@" >"$scratch/log" 2>&1
 }
@@ -404,6 +435,12 @@ sed -i '/{gsock_socket_listener_accept}/,/{}/d' "$scratch/docs/examples/operatio
 control "an operation that is not shown in Rust" pages_of "$scratch/docs" "$gir"
 sed 's/GSOCK_IS_SOCKET_SERVICE_CLASS/GSOCK_IS_SOCKET_SERVICES_CLASS/' "$scratch/macros.c" >"$scratch/spoilt.c"
 control "a macro that is missing" macros_compile "$scratch/spoilt.c"
+sed 's/g_autoptr (GsockConnectReport) copy/GsockConnectReport *copy/' "$scratch/autoptr.c" >"$scratch/spoilt.c"
+compile_autoptr gcc "$scratch/spoilt.c" -fsanitize=address,undefined
+control "a report that nobody frees" installed timeout "$limit" env ASAN_OPTIONS=detect_leaks=1 "$scratch/autoptr"
+mkdir -p "$scratch/spoilt/gsock"
+sed '/^#include/d' capi/include/gsock/gsock-tcp-connection.h >"$scratch/spoilt/gsock/alone.h"
+control "a header that is nothing by itself" header_compiles clang c99 "$scratch/spoilt/gsock/alone.h"
 cat >"$scratch/leak.c" <<'C'
 #include <gsock/gsock.h>
 int
