@@ -5,7 +5,7 @@
 
 STEP := .ci/step
 
-.PHONY: all help setup run test check nets nets-setup torture controls build-benches bench bench-counts ci clean
+.PHONY: all help setup run test check nets nets-setup torture torture-capi controls build-benches bench bench-counts ci clean
 # The targets stand on each other's builds: one after the other, also under `make -j`.
 .NOTPARALLEL:
 
@@ -78,7 +78,13 @@ torture: nets-setup ## the nets in full: all cases, the whole suite on each back
 	@$(STEP) "valgrind" .ci/nets/valgrind.sh
 	@$(STEP) "the tests with a newer GLib" .ci/nets/newer-glib.sh
 	@$(STEP) "expectations turned round" .ci/nets/expectations.sh
+	@$(MAKE) torture-capi
 	@$(MAKE) controls
+
+# Six minutes or so. The second fetches a small Debian.
+torture-capi: nets-setup ## the C library built from nothing: without network, and on a Debian that has nothing
+	@$(STEP) "vendored, and without network" .ci/test-vendored.sh
+	@$(STEP) "a machine that has nothing" .ci/test-bare-machine.sh
 
 controls: nets-setup ## show for every control that its net finds it
 	@$(STEP) "all controls" .ci/nets/controls.sh
@@ -103,7 +109,7 @@ ci: test check nets-setup test-capi nets bench-counts ## everything that must pa
 	@$(STEP) "licences, sources and versions of the dependencies" \
 		.ci/if-installed.sh cargo-deny cargo deny --locked check bans licenses sources
 
-# ---- the C library: capi, install, uninstall, test-capi
+# ---- the C library: capi, install, uninstall, deb, doc-c, test-capi
 include capi/Makefile.inc
 # ---- end of the C library
 
