@@ -4,11 +4,11 @@
 
 set -euo pipefail
 
-cargo_home=${CARGO_HOME:-$HOME/.cargo}
+cargo_home=${CARGO_HOME:-${HOME:-/nowhere}/.cargo}
 # Of two that fit, rustc takes the last.
 folders=(
     "$cargo_home=/cargo"
-    "$(rustc --print sysroot)/lib/rustlib/src/rust=/rust"
+    "$("${RUSTC:-rustc}" --print sysroot)/lib/rustlib/src/rust=/rust"
     "$PWD=/gsock"
 )
 flags=("${folders[@]/#/--remap-path-prefix=}")
