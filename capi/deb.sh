@@ -37,6 +37,10 @@ rm -r "$all/usr/share/gsock-1"
 [ "${DEB_STRIP:-yes}" = no ] || strip --strip-unneeded --remove-section=.comment "$all/usr/lib/$machine"/libgsock-1.so.0.*
 chmod 644 "$all/usr/lib/$machine"/libgsock-1.so.0.*
 
+for path in "lib/$machine/girepository-1.0/Gsock-1.typelib" share/vala/vapi/gsock-1.vapi; do
+    [ -e "$all/usr/$path" ] || { echo "deb: ${path##*/} was not made: missing g-ir-scanner, or valac's vapigen" && exit 1; }
+done
+
 into() { # package, path…
     local package=$1 path
     shift
