@@ -38,7 +38,7 @@ over /
 while read -r _ folder kind _; do
     case $folder in / | "$memory"* | /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /run | /run/*) continue ;; esac
     case $kind in proc | sysfs | cgroup* | autofs | *tracefs | bpf | debugfs | mqueue | nsfs | squashfs) continue ;; esac
-    [ ! -d "$folder" ] || [ ! -d "$new$folder" ] || over "$folder"
+    [ ! -d "$folder" ] || [ ! -d "$new$folder" ] || over "$folder" || echo "scratch-machine: it has no $folder"
 done </proc/self/mounts
 mount -t proc proc "$new/proc"
 mount --rbind /dev "$new/dev"
