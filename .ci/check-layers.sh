@@ -33,6 +33,8 @@ unsafe_allowed=(
     'src/transport*'               # system calls on the descriptor; the proof why a GSocket may be sent
     'src/operation*'               # GTask as C sees it
     'src/vfunc*'                   # the fence that C calls into
+    'src/framed/calls.rs'          # GTask as C sees it
+    'src/framed/ends.rs'           # GIO's asynchronous functions
     'src/home*'                    # hands what is not Send to the thread it belongs to
     'src/socket_client/answers.rs' # GIO's asynchronous functions
     'src/socket_client/calls.rs'   # GTask as C sees it; a look at a class of GIO's

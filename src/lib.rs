@@ -7,6 +7,7 @@ pub mod engine;
 mod error;
 mod factory;
 mod fork;
+mod framed;
 pub mod guide;
 mod halves;
 mod home;
@@ -32,6 +33,9 @@ mod transport;
 mod unix_connection;
 mod vfunc;
 
+#[doc(hidden)]
+pub use framed::FramedOperation;
+pub use framed::{Framed, FramedBuilder, Framing};
 pub use halves::{ReadHalf, WriteHalf};
 pub use interop::adopt_gio;
 pub use io_stream_adapter::IoStreamAdapter;

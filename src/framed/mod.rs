@@ -1,0 +1,861 @@
+//! Messages over a stream.
+
+mod bell;
+mod builder;
+mod calls;
+mod core;
+mod ends;
+mod format;
+mod frames;
+mod imp;
+mod input;
+mod json;
+mod operations;
+mod queue;
+mod reading;
+mod teller;
+mod waiting;
+mod writing;
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+};
+
+use futures_core::Stream;
+use gio::{prelude::*, subclass::prelude::*};
+use glib::Bytes;
+use glib_macros::Enum;
+
+pub use self::{builder::FramedBuilder, calls::FramedOperation};
+use self::{
+    frames::Frames,
+    input::Want,
+    operations::{Close, Flush, Work, Write},
+    reading::Read,
+};
+use crate::{operation::assert_owns_context, vfunc::Resident};
+
+/// How a [`Framed`] tells frames apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enum)]
+#[enum_type(name = "GsockFraming")]
+#[doc(alias = "GsockFraming")]
+#[non_exhaustive]
+#[repr(i32)]
+pub enum Framing {
+    /// Each is a line of bytes. LF or CRLF ends it and is not part of it; what is sent gets LF.
+    #[enum_value(name = "GSOCK_FRAMING_LINES", nick = "lines")]
+    Lines = 0,
+    /// The length of each stands before it, as a number of `prefix-size` bytes, which do not count.
+    #[enum_value(name = "GSOCK_FRAMING_LENGTH_PREFIXED", nick = "length-prefixed")]
+    LengthPrefixed = 1,
+    /// Each is a line that is one JSON text (RFC 8259) in UTF-8, at most 128 arrays and objects deep. Blank lines are passed over.
+    #[enum_value(name = "GSOCK_FRAMING_JSON_LINES", nick = "json-lines")]
+    JsonLines = 2,
+}
+
+glib::wrapper! {
+    /// Messages, called frames, over any [`gio::IOStream`]: a connection, TLS over one, whatever else GIO has.
+    ///
+    /// Frames are read by [`read_frame`](Self::read_frame) in three forms, or come in a stream ([`frames`](Self::frames)).
+    /// They are sent by [`send`](Self::send), which never waits: they are queued and written in the background, in their
+    /// order and each as a whole. [`write_frame`](Self::write_frame) waits for room in the queue, and until the frame is
+    /// written.
+    ///
+    /// # Properties
+    ///
+    /// | name | type | default | |
+    /// | --- | --- | --- | --- |
+    /// | `io-stream` | [`gio::IOStream`], nullable | none | setting it, be it to the same one, starts over on it: see below |
+    /// | `framing` | [`Framing`], construct-only | `Lines` | how frames are told apart |
+    /// | `prefix-size` | 1, 2, 4 or 8 bytes, construct-only | 4 | of `LengthPrefixed` |
+    /// | `byte-order` | [`gio::DataStreamByteOrder`], construct-only | `BigEndian` | of `LengthPrefixed` |
+    /// | `max-frame-size` | bytes | 1 MiB | of one frame, in either direction, without what tells it apart |
+    /// | `read-ahead` | `bool` | true | false: no byte after a frame is taken from the stream before it is asked for |
+    /// | `high-water` | bytes | 64 KiB | with more than that in the queue it is congested |
+    /// | `low-water` | bytes | 16 KiB | until no more than that is left |
+    /// | `max-pending-bytes` | bytes | 1 MiB | what the queue may hold; a single larger frame is taken when it is empty |
+    /// | `keep-queue` | `bool` | false | true: what is queued when the stream fails waits for the next one |
+    /// | `pending-bytes` | bytes, read-only | 0 | what is queued and has not been taken by the stream |
+    /// | `pending-frames` | `u64`, read-only | 0 | the same in frames |
+    /// | `congested` | `bool`, read-only | false | more is queued than is good |
+    /// | `last-error` | [`glib::Error`], nullable, read-only | none | why the stream of now cannot be read from or written to |
+    ///
+    /// The read-only ones are exact when they are read, and notified once in an iteration of the main context. So they can be
+    /// bound to what a program shows.
+    ///
+    /// # Back-pressure
+    ///
+    /// Stop sending when `congested` turns true, and go on at the signal `drained`. Whoever does not look at it gets
+    /// `WouldBlock` from [`send`](Self::send) once `max-pending-bytes` are queued. As long as nobody reads frames, nothing is
+    /// read from the stream, and the peer has to wait.
+    ///
+    /// # Another stream
+    ///
+    /// When `io-stream` is set, partial input is dropped, the frame that was being written is sent again from its first byte, and the
+    /// queue stays, whatever `keep-queue` says. A read that waits goes on with the new stream, or fails with `NotConnected` where
+    /// there is none. The property can so be bound to the stream of something that connects anew.
+    ///
+    /// # The signals
+    ///
+    /// `drained` is emitted when `congested` has turned false. `error` has a [`glib::Error`] and is emitted when writing
+    /// has failed, in the background or in a call.
+    ///
+    /// # Main context
+    ///
+    /// Its home is the thread that made it and the context that was thread-default there: there it writes in the background, and
+    /// there signals are emitted and properties notified. A blocking call reads or writes in the calling thread and needs no
+    /// context. A future, or an asynchronous call, reads and writes in the context in which it waits, too.
+    ///
+    /// # Streams that cannot be polled
+    ///
+    /// What implements [`gio::PollableInputStream`] and [`gio::PollableOutputStream`] is read and written when it is
+    /// ready. Of other streams, an asynchronous call goes on after who waits for it has gone; a blocking call on the same
+    /// side fails with `Pending` until it has ended.
+    ///
+    /// # The end
+    ///
+    /// [`close`](Self::close) writes what is queued and closes the stream. Merely dropped, it forgets what is queued, and leaves the
+    /// stream to who else has it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// use gio::prelude::*;
+    /// use gsock::{Framed, Framing, SocketConnection};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let ours = SocketConnection::factory_create_connection_from_fd(ours.into())?;
+    /// let theirs = SocketConnection::factory_create_connection_from_fd(theirs.into())?;
+    ///
+    /// let client = Framed::new(&ours, Framing::JsonLines);
+    /// client.send(br#"{"method": "ping"}"#)?;
+    /// client.flush(gio::Cancellable::NONE)?;
+    ///
+    /// let server = Framed::new(&theirs, Framing::JsonLines);
+    /// let frame = server.read_frame(gio::Cancellable::NONE)?;
+    /// assert_eq!(frame.as_deref(), Some(&br#"{"method": "ping"}"#[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "GsockFramed")]
+    pub struct Framed(ObjectSubclass<imp::Framed>);
+}
+
+// C calls from any thread; the wrapper stays on one, as gio-rs' own.
+const _: () = {
+    const fn state_is_shared<T: Send + Sync>() {}
+    state_is_shared::<imp::Framed>();
+};
+
+type Pending<T> = Pin<Box<dyn Future<Output = Result<T, glib::Error>> + 'static>>;
+
+macro_rules! property {
+    ($get:ident, $set:ident, $set_any:ident, $type:ty, $name:literal, $field:ident, $doc:literal) => {
+        #[doc = $doc]
+        #[doc = concat!("\n\nThe property `", $name, "`.")]
+        #[must_use]
+        pub fn $get(&self) -> $type {
+            self.catch_up();
+            self.imp().core.lock().settings.$field
+        }
+
+        #[doc = concat!("Sets [`", stringify!($get), "`](Self::", stringify!($get), ").")]
+        #[doc = concat!("\n\nThe property `", $name, "`.")]
+        pub fn $set(&self, value: $type) {
+            self.imp().$set_any($name, value);
+        }
+    };
+}
+
+macro_rules! notify {
+    ($method:ident, $property:literal) => {
+        #[doc = concat!("Calls `f` whenever `", $property, "` has changed.")]
+        #[doc(alias = $property)]
+        pub fn $method<F: Fn(&Self) + 'static>(&self, f: F) -> glib::SignalHandlerId {
+            self.connect_notify_local(Some($property), move |framed, _| f(framed))
+        }
+    };
+}
+
+impl Framed {
+    /// None, for parameters that take an optional one.
+    pub const NONE: Option<&'static Self> = None;
+
+    /// Frames over a stream.
+    #[doc(alias = "gsock_framed_new")]
+    #[must_use]
+    pub fn new(io_stream: &impl IsA<gio::IOStream>, framing: Framing) -> Self {
+        Self::builder()
+            .io_stream(io_stream)
+            .framing(framing)
+            .build()
+    }
+
+    /// Makes one with properties that are not the default ones.
+    pub fn builder() -> FramedBuilder {
+        FramedBuilder::new()
+    }
+
+    fn catch_up(&self) {
+        self.imp().core.teller.catch_up();
+    }
+
+    // --- Reading -------------------------------------------------------------------------------
+
+    /// Reads the next frame, blocking. `None` is the end of the stream between two frames.
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `PartialInput` when the stream ends inside of a frame. `MessageTooLarge` for a frame larger than
+    /// `max-frame-size`, and `InvalidData` for a line that is not what [`Framing::JsonLines`] says: that frame is passed over,
+    /// without being kept in memory, and the next read gets the next one. `Pending` while somebody else reads; `NotConnected`
+    /// without a stream; `Closed`, `Cancelled`, and those of the stream.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was read of a frame stays for the next read.
+    ///
+    /// # Main context
+    ///
+    /// None is iterated, and the thread need not own one.
+    #[doc(alias = "gsock_framed_read_frame")]
+    pub fn read_frame(
+        &self,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+    ) -> Result<Option<Bytes>, glib::Error> {
+        self.catch_up();
+        let read = Read::new(&self.imp().core, Want::Frame)?;
+        read.block(cancellable.map(AsRef::as_ref))
+    }
+
+    /// Starts to read the next frame; see [`read_frame`](Self::read_frame).
+    ///
+    /// # Errors
+    ///
+    /// From [`read_frame_finish`](Self::read_frame_finish).
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
+    /// # Main context
+    ///
+    /// `callback` runs in the thread-default context of the call, never before this returns.
+    ///
+    /// # Panics
+    ///
+    /// When another thread owns that context.
+    #[doc(alias = "gsock_framed_read_frame_async")]
+    pub fn read_frame_async(
+        &self,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+        callback: impl FnOnce(&Self, &gio::AsyncResult) + 'static,
+    ) {
+        self.begin(FramedOperation::ReadFrame, cancellable, callback);
+    }
+
+    /// Takes the frame that [`read_frame_async`](Self::read_frame_async) has read, once.
+    ///
+    /// # Errors
+    ///
+    /// The operation's; `InvalidArgument` for anything but a result of its own that was not taken yet.
+    #[doc(alias = "gsock_framed_read_frame_finish")]
+    pub fn read_frame_finish(
+        &self,
+        result: &impl IsA<gio::AsyncResult>,
+    ) -> Result<Option<Bytes>, glib::Error> {
+        self.end_reading(false, result)
+    }
+
+    /// Reads the next frame; see [`read_frame`](Self::read_frame).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it has taken no frame; what was read of one stays for the next read.
+    ///
+    /// # Main context
+    ///
+    /// It waits in the thread-default context of the thread that polls it, which that thread must own.
+    #[doc(alias = "gsock_framed_read_frame_async")]
+    #[doc(alias = "gsock_framed_read_frame_finish")]
+    pub fn read_frame_future(&self) -> Pending<Option<Bytes>> {
+        let this = self.clone();
+        Box::pin(async move {
+            assert_owns_context();
+            let mut read = Read::new(&this.imp().core, Want::Frame)?;
+            poll_fn(|cx| read.poll(cx)).await
+        })
+    }
+
+    /// Reads exactly so many bytes, blocking, whatever is a frame: what a line has announced, for example.
+    ///
+    /// # Errors
+    ///
+    /// As of [`read_frame`](Self::read_frame); with `MessageTooLarge`, for more than `max-frame-size`, nothing has been taken, and an end
+    /// of the stream before the last byte is `PartialInput`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
+    /// # Main context
+    ///
+    /// As there.
+    #[doc(alias = "gsock_framed_read_exact")]
+    pub fn read_exact(
+        &self,
+        count: usize,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+    ) -> Result<Bytes, glib::Error> {
+        self.catch_up();
+        let read = Read::new(&self.imp().core, Want::Exactly(count))?;
+        read.block(cancellable.map(AsRef::as_ref)).map(some)
+    }
+
+    /// Starts to read exactly so many bytes; see [`read_exact`](Self::read_exact).
+    ///
+    /// # Errors
+    ///
+    /// From [`read_exact_finish`](Self::read_exact_finish).
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`read_frame`](Self::read_frame).
+    ///
+    /// # Main context
+    ///
+    /// As of [`read_frame_async`](Self::read_frame_async).
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[doc(alias = "gsock_framed_read_exact_async")]
+    pub fn read_exact_async(
+        &self,
+        count: usize,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+        callback: impl FnOnce(&Self, &gio::AsyncResult) + 'static,
+    ) {
+        self.begin(FramedOperation::ReadExact(count), cancellable, callback);
+    }
+
+    /// Takes the bytes that [`read_exact_async`](Self::read_exact_async) has read, once.
+    ///
+    /// # Errors
+    ///
+    /// As of [`read_frame_finish`](Self::read_frame_finish).
+    #[doc(alias = "gsock_framed_read_exact_finish")]
+    pub fn read_exact_finish(
+        &self,
+        result: &impl IsA<gio::AsyncResult>,
+    ) -> Result<Bytes, glib::Error> {
+        self.end_reading(true, result).map(some)
+    }
+
+    /// Reads exactly so many bytes; see [`read_exact`](Self::read_exact).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`read_frame_future`](Self::read_frame_future).
+    ///
+    /// # Main context
+    ///
+    /// As there.
+    #[doc(alias = "gsock_framed_read_exact_async")]
+    #[doc(alias = "gsock_framed_read_exact_finish")]
+    pub fn read_exact_future(&self, count: usize) -> Pending<Bytes> {
+        let this = self.clone();
+        Box::pin(async move {
+            assert_owns_context();
+            let mut read = Read::new(&this.imp().core, Want::Exactly(count))?;
+            poll_fn(|cx| read.poll(cx)).await.map(some)
+        })
+    }
+
+    /// The frames that come, until the stream ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_frame`](Self::read_frame). After one that is about a single frame, or `TimedOut`, more frames may come;
+    /// any other one is the last item.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it has taken no frame that it has not yielded.
+    ///
+    /// # Main context
+    ///
+    /// As of [`read_frame_future`](Self::read_frame_future).
+    pub fn frames(&self) -> Pin<Box<dyn Stream<Item = Result<Bytes, glib::Error>> + 'static>> {
+        Box::pin(Frames::new(self))
+    }
+
+    /// Takes what was read ahead and belongs to no frame that somebody has got, be it the beginning of one. Empty while
+    /// a thread is in a call that reads.
+    ///
+    /// # Main context
+    ///
+    /// None is iterated.
+    #[doc(alias = "gsock_framed_take_buffered")]
+    #[must_use = "these bytes are nowhere else any more"]
+    pub fn take_buffered(&self) -> Bytes {
+        self.imp().core.lock().input.take_all()
+    }
+
+    // --- Writing -------------------------------------------------------------------------------
+
+    /// Queues a frame, whole or not at all, and never waits. It is written in the background.
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `WouldBlock` when more than `max-pending-bytes` would be queued: there is room
+    /// at the signal `drained` at the latest. `MessageTooLarge` for more than `max-frame-size`, or more than the prefix can
+    /// tell; `InvalidData` for a line with a line break in it, or a CR at its end, and for what is no JSON; `Closed`. Without
+    /// `keep-queue`: `NotConnected` without a stream, and the error with which the stream has failed.
+    ///
+    /// # Main context
+    ///
+    /// None is iterated. Where nobody iterates that of its home, what is queued is written by the next
+    /// [`flush`](Self::flush) or another call that writes.
+    #[doc(alias = "gsock_framed_send")]
+    pub fn send(&self, frame: impl Into<Bytes>) -> Result<(), glib::Error> {
+        self.imp().core.send(frame.into())
+    }
+
+    /// Waits for room in the queue, queues a frame and waits until the stream has taken it, blocking.
+    ///
+    /// # Errors
+    ///
+    /// As of [`send`](Self::send), but `WouldBlock`; those of the stream; `Cancelled`. With `keep-queue` it waits for the next
+    /// stream when one fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled before the first byte is written, the frame is taken out of the queue. After that it is written to its end,
+    /// which the operation waits for.
+    ///
+    /// # Main context
+    ///
+    /// None is iterated, and the thread need not own one.
+    #[doc(alias = "gsock_framed_write_frame")]
+    pub fn write_frame(
+        &self,
+        frame: impl Into<Bytes>,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+    ) -> Result<(), glib::Error> {
+        let write = Write::new(&self.imp().core, frame.into())?;
+        operations::block(write, cancellable.map(AsRef::as_ref))
+    }
+
+    /// Starts to write a frame; see [`write_frame`](Self::write_frame).
+    ///
+    /// # Errors
+    ///
+    /// From [`write_frame_finish`](Self::write_frame_finish).
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
+    /// # Main context
+    ///
+    /// As of [`read_frame_async`](Self::read_frame_async).
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[doc(alias = "gsock_framed_write_frame_async")]
+    pub fn write_frame_async(
+        &self,
+        frame: impl Into<Bytes>,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+        callback: impl FnOnce(&Self, &gio::AsyncResult) + 'static,
+    ) {
+        let operation = FramedOperation::WriteFrame(frame.into());
+        self.begin(operation, cancellable, callback);
+    }
+
+    /// Takes the outcome of [`write_frame_async`](Self::write_frame_async), once.
+    ///
+    /// # Errors
+    ///
+    /// As of [`read_frame_finish`](Self::read_frame_finish).
+    #[doc(alias = "gsock_framed_write_frame_finish")]
+    pub fn write_frame_finish(
+        &self,
+        result: &impl IsA<gio::AsyncResult>,
+    ) -> Result<(), glib::Error> {
+        let operation = FramedOperation::WriteFrame(Bytes::from_static(b""));
+        self.end(&operation, result)
+    }
+
+    /// Writes a frame; see [`write_frame`](Self::write_frame).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before the first byte is written, the frame is taken out of the queue; after that it is written to its end in
+    /// the background.
+    ///
+    /// # Main context
+    ///
+    /// As of [`read_frame_future`](Self::read_frame_future).
+    #[doc(alias = "gsock_framed_write_frame_async")]
+    #[doc(alias = "gsock_framed_write_frame_finish")]
+    pub fn write_frame_future(&self, frame: impl Into<Bytes>) -> Pending<()> {
+        let (this, frame) = (self.clone(), frame.into());
+        Box::pin(async move {
+            let write = Write::new(&this.imp().core, frame);
+            done(write).await
+        })
+    }
+
+    /// Waits until the stream has taken all that was queued before, blocking, and has kept nothing of it back.
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream, `NotConnected` while there is none, `Closed`, `Cancelled`.
+    ///
+    /// # Cancel safety
+    ///
+    /// What is queued stays queued.
+    ///
+    /// # Main context
+    ///
+    /// None is iterated, and the thread need not own one.
+    #[doc(alias = "gsock_framed_flush")]
+    pub fn flush(
+        &self,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+    ) -> Result<(), glib::Error> {
+        let flush = Flush::new(&self.imp().core);
+        operations::block(flush, cancellable.map(AsRef::as_ref))
+    }
+
+    /// Starts to wait until the stream has taken all; see [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// From [`flush_finish`](Self::flush_finish).
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
+    /// # Main context
+    ///
+    /// As of [`read_frame_async`](Self::read_frame_async).
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[doc(alias = "gsock_framed_flush_async")]
+    pub fn flush_async(
+        &self,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+        callback: impl FnOnce(&Self, &gio::AsyncResult) + 'static,
+    ) {
+        self.begin(FramedOperation::Flush, cancellable, callback);
+    }
+
+    /// Takes the outcome of [`flush_async`](Self::flush_async), once.
+    ///
+    /// # Errors
+    ///
+    /// As of [`read_frame_finish`](Self::read_frame_finish).
+    #[doc(alias = "gsock_framed_flush_finish")]
+    pub fn flush_finish(&self, result: &impl IsA<gio::AsyncResult>) -> Result<(), glib::Error> {
+        self.end(&FramedOperation::Flush, result)
+    }
+
+    /// Waits until the stream has taken all; see [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
+    /// # Main context
+    ///
+    /// As of [`read_frame_future`](Self::read_frame_future).
+    #[doc(alias = "gsock_framed_flush_async")]
+    #[doc(alias = "gsock_framed_flush_finish")]
+    pub fn flush_future(&self) -> Pending<()> {
+        let this = self.clone();
+        Box::pin(async move {
+            let flush = Flush::new(&this.imp().core);
+            done(Ok(flush)).await
+        })
+    }
+
+    /// Takes no more frames, writes what is queued and closes the stream, blocking. Closing it once more does nothing.
+    ///
+    /// # Errors
+    ///
+    /// Why what was queued could not be written: the stream is closed all the same. Then those of closing it. `Cancelled`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled before all is written, it is not closed, and takes frames again.
+    ///
+    /// # Main context
+    ///
+    /// None is iterated, and the thread need not own one.
+    #[doc(alias = "gsock_framed_close")]
+    pub fn close(
+        &self,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+    ) -> Result<(), glib::Error> {
+        let close = Close::new(&self.imp().core);
+        close.block(cancellable.map(AsRef::as_ref))
+    }
+
+    /// Starts to close; see [`close`](Self::close).
+    ///
+    /// # Errors
+    ///
+    /// From [`close_finish`](Self::close_finish).
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
+    /// # Main context
+    ///
+    /// As of [`read_frame_async`](Self::read_frame_async).
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[doc(alias = "gsock_framed_close_async")]
+    pub fn close_async(
+        &self,
+        cancellable: Option<&impl IsA<gio::Cancellable>>,
+        callback: impl FnOnce(&Self, &gio::AsyncResult) + 'static,
+    ) {
+        self.begin(FramedOperation::Close, cancellable, callback);
+    }
+
+    /// Takes the outcome of [`close_async`](Self::close_async), once.
+    ///
+    /// # Errors
+    ///
+    /// As of [`read_frame_finish`](Self::read_frame_finish).
+    #[doc(alias = "gsock_framed_close_finish")]
+    pub fn close_finish(&self, result: &impl IsA<gio::AsyncResult>) -> Result<(), glib::Error> {
+        self.end(&FramedOperation::Close, result)
+    }
+
+    /// Closes; see [`close`](Self::close).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before all is written, it is not closed.
+    ///
+    /// # Main context
+    ///
+    /// As of [`read_frame_future`](Self::read_frame_future).
+    #[doc(alias = "gsock_framed_close_async")]
+    #[doc(alias = "gsock_framed_close_finish")]
+    pub fn close_future(&self) -> Pending<()> {
+        let this = self.clone();
+        Box::pin(async move {
+            assert_owns_context();
+            let mut close = Close::new(&this.imp().core);
+            poll_fn(|cx| close.poll(&mut None, cx)).await
+        })
+    }
+
+    // --- Properties ----------------------------------------------------------------------------
+
+    /// The stream, the property `io-stream`.
+    #[doc(alias = "gsock_framed_get_io_stream")]
+    #[must_use]
+    pub fn io_stream(&self) -> Option<gio::IOStream> {
+        self.imp().core.io_stream()
+    }
+
+    /// Starts over on a stream, be it the same one: see the class.
+    #[doc(alias = "gsock_framed_set_io_stream")]
+    pub fn set_io_stream(&self, io_stream: Option<&impl IsA<gio::IOStream>>) {
+        self.imp().set_io_stream(io_stream.map(AsRef::as_ref));
+    }
+
+    /// How frames are told apart.
+    #[doc(alias = "gsock_framed_get_framing")]
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.imp().core.lock().format.framing
+    }
+
+    property!(
+        max_frame_size,
+        set_max_frame_size,
+        set_bytes,
+        u64,
+        "max-frame-size",
+        max_frame_size,
+        "How many bytes a frame may have, in either direction, without what tells it apart."
+    );
+    property!(
+        read_ahead,
+        set_read_ahead,
+        set_switch,
+        bool,
+        "read-ahead",
+        read_ahead,
+        "Whether more may be taken from the stream than the frame that is asked for.\n\nWithout it, the stream can be given to \
+         somebody else between two frames: to TLS, after the line that has agreed on it. What was read ahead before is still \
+         read first. A prefix and a frame are two reads then; a line is looked at before it is taken on a connection of this crate, \
+         and read byte by byte on any other stream."
+    );
+    property!(
+        high_water,
+        set_high_water,
+        set_bytes,
+        u64,
+        "high-water",
+        high_water,
+        "With more bytes than that in the queue it is congested."
+    );
+    property!(
+        low_water,
+        set_low_water,
+        set_bytes,
+        u64,
+        "low-water",
+        low_water,
+        "A congestion ends when no more bytes than that are in the queue."
+    );
+    property!(
+        max_pending_bytes,
+        set_max_pending_bytes,
+        set_bytes,
+        u64,
+        "max-pending-bytes",
+        max_pending_bytes,
+        "How many bytes the queue may hold. A single frame that is larger is taken when the queue is empty."
+    );
+    property!(
+        keep_queue,
+        set_keep_queue,
+        set_switch,
+        bool,
+        "keep-queue",
+        keep_queue,
+        "Whether what is queued when the stream fails waits for the next one, and more may be queued meanwhile. Else it fails."
+    );
+
+    /// How many bytes of frames, and of what tells them apart, the stream has not taken yet.
+    #[doc(alias = "gsock_framed_get_pending_bytes")]
+    #[must_use]
+    pub fn pending_bytes(&self) -> u64 {
+        self.catch_up();
+        self.imp().core.lock().queue.bytes()
+    }
+
+    /// How many frames the stream has not taken, or not wholly.
+    #[doc(alias = "gsock_framed_get_pending_frames")]
+    #[must_use]
+    pub fn pending_frames(&self) -> u64 {
+        self.catch_up();
+        self.imp().core.lock().queue.frames()
+    }
+
+    /// Whether more is queued than is good.
+    #[doc(alias = "gsock_framed_get_congested")]
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
+        self.catch_up();
+        self.imp().core.lock().is_congested
+    }
+
+    /// Why the stream of now cannot be read from or written to.
+    #[doc(alias = "gsock_framed_get_last_error")]
+    #[must_use]
+    pub fn last_error(&self) -> Option<glib::Error> {
+        self.catch_up();
+        self.imp().core.lock().last_error.clone()
+    }
+
+    // --- Signals -------------------------------------------------------------------------------
+
+    /// Calls `f` when a congestion has ended.
+    #[doc(alias = "drained")]
+    pub fn connect_drained<F: Fn(&Self) + 'static>(&self, f: F) -> glib::SignalHandlerId {
+        let handler = Resident::new(f);
+        self.connect_closure(
+            "drained",
+            false,
+            glib::RustClosure::new(move |values| {
+                if let [framed] = values
+                    && let Ok(framed) = framed.get::<Self>()
+                {
+                    handler.call("drained", |f| f(&framed));
+                }
+                None
+            }),
+        )
+    }
+
+    /// Calls `f` when writing has failed.
+    #[doc(alias = "error")]
+    pub fn connect_error<F: Fn(&Self, &glib::Error) + 'static>(
+        &self,
+        f: F,
+    ) -> glib::SignalHandlerId {
+        let handler = Resident::new(f);
+        self.connect_closure(
+            "error",
+            false,
+            glib::RustClosure::new(move |values| {
+                if let [framed, failure] = values
+                    && let Ok(framed) = framed.get::<Self>()
+                    && let Ok(failure) = failure.get::<glib::Error>()
+                {
+                    handler.call("error", |f| f(&framed, &failure));
+                }
+                None
+            }),
+        )
+    }
+
+    notify!(connect_io_stream_notify, "io-stream");
+    notify!(connect_pending_bytes_notify, "pending-bytes");
+    notify!(connect_pending_frames_notify, "pending-frames");
+    notify!(connect_congested_notify, "congested");
+    notify!(connect_last_error_notify, "last-error");
+}
+
+async fn done<W: Work>(work: Result<W, glib::Error>) -> Result<(), glib::Error> {
+    assert_owns_context();
+    let mut work = work?;
+    poll_fn(move |cx| operations::poll(&mut work, &mut None, cx)).await
+}
+
+/// What is read exactly is never the end.
+fn some(bytes: Option<Bytes>) -> Bytes {
+    bytes.unwrap_or_else(|| Bytes::from_static(b""))
+}

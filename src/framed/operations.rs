@@ -1,0 +1,424 @@
+//! What a program does with the queue: a frame is written, everything is written, the stream is closed.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use gio::prelude::*;
+use glib::Bytes;
+
+use super::{
+    bell::Place,
+    core::{Core, closed, without_stream},
+    queue::Ticket,
+    teller::change,
+    writing::Step,
+};
+use crate::{
+    error,
+    operation::Answer,
+    reactor::{CancelWatch, block_on_events, blocking_waker},
+};
+
+impl Core {
+    /// Queues a frame, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` where there is no room, after which there will be an end of the congestion.
+    pub(super) fn send(self: &Arc<Self>, frame: Bytes) -> Result<(), glib::Error> {
+        self.check(&frame)?;
+        let (sent, told) = {
+            let mut state = self.lock();
+            let state = &mut *state;
+            state.check_takes_frames()?;
+            let most = state.settings.max_pending_bytes;
+            if state.queue.has_room(frame.len(), &state.format, most) {
+                state.queue.push(frame, &state.format, false);
+                (Ok(()), state.account())
+            } else {
+                let was_congested = std::mem::replace(&mut state.is_congested, true);
+                let told = if was_congested { 0 } else { change::CONGESTED };
+                (Err(no_room()), told)
+            }
+        };
+        self.teller.tell(told);
+        self.write_at_home();
+        sent
+    }
+
+    fn check(&self, frame: &[u8]) -> Result<(), glib::Error> {
+        let (format, most) = {
+            let state = self.lock();
+            (state.format, state.settings.max_frame_size)
+        };
+        format.check_to_send(frame, most)
+    }
+}
+
+fn no_room() -> glib::Error {
+    glib::Error::new(
+        gio::IOErrorEnum::WouldBlock,
+        "The queue has no room for the frame now",
+    )
+}
+
+/// Something that is waited for, in a future or in a call.
+pub(super) trait Work {
+    fn core(&self) -> &Arc<Core>;
+
+    fn place(&self) -> Place;
+
+    /// Whether it has ended.
+    fn look(&mut self) -> Poll<Result<(), glib::Error>>;
+
+    /// Somebody has cancelled it. Answers whether that ends it.
+    fn cancel(&mut self) -> bool;
+}
+
+pub(super) fn poll(
+    work: &mut impl Work,
+    cancel: &mut Option<CancelWatch>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), glib::Error>> {
+    let (core, place) = (work.core().clone(), work.place());
+    if let Some(cancel) = cancel {
+        cancel.wake(cx.waker());
+    }
+    core.writers.wait(place, cx.waker());
+    let mut looked = work.look();
+    if looked.is_pending() && cancel.as_ref().is_some_and(CancelWatch::is_cancelled) {
+        // Another one may be woken by what it leaves.
+        if work.cancel() {
+            return Poll::Ready(Err(error::cancelled()));
+        }
+        looked = work.look();
+    }
+    if looked.is_pending() {
+        core.write_at_home();
+        core.write_here();
+    }
+    looked
+}
+
+/// The same in the calling thread, which writes.
+pub(super) fn block(
+    mut work: impl Work,
+    cancellable: Option<&gio::Cancellable>,
+) -> Result<(), glib::Error> {
+    let (core, place) = (work.core().clone(), work.place());
+    loop {
+        if let Some(waker) = blocking_waker() {
+            core.writers.wait(place, &waker);
+        }
+        if let Poll::Ready(result) = work.look() {
+            return result;
+        }
+        let is_cancelled = cancellable.is_some_and(CancellableExt::is_cancelled);
+        if is_cancelled && work.cancel() {
+            return Err(error::cancelled());
+        }
+        // What was begun has to be ended, cancelled or not.
+        let cancellable = cancellable.filter(|_| !is_cancelled);
+        match core.write_blocking(place, cancellable)? {
+            Step::Went => core.teller.catch_up(),
+            _ => {
+                core.teller.catch_up();
+                block_on_events(None, None, cancellable)?;
+            }
+        }
+    }
+}
+
+/// A frame that is written.
+#[derive(Debug)]
+pub(super) struct Write {
+    core: Arc<Core>,
+    place: Place,
+    frame: Option<Bytes>,
+    ticket: Option<Ticket>,
+}
+
+impl Write {
+    /// # Errors
+    ///
+    /// `MessageTooLarge`, `InvalidData`.
+    pub(super) fn new(core: &Arc<Core>, frame: Bytes) -> Result<Self, glib::Error> {
+        core.check(&frame)?;
+        Ok(Self {
+            core: core.clone(),
+            place: Place::new(),
+            frame: Some(frame),
+            ticket: None,
+        })
+    }
+
+    /// Answers what is to be told.
+    fn queue(&mut self) -> Result<u32, glib::Error> {
+        let mut state = self.core.lock();
+        let state = &mut *state;
+        let Some(frame) = &self.frame else {
+            return Ok(0);
+        };
+        state.check_takes_frames()?;
+        let is_first = state.line.front().is_none_or(|first| *first == self.place);
+        let most = state.settings.max_pending_bytes;
+        if !is_first || !state.queue.has_room(frame.len(), &state.format, most) {
+            if !state.line.contains(&self.place) {
+                state.line.push_back(self.place);
+            }
+            return Ok(0);
+        }
+        state.line.retain(|place| *place != self.place);
+        if let Some(frame) = self.frame.take() {
+            self.ticket = Some(state.queue.push(frame, &state.format, true));
+        }
+        Ok(state.account())
+    }
+}
+
+impl Work for Write {
+    fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    fn place(&self) -> Place {
+        self.place
+    }
+
+    fn look(&mut self) -> Poll<Result<(), glib::Error>> {
+        if self.ticket.is_none() {
+            match self.queue() {
+                Err(failure) => return Poll::Ready(Err(failure)),
+                Ok(0) => return Poll::Pending,
+                Ok(told) => {
+                    self.core.teller.tell(told);
+                    // The next one in the line may have room, too.
+                    self.core.writers.ring(Some(self.place));
+                }
+            }
+        }
+        let Some(ticket) = self.ticket else {
+            return Poll::Pending;
+        };
+        let outcome = self.core.lock().queue.take_outcome(ticket);
+        outcome.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn cancel(&mut self) -> bool {
+        let Some(ticket) = self.ticket else {
+            return true;
+        };
+        let told = {
+            let mut state = self.core.lock();
+            if !state.queue.take_back(ticket) {
+                return false;
+            }
+            state.account()
+        };
+        self.ticket = None;
+        self.core.teller.tell(told);
+        true
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        self.core.writers.leave(self.place);
+        self.cancel();
+        {
+            let mut state = self.core.lock();
+            state.line.retain(|place| *place != self.place);
+            if let Some(ticket) = self.ticket {
+                state.queue.forget(ticket);
+            }
+        }
+        // Others may have room, now.
+        self.core.writers.ring(None);
+    }
+}
+
+/// All that was queued before.
+#[derive(Debug)]
+pub(super) struct Flush {
+    core: Arc<Core>,
+    place: Place,
+    last: Ticket,
+}
+
+impl Flush {
+    pub(super) fn new(core: &Arc<Core>) -> Self {
+        let last = core.lock().queue.last();
+        Self {
+            core: core.clone(),
+            place: Place::new(),
+            last,
+        }
+    }
+}
+
+impl Work for Flush {
+    fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    fn place(&self) -> Place {
+        self.place
+    }
+
+    fn look(&mut self) -> Poll<Result<(), glib::Error>> {
+        let state = self.core.lock();
+        if state.is_closed {
+            return Poll::Ready(Err(closed()));
+        }
+        if let Some(failure) = &state.failure {
+            return Poll::Ready(Err(failure.clone()));
+        }
+        let is_kept_back = state.queue.is_empty() && state.is_kept_back;
+        if state.queue.is_past(self.last) && !is_kept_back {
+            return Poll::Ready(Ok(()));
+        }
+        if state.ends.is_none() {
+            return Poll::Ready(Err(without_stream()));
+        }
+        Poll::Pending
+    }
+
+    fn cancel(&mut self) -> bool {
+        true
+    }
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        self.core.writers.leave(self.place);
+    }
+}
+
+/// The end: no more frames are taken, what was queued is written, the stream is closed.
+#[derive(Debug)]
+pub(super) struct Close {
+    flush: Flush,
+    flushed: Option<Result<(), glib::Error>>,
+    closing: Option<Answer<()>>,
+    is_first: bool,
+}
+
+impl Close {
+    pub(super) fn new(core: &Arc<Core>) -> Self {
+        let is_first = {
+            let mut state = core.lock();
+            !state.is_closed && !std::mem::replace(&mut state.is_closing, true)
+        };
+        core.writers.ring(None);
+        Self {
+            flush: Flush::new(core),
+            flushed: None,
+            closing: None,
+            is_first,
+        }
+    }
+
+    /// Nothing can be written or read any more. Answers the stream that is to be closed.
+    fn shut(&self) -> Option<Arc<super::ends::Ends>> {
+        let core = &self.flush.core;
+        let (ends, told, gone) = {
+            let mut state = core.lock();
+            if std::mem::replace(&mut state.is_closed, true) {
+                return None;
+            }
+            state.generation += 1;
+            let gone = (
+                state.clear_queue(&closed()),
+                state.reading.take(),
+                state.begun.take(),
+                state.read_interrupt.take(),
+                state.write_interrupt.take(),
+            );
+            (state.ends.clone(), state.account(), gone)
+        };
+        for interrupt in [&gone.3, &gone.4].into_iter().flatten() {
+            interrupt.cancel();
+        }
+        drop(gone);
+        core.readers.ring(None);
+        core.writers.ring(None);
+        core.teller.tell(told);
+        ends
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        cancel: &mut Option<CancelWatch>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), glib::Error>> {
+        if self.flushed.is_none() {
+            match poll(&mut self.flush, cancel, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(flushed) => {
+                    if self.is_given_up(&flushed, cancel.as_ref().map(CancelWatch::cancellable)) {
+                        return Poll::Ready(flushed);
+                    }
+                    self.flushed = Some(flushed);
+                }
+            }
+            match self.shut() {
+                Some(ends) => self.closing = Some(ends.begin_close()),
+                None => return Poll::Ready(self.outcome(Ok(()))),
+            }
+        }
+        let Some(closing) = &mut self.closing else {
+            return Poll::Pending;
+        };
+        Pin::new(closing)
+            .poll(cx)
+            .map(|closed| self.outcome(closed))
+    }
+
+    pub(super) fn block(
+        mut self,
+        cancellable: Option<&gio::Cancellable>,
+    ) -> Result<(), glib::Error> {
+        let flush = Flush::new(&self.flush.core);
+        let flushed = block(flush, cancellable);
+        if self.is_given_up(&flushed, cancellable) {
+            return flushed;
+        }
+        self.flushed = Some(flushed);
+        let closed = match self.shut() {
+            Some(ends) => ends.close(cancellable),
+            None => Ok(()),
+        };
+        self.outcome(closed)
+    }
+
+    /// Cancelled before the stream was closed, it stays open.
+    fn is_given_up(
+        &self,
+        flushed: &Result<(), glib::Error>,
+        cancellable: Option<&gio::Cancellable>,
+    ) -> bool {
+        let is_cancelled = cancellable.is_some_and(CancellableExt::is_cancelled);
+        is_cancelled
+            && matches!(flushed, Err(failure) if failure.matches(gio::IOErrorEnum::Cancelled))
+    }
+
+    /// Of one that was closed already there is nothing to say.
+    fn outcome(&mut self, closed: Result<(), glib::Error>) -> Result<(), glib::Error> {
+        match self.flushed.take() {
+            Some(Err(failure)) if !failure.matches(gio::IOErrorEnum::Closed) => Err(failure),
+            _ => closed,
+        }
+    }
+}
+
+impl Drop for Close {
+    fn drop(&mut self) {
+        if self.is_first {
+            // Given up before the end.
+            self.flush.core.lock().is_closing = false;
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Frames that wait to be written: nothing here writes.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use glib::Bytes;
+
+use super::format::{Format, Header};
+
+/// What is copied together rather than given to the system by itself.
+const MOST_COPIED: usize = 1024;
+/// How much is given to the system at once.
+const MOST_AT_ONCE: usize = 256 * 1024;
+const MOST_PARTS: usize = 64;
+
+/// Names a frame; those that come later have higher ones.
+pub(super) type Ticket = u64;
+
+#[derive(Debug)]
+struct Entry {
+    ticket: Ticket,
+    header: Header,
+    payload: Bytes,
+    trailer: &'static [u8],
+    /// Somebody wants to know what becomes of it.
+    is_watched: bool,
+}
+
+impl Entry {
+    fn len(&self) -> usize {
+        self.header.bytes().len() + self.payload.len() + self.trailer.len()
+    }
+
+    fn parts(&self) -> [&[u8]; 3] {
+        [self.header.bytes(), &self.payload, self.trailer]
+    }
+}
+
+/// The frames, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    entries: VecDeque<Entry>,
+    last: Ticket,
+    /// Of the first frame.
+    written: usize,
+    /// So many frames may be under way: they cannot be taken back.
+    committed: usize,
+    pending: u64,
+    /// Of the frames that somebody has asked about and that are no longer here.
+    outcomes: BTreeMap<Ticket, Result<(), glib::Error>>,
+}
+
+impl Queue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn frames(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// Of the frames and what tells them apart, less what was written.
+    pub(super) fn bytes(&self) -> u64 {
+        self.pending
+    }
+
+    pub(super) fn last(&self) -> Ticket {
+        self.last
+    }
+
+    /// Whether nothing that was queued up to then is left.
+    pub(super) fn is_past(&self, ticket: Ticket) -> bool {
+        self.entries
+            .front()
+            .is_none_or(|entry| entry.ticket > ticket)
+    }
+
+    /// Whether a frame fits. One that is larger than the bound by itself fits where there is no other.
+    pub(super) fn has_room(&self, frame: usize, format: &Format, most: u64) -> bool {
+        let length = format.header(frame).bytes().len() + frame + format.trailer().len();
+        self.is_empty() || self.pending.saturating_add(length as u64) <= most
+    }
+
+    pub(super) fn push(&mut self, frame: Bytes, format: &Format, is_watched: bool) -> Ticket {
+        self.last += 1;
+        let entry = Entry {
+            ticket: self.last,
+            header: format.header(frame.len()),
+            payload: frame,
+            trailer: format.trailer(),
+            is_watched,
+        };
+        self.pending += entry.len() as u64;
+        self.entries.push_back(entry);
+        self.last
+    }
+
+    /// What has become of a watched frame, once it is no longer here.
+    pub(super) fn take_outcome(&mut self, ticket: Ticket) -> Option<Result<(), glib::Error>> {
+        self.outcomes.remove(&ticket)
+    }
+
+    /// Takes a frame back of which nothing was written. Answers whether that could be done.
+    pub(super) fn take_back(&mut self, ticket: Ticket) -> bool {
+        let Ok(at) = self.position(ticket) else {
+            return false;
+        };
+        if at < self.committed.max(usize::from(self.written > 0)) {
+            return false;
+        }
+        if let Some(entry) = self.entries.remove(at) {
+            self.pending -= entry.len() as u64;
+        }
+        true
+    }
+
+    /// Nobody wants to know any more.
+    pub(super) fn forget(&mut self, ticket: Ticket) {
+        self.outcomes.remove(&ticket);
+        if let Ok(at) = self.position(ticket) {
+            self.entries[at].is_watched = false;
+        }
+    }
+
+    fn position(&self, ticket: Ticket) -> Result<usize, usize> {
+        self.entries
+            .binary_search_by_key(&ticket, |entry| entry.ticket)
+    }
+
+    /// What is to be written next, for a stream that takes what it is given or leaves it.
+    pub(super) fn window(&mut self) -> Window {
+        let mut window = Window::default();
+        let mut skip = self.written;
+        let mut frames = 0;
+        for entry in &self.entries {
+            if window.length >= MOST_AT_ONCE || window.parts.len() + 3 > MOST_PARTS {
+                break;
+            }
+            frames += 1;
+            for (which, part) in entry.parts().into_iter().enumerate() {
+                let from = skip.min(part.len());
+                skip -= from;
+                let rest = &part[from..];
+                if which == 1 && rest.len() > MOST_COPIED {
+                    window.lend(&entry.payload, from);
+                } else {
+                    window.copy(rest);
+                }
+            }
+        }
+        self.committed = frames;
+        window
+    }
+
+    /// The same as one piece of at most so many bytes, for a stream that may want to be given it again.
+    pub(super) fn piece(&mut self, most: usize) -> Bytes {
+        let mut piece = Vec::with_capacity(most.min(usize::try_from(self.pending).unwrap_or(most)));
+        let mut skip = self.written;
+        let mut frames = 0;
+        'all: for entry in &self.entries {
+            frames += 1;
+            for part in entry.parts() {
+                let from = skip.min(part.len());
+                skip -= from;
+                let rest = &part[from..];
+                let count = rest.len().min(most - piece.len());
+                piece.extend_from_slice(&rest[..count]);
+                if piece.len() == most {
+                    break 'all;
+                }
+            }
+        }
+        self.committed = frames;
+        Bytes::from_owned(piece)
+    }
+
+    /// Nothing is under way any more but the frame that was begun.
+    pub(super) fn release(&mut self) {
+        self.committed = 0;
+    }
+
+    /// So many bytes were written. Answers the frames that are done with, to be dropped where no lock is held.
+    #[must_use]
+    pub(super) fn advance(&mut self, mut count: usize) -> Vec<Bytes> {
+        let mut done = Vec::new();
+        self.pending -= count as u64;
+        count += self.written;
+        self.written = 0;
+        while let Some(entry) = self.entries.front() {
+            if count < entry.len() {
+                break;
+            }
+            count -= entry.len();
+            self.committed = self.committed.saturating_sub(1);
+            if let Some(entry) = self.entries.pop_front() {
+                self.settle(entry, Ok(()), &mut done);
+            }
+        }
+        self.written = count;
+        done
+    }
+
+    /// The frame that was begun will be written from its first byte.
+    pub(super) fn start_over(&mut self) {
+        self.pending += self.written as u64;
+        (self.written, self.committed) = (0, 0);
+    }
+
+    /// There is nothing left: what was here has failed.
+    #[must_use]
+    pub(super) fn fail(&mut self, failure: &glib::Error) -> Vec<Bytes> {
+        let mut dropped = Vec::new();
+        while let Some(entry) = self.entries.pop_front() {
+            self.settle(entry, Err(failure.clone()), &mut dropped);
+        }
+        (self.written, self.committed, self.pending) = (0, 0, 0);
+        dropped
+    }
+
+    fn settle(&mut self, entry: Entry, outcome: Result<(), glib::Error>, gone: &mut Vec<Bytes>) {
+        if entry.is_watched {
+            self.outcomes.insert(entry.ticket, outcome);
+        }
+        gone.push(entry.payload);
+    }
+}
+
+#[derive(Debug)]
+enum Part {
+    /// So many bytes of those that were copied together.
+    Copied(usize),
+    /// From there to the end.
+    Lent(Bytes, usize),
+}
+
+/// What is given to the system at once.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    copied: Vec<u8>,
+    parts: Vec<Part>,
+    length: usize,
+}
+
+impl Window {
+    fn copy(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.copied.extend_from_slice(bytes);
+        self.length += bytes.len();
+        if let Some(Part::Copied(count)) = self.parts.last_mut() {
+            *count += bytes.len();
+        } else {
+            self.parts.push(Part::Copied(bytes.len()));
+        }
+    }
+
+    fn lend(&mut self, payload: &Bytes, from: usize) {
+        self.length += payload.len() - from;
+        self.parts.push(Part::Lent(payload.clone(), from));
+    }
+
+    pub(super) fn slices(&self) -> Vec<&[u8]> {
+        let mut copied = &self.copied[..];
+        let slice = |part| match part {
+            &Part::Copied(count) => {
+                let (slice, rest) = copied.split_at(count);
+                copied = rest;
+                slice
+            }
+            Part::Lent(payload, from) => &payload[*from..],
+        };
+        self.parts.iter().map(slice).collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! Streams for frames, and peers that do as they are told.
+
+use std::os::unix::net::UnixStream;
+
+use gio::prelude::*;
+use gsock::{Framed, FramedBuilder, Framing, SocketConnection};
+
+pub(crate) const NONE: Option<&gio::Cancellable> = gio::Cancellable::NONE;
+
+/// A connection of ours, and its peer's bare end.
+pub(crate) fn pair() -> (SocketConnection, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().expect("a pair");
+    let ours = SocketConnection::factory_create_connection_from_fd(ours.into()).expect("ours");
+    (ours, theirs)
+}
+
+/// The same of GIO's class.
+pub(crate) fn gio_pair() -> (gio::SocketConnection, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().expect("a pair");
+    let socket = gio::Socket::from_fd(ours.into()).expect("a socket");
+    (socket.connection_factory_create_connection(), theirs)
+}
+
+/// What can be read, with nothing to write to.
+pub(crate) fn over_bytes(bytes: &[u8]) -> gio::IOStream {
+    let input = gio::MemoryInputStream::from_bytes(&glib::Bytes::from(bytes));
+    let output = gio::MemoryOutputStream::new_resizable();
+    gio::SimpleIOStream::new(&input, &output).upcast()
+}
+
+pub(crate) fn lines(bytes: &[u8]) -> Framed {
+    Framed::new(&over_bytes(bytes), Framing::Lines)
+}
+
+pub(crate) fn json(bytes: &[u8]) -> Framed {
+    Framed::new(&over_bytes(bytes), Framing::JsonLines)
+}
+
+pub(crate) fn prefixed(bytes: &[u8]) -> FramedBuilder {
+    Framed::builder()
+        .io_stream(&over_bytes(bytes))
+        .framing(Framing::LengthPrefixed)
+}
+
+/// What a blocking read gets, as text: a frame, the end, or the code of a failure.
+pub(crate) fn next(framed: &Framed) -> String {
+    told(framed.read_frame(NONE))
+}
+
+pub(crate) fn told(read: Result<Option<glib::Bytes>, glib::Error>) -> String {
+    match read {
+        Ok(Some(frame)) => String::from_utf8_lossy(&frame).into_owned(),
+        Ok(None) => "END".to_owned(),
+        Err(failure) => format!("{:?}", crate::support::code(&failure)),
+    }
+}
