@@ -42,11 +42,9 @@ impl Format {
     }
 
     fn is_little_endian(&self) -> bool {
-        match self.byte_order {
-            gio::DataStreamByteOrder::LittleEndian => true,
-            gio::DataStreamByteOrder::HostEndian => cfg!(target_endian = "little"),
-            _ => false,
-        }
+        matches!(self.byte_order, gio::DataStreamByteOrder::LittleEndian)
+            || cfg!(target_endian = "little")
+                && matches!(self.byte_order, gio::DataStreamByteOrder::HostEndian)
     }
 
     /// The longest that the prefix can tell.

@@ -10,8 +10,11 @@ pub(crate) const NONE: Option<&gio::Cancellable> = gio::Cancellable::NONE;
 /// A connection of ours, and its peer's bare end.
 pub(crate) fn pair() -> (SocketConnection, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a pair");
-    let ours = SocketConnection::factory_create_connection_from_fd(ours.into()).expect("ours");
-    (ours, theirs)
+    (over(ours), theirs)
+}
+
+pub(crate) fn over(end: UnixStream) -> SocketConnection {
+    SocketConnection::factory_create_connection_from_fd(end.into()).expect("a connection")
 }
 
 /// The same of GIO's class.
@@ -53,4 +56,31 @@ pub(crate) fn told(read: Result<Option<glib::Bytes>, glib::Error>) -> String {
         Ok(None) => "END".to_owned(),
         Err(failure) => format!("{:?}", crate::support::code(&failure)),
     }
+}
+
+/// How many kinds of streams there are.
+pub(crate) const KINDS: usize = 3;
+/// The one that cannot be polled.
+pub(crate) const UNPOLLABLE: usize = 2;
+
+/// What frames go over, what it stands on, and the peer.
+pub(crate) fn stream_of(kind: usize) -> (gio::IOStream, gio::IOStream, UnixStream) {
+    if kind == 0 {
+        let (ours, theirs) = pair();
+        return (ours.clone().upcast(), ours.upcast(), theirs);
+    }
+    let (ours, theirs) = gio_pair();
+    let base: gio::IOStream = ours.upcast();
+    if kind == UNPOLLABLE {
+        (buffered(&base), base, theirs)
+    } else {
+        (base.clone(), base, theirs)
+    }
+}
+
+/// One that keeps back what it is given, and cannot be polled.
+pub(crate) fn buffered(stream: &gio::IOStream) -> gio::IOStream {
+    let input = gio::BufferedInputStream::new(&stream.input_stream());
+    let output = gio::BufferedOutputStream::new(&stream.output_stream());
+    gio::SimpleIOStream::new(&input, &output).upcast()
 }
