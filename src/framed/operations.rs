@@ -139,6 +139,8 @@ pub(super) struct Write {
     place: Place,
     frame: Option<Bytes>,
     ticket: Option<Ticket>,
+    /// The stream has it, and may still keep it back.
+    is_taken: bool,
 }
 
 impl Write {
@@ -152,6 +154,7 @@ impl Write {
             place: Place::new(),
             frame: Some(frame),
             ticket: None,
+            is_taken: false,
         })
     }
 
@@ -203,8 +206,18 @@ impl Work for Write {
         let Some(ticket) = self.ticket else {
             return Poll::Pending;
         };
-        let outcome = self.core.lock().queue.take_outcome(ticket);
-        outcome.map_or(Poll::Pending, Poll::Ready)
+        let mut state = self.core.lock();
+        match state.queue.take_outcome(ticket) {
+            Some(Ok(())) => self.is_taken = true,
+            Some(failed) => return Poll::Ready(failed),
+            None if !self.is_taken => return Poll::Pending,
+            None => {}
+        }
+        // When more is queued, that has to go before it is flushed.
+        if !state.is_kept_back || !state.queue.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
     }
 
     fn cancel(&mut self) -> bool {
@@ -213,7 +226,7 @@ impl Work for Write {
         };
         let told = {
             let mut state = self.core.lock();
-            if !state.queue.take_back(ticket) {
+            if self.is_taken || !state.queue.take_back(ticket) {
                 return false;
             }
             state.account()

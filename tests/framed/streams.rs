@@ -1,1 +1,105 @@
-//! TODO
+//! Streams of each kind.
+
+use std::{
+    io::{Read, Write},
+    thread,
+};
+
+use futures::io::AllowStdIo;
+use gio::prelude::*;
+use gsock::{Framed, Framing, IoStreamAdapter};
+
+use crate::{support::*, tools::*};
+
+#[test]
+fn frames_go_over_each_kind_of_stream_in_each_form() {
+    on_private_context(|context| {
+        for kind in 0..KINDS {
+            let (ours, base, mut theirs) = stream_of(kind);
+            let framed = Framed::new(&ours, Framing::Lines);
+            let peer = thread::spawn(move || {
+                let mut got = [0; 16];
+                theirs.read_exact(&mut got).expect("there");
+                theirs.write_all(b"one\ntwo\nthree\n").expect("written");
+                got
+            });
+            framed.send(b"send").expect("queued");
+            block_on(context, framed.flush_future()).expect("flushed");
+            block_on(context, framed.write_frame_future(b"future")).expect("written");
+            framed.write_frame(b"wf", NONE).expect("written");
+            framed.flush(NONE).expect("flushed");
+            framed.send(b"").expect("queued");
+            framed.flush(NONE).expect("flushed");
+            assert_eq!(&peer.join().expect("a peer"), b"send\nfuture\nwf\n\n");
+            assert_eq!(told(block_on(context, framed.read_frame_future())), "one");
+            assert_eq!(next(&framed), "two");
+            assert_eq!(told(block_on(context, framed.read_frame_future())), "three");
+            assert_eq!(next(&framed), "END");
+            framed.close(NONE).expect("closed");
+            drop(base);
+        }
+    });
+}
+
+#[test]
+fn a_plain_pair_of_streams_of_memory_will_do() {
+    let output = gio::MemoryOutputStream::new_resizable();
+    let input = gio::MemoryInputStream::from_bytes(&glib::Bytes::from_static(b"in\n"));
+    let framed = Framed::new(&gio::SimpleIOStream::new(&input, &output), Framing::Lines);
+    framed.write_frame(b"out", NONE).expect("written");
+    assert_eq!(next(&framed), "in");
+    framed.close(NONE).expect("closed");
+    assert_eq!(&output.steal_as_bytes()[..], b"out\n");
+}
+
+#[test]
+fn an_adapter_of_futures_will_do() {
+    on_private_context(|context| {
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        theirs.write_all(b"in\nmore\n").expect("written");
+        let framed = Framed::new(&IoStreamAdapter::new(AllowStdIo::new(ours)), Framing::Lines);
+        assert_eq!(told(block_on(context, framed.read_frame_future())), "in");
+        assert_eq!(next(&framed), "more");
+        block_on(context, framed.write_frame_future(b"out")).expect("written");
+        framed.write_frame(b"blocking", NONE).expect("written");
+        block_on(context, framed.close_future()).expect("closed");
+        let mut got = String::new();
+        theirs.read_to_string(&mut got).expect("the end");
+        assert_eq!(got, "out\nblocking\n");
+    });
+}
+
+/// A window that TLS has begun to take is given to it again, whatever was queued meanwhile.
+#[test]
+fn tls_with_a_slow_peer_gets_each_frame_whole_and_in_order() {
+    on_private_context(|context| {
+        let (ours, theirs) = pair();
+        let (for_server, known) = certificate();
+        let server = thread::spawn(move || {
+            let tls = gio::TlsServerConnection::new(&over(theirs), Some(&for_server.get()));
+            let framed = Framed::new(&tls.expect("a backend"), Framing::LengthPrefixed);
+            let mut got = Vec::new();
+            while let Some(frame) = framed.read_frame(NONE).expect("read") {
+                got.push((frame[0], frame.len()));
+            }
+            got
+        });
+        let tls = gio::TlsClientConnection::new(&ours, None::<&gio::SocketConnectable>);
+        let tls = tls.expect("a backend");
+        tls.connect_accept_certificate(move |_, certificate, _| known.is(certificate));
+        let framed = Framed::new(&tls, Framing::LengthPrefixed);
+        let mut expected = Vec::new();
+        for number in 0..100_u8 {
+            let size = 1 + usize::from(number) * 397;
+            expected.push((number, size));
+            while framed.send(&vec![number; size]).is_err() {
+                context.iteration(true);
+            }
+            if number % 7 == 0 {
+                context.iteration(false);
+            }
+        }
+        block_on(context, framed.close_future()).expect("closed");
+        assert_eq!(server.join().expect("served"), expected);
+    });
+}

@@ -1,1 +1,157 @@
-//! TODO
+//! Several threads at one of them, as C may have them.
+
+use std::{
+    io::Read,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use gio::prelude::*;
+use gsock::{Framed, Framing};
+
+use crate::{support::*, tools::*};
+
+/// What C has: a pointer that any thread may use.
+#[derive(Clone)]
+struct Anywhere(Framed);
+
+// SAFETY: these tests use no handlers, and the class says that any thread may call.
+unsafe impl Send for Anywhere {}
+
+impl Anywhere {
+    fn get(&self) -> &Framed {
+        &self.0
+    }
+}
+
+#[test]
+fn several_threads_write_and_each_frame_stays_whole() {
+    within(LIMIT, || {
+        let (ours, mut theirs) = pair();
+        let framed = Framed::builder()
+            .io_stream(&ours)
+            .max_pending_bytes(10_000)
+            .build();
+        let writers: Vec<_> = (0..4)
+            .map(|number| {
+                let framed = Anywhere(framed.clone());
+                thread::spawn(move || {
+                    let framed = framed.get();
+                    for turn in 0..200 {
+                        let frame = format!("{number} {turn} {}", "x".repeat(turn * 7));
+                        framed.write_frame(frame.as_bytes(), NONE).expect("written");
+                    }
+                })
+            })
+            .collect();
+        let reader = thread::spawn(move || {
+            let mut got = String::new();
+            theirs.read_to_string(&mut got).expect("the end");
+            got
+        });
+        for writer in writers {
+            writer.join().expect("written");
+        }
+        framed.close(NONE).expect("closed");
+        let got = reader.join().expect("read");
+        let mut turns = [0; 4];
+        for line in got.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            let (number, turn): (usize, usize) = (
+                words[0].parse().expect("one"),
+                words[1].parse().expect("one"),
+            );
+            assert_eq!(turns[number], turn, "in order");
+            assert_eq!(words[2].len(), turn * 7);
+            turns[number] += 1;
+        }
+        assert_eq!(turns, [200; 4]);
+    });
+}
+
+#[test]
+fn what_another_thread_sends_is_written_at_home() {
+    on_private_context(|context| {
+        let (ours, mut theirs) = pair();
+        let framed = Framed::new(&ours, Framing::Lines);
+        let other = Anywhere(framed.clone());
+        thread::spawn(move || other.get().send(b"one"))
+            .join()
+            .expect("no panic")
+            .expect("queued");
+        iterate_until(context, || framed.pending_frames() == 0);
+        let mut got = [0; 4];
+        theirs.read_exact(&mut got).expect("there");
+        assert_eq!(&got, b"one\n");
+    });
+}
+
+#[test]
+fn a_blocking_read_is_ended_by_a_cancellation_a_close_and_no_stream() {
+    within(LIMIT, || {
+        for how in 0..4 {
+            let (ours, _theirs) = pair();
+            let framed = Framed::new(&ours, Framing::Lines);
+            let cancellable = gio::Cancellable::new();
+            let (reader, its) = (Anywhere(framed.clone()), cancellable.clone());
+            let begun = Arc::new(AtomicUsize::new(0));
+            let tells = begun.clone();
+            let reading = thread::spawn(move || {
+                tells.store(1, Ordering::Release);
+                told(reader.get().read_frame(Some(&its)))
+            });
+            while begun.load(Ordering::Acquire) == 0 {
+                thread::yield_now();
+            }
+            let expected = match how {
+                0 => {
+                    cancellable.cancel();
+                    "Cancelled"
+                }
+                1 => {
+                    framed.close(NONE).expect("closed");
+                    "Closed"
+                }
+                2 => {
+                    framed.set_io_stream(gio::IOStream::NONE);
+                    "NotConnected"
+                }
+                _ => {
+                    framed.set_io_stream(Some(&over_bytes(b"new\n")));
+                    "new"
+                }
+            };
+            assert_eq!(reading.join().expect("no panic"), expected);
+        }
+    });
+}
+
+#[test]
+fn a_blocking_write_goes_on_with_the_new_stream() {
+    within(LIMIT, || {
+        let (ours, theirs) = pair();
+        let framed = Framed::new(&ours, Framing::LengthPrefixed);
+        framed.set_max_frame_size(u64::MAX);
+        let writer = Anywhere(framed.clone());
+        let frame = vec![7; 10_000_000];
+        let writing = thread::spawn(move || writer.get().write_frame(&frame, NONE));
+        // It has begun.
+        let mut first = [0; 5];
+        (&theirs).read_exact(&mut first).expect("there");
+        let (second, mut from_second) = pair();
+        framed.set_io_stream(Some(&second));
+        let reading = thread::spawn(move || {
+            let mut got = vec![0; 10_000_004];
+            from_second.read_exact(&mut got).expect("there");
+            got
+        });
+        writing.join().expect("no panic").expect("written");
+        let got = reading.join().expect("no panic");
+        assert_eq!(&got[..4], 10_000_000_u32.to_be_bytes());
+        assert!(got[4..].iter().all(|byte| *byte == 7));
+        drop(theirs);
+    });
+}

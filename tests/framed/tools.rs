@@ -84,3 +84,30 @@ pub(crate) fn buffered(stream: &gio::IOStream) -> gio::IOStream {
     let output = gio::BufferedOutputStream::new(&stream.output_stream());
     gio::SimpleIOStream::new(&input, &output).upcast()
 }
+
+/// A certificate, on its way to another thread.
+pub(crate) struct Certificate(String);
+
+impl Certificate {
+    pub(crate) fn get(&self) -> gio::TlsCertificate {
+        gio::TlsCertificate::from_pem(&self.0).expect("a certificate")
+    }
+
+    pub(crate) fn is(&self, other: &gio::TlsCertificate) -> bool {
+        self.get().is_same(other)
+    }
+}
+
+/// One for the server, and the same to know it by.
+pub(crate) fn certificate() -> (Certificate, Certificate) {
+    let made = rcgen::generate_simple_self_signed(["test.invalid".to_owned()]);
+    let made = made.expect("a certificate");
+    let pem = pem("CERTIFICATE", made.cert.der())
+        + &pem("PRIVATE KEY", &made.signing_key.serialize_der());
+    (Certificate(pem.clone()), Certificate(pem))
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let encoded = glib::base64_encode(der);
+    format!("-----BEGIN {label}-----\n{encoded}\n-----END {label}-----\n")
+}
