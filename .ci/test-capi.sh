@@ -17,7 +17,7 @@ limit=300
 rounds_asan=200
 rounds_valgrind=40
 tests=(functions types arguments threads relay unix-functions unix-arguments client-functions client-arguments
-    listener-functions listener-arguments service-functions service-arguments gio)
+    listener-functions listener-arguments service-functions service-arguments framed-functions framed-arguments gio)
 
 failures=0
 fail() {
@@ -77,9 +77,9 @@ same_symbols() { # list
 same_symbols capi/symbols.txt || fail "the exported symbols are not those of capi/symbols.txt"
 declared=$(sed 's|/\*.*||; /^ \*/d' capi/include/gsock/*.h | grep -oE '\bgsock_[a-z0-9_]+ *\(void\)|\bgsock_[a-z0-9_]+ +\(' |
     sed 's/ *(.*//' | sort -u)
-# Those of the types are declared by G_DECLARE_DERIVABLE_TYPE.
+# Those of the types are declared by G_DECLARE_DERIVABLE_TYPE and G_DECLARE_FINAL_TYPE.
 declared=$(printf '%s\n' "$declared" gsock_{socket,tcp,tcp_wrapper,unix}_connection_get_type \
-    gsock_{socket_client,socket_listener,socket_service,threaded_socket_service}_get_type | sort -u)
+    gsock_{socket_client,socket_listener,socket_service,threaded_socket_service,framed}_get_type | sort -u)
 diff <(printf '%s\n' "$declared") capi/symbols.txt || fail "the headers and capi/symbols.txt do not agree"
 while IFS= read -r symbol; do
     case $symbol in *_get_type) continue ;; esac
@@ -90,6 +90,7 @@ while IFS= read -r symbol; do
             arguments-*_socket_listener_new | arguments-gsock_socket_service_new) continue ;;
         esac
         case $test-$symbol in
+            *-gsock_framed_*) file=test-framed-$test.c ;;
             *-gsock_unix_*) file=test-unix-$test.c ;;
             *-gsock_socket_client_* | *_connect_report*) file=test-client-$test.c ;;
             *-gsock_socket_listener_*) file=test-listener-$test.c ;;
@@ -281,7 +282,7 @@ fi
 run_python() { # file, argument…
     GSOCK_VERSION=$version G_DEBUG=fatal-criticals installed timeout --kill-after=10 "$limit" "$python" "$@" >"$scratch/log" 2>&1
 }
-for test in "test_python.py" "test_listener.py" "test_adopt.py" "test_gir.py $gio_gir $gir" \
+for test in "test_python.py" "test_listener.py" "test_framed.py" "test_adopt.py" "test_gir.py $gio_gir $gir" \
     "test_vapi.py $prefix/share/vala/vapi/gsock-1.vapi $gio_vapi ${gio_vapi%/*}/gio-unix-2.0.vapi"; do
     # shellcheck disable=SC2086 # words
     if run_python capi/tests/$test && ! grep -q skipped "$scratch/log"; then

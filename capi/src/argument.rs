@@ -17,7 +17,7 @@ use glib::{
     translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, from_glib},
 };
 use gsock::{
-    ConnectReport, Liveness, SocketClient, SocketConnection, SocketListener, SocketService,
+    ConnectReport, Framed, Liveness, SocketClient, SocketConnection, SocketListener, SocketService,
     TcpConnection, TcpWrapperConnection, ThreadedSocketService, UnixConnection,
 };
 
@@ -83,6 +83,7 @@ objects! {
     ThreadedSocketService: gsock::subclass::ThreadedSocketServiceInstance, "GSOCK_IS_THREADED_SOCKET_SERVICE";
     gio::SocketConnectable: gio::ffi::GSocketConnectable, "G_IS_SOCKET_CONNECTABLE";
     gio::SocketConnection: gio::ffi::GSocketConnection, "G_IS_SOCKET_CONNECTION";
+    Framed: <Framed as ObjectType>::GlibType, "GSOCK_IS_FRAMED";
 }
 
 macro_rules! optional_objects {
@@ -107,6 +108,7 @@ macro_rules! optional_objects {
 optional_objects! {
     gio::Cancellable: gio::ffi::GCancellable, "NULL or G_IS_CANCELLABLE";
     gio::SocketAddress: gio::ffi::GSocketAddress, "NULL or G_IS_SOCKET_ADDRESS";
+    gio::IOStream: gio::ffi::GIOStream, "NULL or G_IS_IO_STREAM";
     gio::ProxyResolver: gio::ffi::GProxyResolver, "NULL or G_IS_PROXY_RESOLVER";
     glib::Object: glib::gobject_ffi::GObject, "NULL or G_IS_OBJECT";
 }
@@ -131,6 +133,21 @@ impl Argument for ConnectReport {
 
     unsafe fn convert(c: *const Self) -> Option<Lent<Self>> {
         NonNull::new(c.cast_mut()).map(Lent)
+    }
+}
+
+/// Bytes that C lends, of which the value has a reference of its own.
+impl Argument for glib::Bytes {
+    type C = *mut glib::ffi::GBytes;
+    type Value = Self;
+    const CHECK: &'static str = "not NULL";
+
+    unsafe fn convert(c: Self::C) -> Option<Self> {
+        if c.is_null() {
+            return None;
+        }
+        // SAFETY: as the caller says.
+        Some(unsafe { glib::translate::from_glib_none(c) })
     }
 }
 
@@ -305,6 +322,7 @@ as_they_are!(
     u16,
     *mut ConnectReport,
     u32,
+    u64,
     usize,
     gpointer,
     *const u8,

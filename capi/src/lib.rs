@@ -11,6 +11,7 @@ mod engine;
 mod enums;
 mod export;
 mod fence;
+mod framed;
 mod interop;
 mod listening;
 mod socket_client;

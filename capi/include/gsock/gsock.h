@@ -18,6 +18,7 @@
 #include <gsock/gsock-socket-service.h>
 #include <gsock/gsock-threaded-socket-service.h>
 #include <gsock/gsock-engine.h>
+#include <gsock/gsock-framed.h>
 #include <gsock/gsock-gio.h>
 
 #endif /* GSOCK_H */
