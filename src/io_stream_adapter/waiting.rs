@@ -191,7 +191,6 @@ impl Handler for Readiness {
 impl Drop for Readiness {
     fn drop(&mut self) {
         if let Some(waker) = self.waker.get() {
-            waker.clear();
             self.core.forget(self.side, &Waker::from(waker.clone()));
         }
     }

@@ -200,7 +200,7 @@ impl Engine {
     }
 
     /// Makes the context look at its sources.
-    pub(super) fn notice(&self) {
+    pub(crate) fn notice(&self) {
         if self.noticed.swap(true, Ordering::AcqRel) {
             return;
         }

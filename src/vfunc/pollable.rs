@@ -10,12 +10,7 @@ use std::{
     task::{Wake, Waker},
 };
 
-use glib::{
-    ffi::gpointer,
-    object::IsA,
-    subclass::prelude::*,
-    translate::{IntoGlib, ToGlibPtr},
-};
+use glib::{ffi::gpointer, object::IsA, subclass::prelude::*, translate::IntoGlib};
 use once_cell::sync::OnceCell;
 
 use crate::{
@@ -142,7 +137,7 @@ struct ReadinessSource {
 struct Attached {
     engine: Arc<Engine>,
     /// Told of a close.
-    _place: Place,
+    _place: Waiter,
     wait: Mutex<Wait>,
 }
 
@@ -153,7 +148,10 @@ impl ReadinessSource {
         {
             let attached = Attached {
                 engine: Engine::of(&context),
-                _place: Place::take(&self.transport, &context),
+                _place: {
+                    let waker = ContextWaker::new(&context);
+                    self.transport.wake_on_close(&Waker::from(waker))
+                },
                 wait: Mutex::new(Wait::new()),
             };
             let _ = self.attached.set(attached);
@@ -229,57 +227,18 @@ impl Handler for ReadinessSource {
     }
 }
 
-/// Makes a context look at its sources, for as long as the source that took the waker is alive. It
-/// does not keep the context: that would keep the source, and so the waker.
-pub(crate) struct ContextWaker(Mutex<*mut glib::ffi::GMainContext>);
-
-// SAFETY: the pointer is used under the lock, and cleared before its context goes: a context
-// finalizes its sources first.
-unsafe impl Send for ContextWaker {}
-// SAFETY: likewise.
-unsafe impl Sync for ContextWaker {}
+/// Makes a context look at its sources. It does not keep the context, which may be going, or gone.
+pub(crate) struct ContextWaker(Arc<Engine>);
 
 impl ContextWaker {
     pub(crate) fn new(context: &glib::MainContext) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(context.to_glib_none().0)))
-    }
-
-    /// The source is going.
-    pub(crate) fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = std::ptr::null_mut();
+        Arc::new(Self(Engine::of(context)))
     }
 }
 
 impl Wake for ContextWaker {
     fn wake(self: Arc<Self>) {
-        let context = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !context.is_null() {
-            // SAFETY: as above.
-            unsafe { glib::ffi::g_main_context_wakeup(*context) };
-        }
-    }
-}
-
-/// A source's place in the list of those whom a close wakes.
-struct Place {
-    waker: Arc<ContextWaker>,
-    _waiter: Waiter,
-}
-
-impl Place {
-    fn take(transport: &Arc<Transport>, context: &glib::MainContext) -> Self {
-        let waker = ContextWaker::new(context);
-        let waiter = transport.wake_on_close(&Waker::from(waker.clone()));
-        Self {
-            waker,
-            _waiter: waiter,
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.waker.clear();
+        self.0.notice();
     }
 }
 

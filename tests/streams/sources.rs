@@ -29,6 +29,7 @@ over_both!(
     a_source_future_that_is_dropped_fires_no_more,
     a_source_that_was_never_attached_leaves_nothing_behind,
     an_attached_source_does_not_keep_a_dropped_connection_open,
+    a_context_may_go_with_the_source_that_keeps_the_connection,
 );
 
 const DEFAULT: glib::Priority = glib::Priority::DEFAULT;
@@ -346,5 +347,25 @@ fn an_attached_source_does_not_keep_a_dropped_connection_open(
     assert_eq!(fired.get(), 1);
     source.destroy();
     drop(source);
+    assert_eq!(read_to_end(&mut peer), b"");
+}
+
+/// The connection closes while its context is going, which cannot be woken any more.
+fn a_context_may_go_with_the_source_that_keeps_the_connection(make: Make, _: &glib::MainContext) {
+    let (connection, mut peer) = make();
+    let context = glib::MainContext::new();
+    let attached = [pollable_input(&connection), pollable_input(&connection)].map(|input| {
+        let keeps = connection.clone();
+        let source = input.create_source(Cancellable::NONE, None, DEFAULT, move |_| {
+            assert!(!keeps.is_closed());
+            glib::ControlFlow::Continue
+        });
+        source.attach(Some(&context));
+        source
+    });
+    drop(connection);
+    context.iteration(false);
+    drop(context);
+    assert!(attached.iter().all(glib::Source::is_destroyed));
     assert_eq!(read_to_end(&mut peer), b"");
 }
