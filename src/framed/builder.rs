@@ -34,6 +34,11 @@ impl FramedBuilder {
         Self(self.0.property("byte-order", byte_order))
     }
 
+    /// Whether a line that is sent ends with CRLF, as in most protocols of the Internet, and not with LF; false by default.
+    pub fn crlf(self, crlf: bool) -> Self {
+        Self(self.0.property("crlf", crlf))
+    }
+
     /// See [`Framed::set_max_frame_size`].
     pub fn max_frame_size(self, bytes: u64) -> Self {
         Self(self.0.property("max-frame-size", bytes))

@@ -11,6 +11,8 @@ pub(super) struct Format {
     /// In bytes: 1, 2, 4 or 8.
     pub(super) prefix_size: usize,
     pub(super) byte_order: gio::DataStreamByteOrder,
+    /// What ends a line that is sent.
+    pub(super) crlf: bool,
 }
 
 impl Default for Format {
@@ -19,6 +21,7 @@ impl Default for Format {
             framing: Framing::Lines,
             prefix_size: 4,
             byte_order: gio::DataStreamByteOrder::BigEndian,
+            crlf: false,
         }
     }
 }
@@ -71,7 +74,11 @@ impl Format {
     }
 
     pub(super) fn trailer(&self) -> &'static [u8] {
-        if self.is_line() { b"\n" } else { b"" }
+        match (self.is_line(), self.crlf) {
+            (false, _) => b"",
+            (true, false) => b"\n",
+            (true, true) => b"\r\n",
+        }
     }
 
     /// What the prefix says.

@@ -66,6 +66,9 @@ impl ObjectImpl for Framed {
                 )
                 .construct_only()
                 .build(),
+                glib::ParamSpecBoolean::builder("crlf")
+                    .construct_only()
+                    .build(),
                 bytes("max-frame-size", 0, default.max_frame_size),
                 switch("read-ahead", default.read_ahead),
                 bytes("high-water", 0, default.high_water),
@@ -130,6 +133,11 @@ impl ObjectImpl for Framed {
                     self.core.lock().format.byte_order = order;
                 }
             }
+            "crlf" => {
+                if let Ok(crlf) = value.get() {
+                    self.core.lock().format.crlf = crlf;
+                }
+            }
             name => {
                 if let Ok(bytes) = value.get() {
                     self.set_bytes(name, bytes);
@@ -149,6 +157,7 @@ impl ObjectImpl for Framed {
             "framing" => state.format.framing.to_value(),
             "prefix-size" => (state.format.prefix_size as u32).to_value(),
             "byte-order" => state.format.byte_order.to_value(),
+            "crlf" => state.format.crlf.to_value(),
             "max-frame-size" => state.settings.max_frame_size.to_value(),
             "read-ahead" => state.settings.read_ahead.to_value(),
             "high-water" => state.settings.high_water.to_value(),

@@ -44,7 +44,7 @@ use crate::operation::assert_owns_context;
 #[non_exhaustive]
 #[repr(i32)]
 pub enum Framing {
-    /// Each is a line of bytes. LF or CRLF ends it and is not part of it; what is sent gets LF.
+    /// Each is a line of bytes. LF or CRLF ends it and is not part of it; what is sent gets LF, or CRLF with `crlf`.
     #[enum_value(name = "GSOCK_FRAMING_LINES", nick = "lines")]
     Lines = 0,
     /// The length of each stands before it, as a number of `prefix-size` bytes, which do not count.
@@ -71,6 +71,7 @@ glib::wrapper! {
     /// | `framing` | [`Framing`], construct-only | `Lines` | how frames are told apart |
     /// | `prefix-size` | 1, 2, 4 or 8 bytes, construct-only | 4 | of `LengthPrefixed` |
     /// | `byte-order` | [`gio::DataStreamByteOrder`], construct-only | `BigEndian` | of `LengthPrefixed` |
+    /// | `crlf` | `bool`, construct-only | false | a line that is sent ends with CRLF, not LF; read are both |
     /// | `max-frame-size` | bytes | 1 MiB | of one frame, in either direction, without what tells it apart |
     /// | `read-ahead` | `bool` | true | false: no byte after a frame is taken from the stream before it is asked for |
     /// | `high-water` | bytes | 64 KiB | with more than that in the queue it is congested |

@@ -305,3 +305,33 @@ fn handlers_may_do_as_they_like() {
         iterate_until(context, || sent.get() == 5 && framed.pending_frames() == 0);
     });
 }
+
+#[test]
+fn a_line_ends_with_crlf_where_that_is_asked_for() {
+    on_private_context(|_| {
+        let (ours, mut theirs) = pair();
+        let framed = Framed::builder().io_stream(&ours).crlf(true).build();
+        framed.send(b"one").expect("queued");
+        assert_eq!(framed.pending_bytes(), 5);
+        assert_fails(framed.send(b"t\nwo"), gio::IOErrorEnum::InvalidData);
+        assert_fails(framed.send(b"two\r"), gio::IOErrorEnum::InvalidData);
+        framed.close(NONE).expect("closed");
+        let mut got = Vec::new();
+        theirs.read_to_end(&mut got).expect("the end");
+        assert_eq!(got, b"one\r\n");
+        // Of any framing by lines, and no other.
+        for (framing, expected) in [
+            (Framing::JsonLines, &b"[]\r\n"[..]),
+            (Framing::LengthPrefixed, b"\0\0\0\x02[]"),
+        ] {
+            let (ours, mut theirs) = pair();
+            let framed = Framed::builder().io_stream(&ours).crlf(true);
+            let framed = framed.framing(framing).build();
+            framed.send(b"[]").expect("queued");
+            framed.close(NONE).expect("closed");
+            let mut got = Vec::new();
+            theirs.read_to_end(&mut got).expect("the end");
+            assert_eq!(got, expected);
+        }
+    });
+}
