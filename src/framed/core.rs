@@ -13,7 +13,7 @@ use super::{
     ends::Ends,
     format::Format,
     input::Input,
-    queue::Queue,
+    queue::{Gone, Queue},
     teller::{Teller, change},
 };
 use crate::{error, operation::Answer};
@@ -137,7 +137,7 @@ impl State {
 
     /// Drops what is queued. What it answers is to be dropped where no lock is held.
     #[must_use]
-    pub(super) fn clear_queue(&mut self, failure: &glib::Error) -> Vec<Bytes> {
+    pub(super) fn clear_queue(&mut self, failure: &glib::Error) -> Vec<Gone> {
         self.clears += 1;
         self.queue.fail(failure)
     }

@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code, reason = "GIO's asynchronous functions")]
 
-use std::{fmt, ptr};
+use std::{fmt, ptr, sync::Arc};
 
 use gio::{ffi as gio_ffi, prelude::*, subclass::prelude::*};
 use glib::{
@@ -12,7 +12,10 @@ use glib::{
 };
 
 use super::queue::Window;
-use crate::{SocketConnection, error, operation::Answer, vfunc::Owned};
+use crate::{
+    SocketConnection, UnixConnection, error, operation::Answer, unix_connection::Cargo,
+    vfunc::Owned,
+};
 
 /// A stream, and what its two sides can do.
 pub(super) struct Ends {
@@ -132,6 +135,25 @@ impl Ends {
         moved(output.write_nonblocking(piece, gio::Cancellable::NONE))
     }
 
+    /// Sends descriptors, past the output stream, if that can be done without waiting.
+    pub(super) fn try_pass(&self, cargo: &Cargo) -> Result<Option<usize>, glib::Error> {
+        self.check_output()?;
+        self.passing()?.imp().try_send(cargo)
+    }
+
+    /// # Errors
+    ///
+    /// `NotSupported` where descriptors cannot be passed, or would overtake what the stream keeps back.
+    pub(super) fn passing(&self) -> Result<&UnixConnection, glib::Error> {
+        self.stream()
+            .downcast_ref()
+            .filter(|_| self.is_plain_output)
+            .ok_or_else(|| {
+                let why = "The stream passes no descriptors";
+                glib::Error::new(gio::IOErrorEnum::NotSupported, why)
+            })
+    }
+
     fn check_input(&self) -> Result<(), glib::Error> {
         if self.input.get().is_closed() {
             return Err(error::stream_closed());
@@ -203,6 +225,15 @@ impl Ends {
         let written = self.output.get().write(piece, Some(cancellable));
         // Not negative without an error.
         written.map(isize::unsigned_abs)
+    }
+
+    pub(super) fn pass(
+        &self,
+        cargo: Arc<Cargo>,
+        cancellable: &gio::Cancellable,
+    ) -> Result<usize, glib::Error> {
+        self.check_output()?;
+        self.passing()?.imp().send_blocking(cargo, cancellable)
     }
 
     pub(super) fn flush(&self, cancellable: &gio::Cancellable) -> Result<(), glib::Error> {

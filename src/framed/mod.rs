@@ -20,6 +20,7 @@ mod writing;
 
 use std::{
     future::{Future, poll_fn},
+    os::fd::BorrowedFd,
     pin::Pin,
 };
 
@@ -35,7 +36,7 @@ use self::{
     operations::{Close, Flush, Work, Write},
     reading::Read,
 };
-use crate::operation::assert_owns_context;
+use crate::{operation::assert_owns_context, unix_connection::Cargo};
 
 /// How a [`Framed`] tells frames apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enum)]
@@ -405,7 +406,59 @@ impl Framed {
     /// [`flush`](Self::flush) or another call that writes.
     #[doc(alias = "gsock_framed_send")]
     pub fn send(&self, frame: impl Into<Bytes>) -> Result<(), glib::Error> {
-        self.imp().core.send(frame.into())
+        self.imp().core.send(frame.into(), None)
+    }
+
+    /// Queues a frame and descriptors that go with it, all or nothing, and never waits. The descriptors stay the caller's: they
+    /// are duplicated before this returns.
+    ///
+    /// The stream has to be a [`UnixConnection`](crate::UnixConnection). Behind the frame comes one zero byte that the descriptors
+    /// travel with, as [`send_fds`](crate::UnixConnectionExt::send_fds) has it; nothing comes between. Who gets the frame has to
+    /// know that from what is in it, and takes them by [`receive_fds`](crate::UnixConnectionExt::receive_fds) before it
+    /// reads on. With `read-ahead` they would be lost: it has to be false there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), and in `gio::IOErrorEnum`: `InvalidArgument` for no descriptors or more than 253, `NotSupported`
+    /// where the stream is something else, or the system is not Linux, `TooManyOpenFiles`. A stream that is set afterwards and
+    /// passes none fails with `NotSupported` when it comes to the frame.
+    ///
+    /// # Main context
+    ///
+    /// As of [`send`](Self::send).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::{fd::AsFd, unix::net::UnixStream};
+    ///
+    /// use gio::prelude::*;
+    /// use gsock::{Framed, Framing, SocketConnection, UnixConnection, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let ours = SocketConnection::factory_create_connection_from_fd(ours.into())?;
+    /// let theirs = SocketConnection::factory_create_connection_from_fd(theirs.into())?;
+    ///
+    /// let sender = Framed::new(&ours, Framing::Lines);
+    /// sender.send_with_fds(b"a file", &[std::io::stdin().as_fd()])?;
+    /// sender.flush(gio::Cancellable::NONE)?;
+    ///
+    /// let receiver = Framed::builder().io_stream(&theirs).read_ahead(false).build();
+    /// assert_eq!(receiver.read_frame(gio::Cancellable::NONE)?.as_deref(), Some(&b"a file"[..]));
+    /// let theirs: UnixConnection = theirs.downcast().expect("a Unix socket");
+    /// let file = theirs.receive_fd(gio::Cancellable::NONE)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "gsock_framed_send_with_fds")]
+    pub fn send_with_fds(
+        &self,
+        frame: impl Into<Bytes>,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(), glib::Error> {
+        let cargo = Cargo::of_duplicates(fds)?;
+        self.imp().core.send(frame.into(), Some(cargo))
     }
 
     /// Waits for room in the queue, queues a frame and waits until the stream has taken it, blocking.

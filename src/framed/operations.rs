@@ -20,6 +20,7 @@ use crate::{
     error,
     operation::Answer,
     reactor::{CancelWatch, block_on_events, blocking_waker},
+    unix_connection::Cargo,
 };
 
 impl Core {
@@ -28,15 +29,24 @@ impl Core {
     /// # Errors
     ///
     /// `WouldBlock` where there is no room, after which there will be an end of the congestion.
-    pub(super) fn send(self: &Arc<Self>, frame: Bytes) -> Result<(), glib::Error> {
+    pub(super) fn send(
+        self: &Arc<Self>,
+        frame: Bytes,
+        cargo: Option<Cargo>,
+    ) -> Result<(), glib::Error> {
         self.check(&frame)?;
         let (sent, told) = {
             let mut state = self.lock();
             let state = &mut *state;
             state.check_takes_frames()?;
+            if let (Some(_), Some(ends)) = (&cargo, &state.ends) {
+                ends.passing()?;
+            }
             let most = state.settings.max_pending_bytes;
-            if state.queue.has_room(frame.len(), &state.format, most) {
-                state.queue.push(frame, &state.format, false);
+            let length = frame.len() + usize::from(cargo.is_some());
+            if state.queue.has_room(length, &state.format, most) {
+                let cargo = cargo.map(Arc::new);
+                state.queue.push(frame, &state.format, cargo, false);
                 (Ok(()), state.account())
             } else {
                 let was_congested = std::mem::replace(&mut state.is_congested, true);
@@ -176,7 +186,7 @@ impl Write {
         }
         state.line.retain(|place| *place != self.place);
         if let Some(frame) = self.frame.take() {
-            self.ticket = Some(state.queue.push(frame, &state.format, true));
+            self.ticket = Some(state.queue.push(frame, &state.format, None, true));
         }
         Ok(state.account())
     }

@@ -1,10 +1,14 @@
 //! Frames that wait to be written: nothing here writes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use glib::Bytes;
 
 use super::format::{Format, Header};
+use crate::unix_connection::Cargo;
 
 /// What is copied together rather than given to the system by itself.
 const MOST_COPIED: usize = 1024;
@@ -15,19 +19,24 @@ const MOST_PARTS: usize = 64;
 /// Names a frame; those that come later have higher ones.
 pub(super) type Ticket = u64;
 
+/// What was sent or is not to be sent any more.
+pub(super) type Gone = (Bytes, Option<Arc<Cargo>>);
+
 #[derive(Debug)]
 struct Entry {
     ticket: Ticket,
     header: Header,
     payload: Bytes,
     trailer: &'static [u8],
+    /// Descriptors that follow, with a byte of their own.
+    cargo: Option<Arc<Cargo>>,
     /// Somebody wants to know what becomes of it.
     is_watched: bool,
 }
 
 impl Entry {
     fn len(&self) -> usize {
-        self.header.bytes().len() + self.payload.len() + self.trailer.len()
+        self.parts().into_iter().map(<[u8]>::len).sum::<usize>() + usize::from(self.cargo.is_some())
     }
 
     fn parts(&self) -> [&[u8]; 3] {
@@ -74,19 +83,26 @@ impl Queue {
             .is_none_or(|entry| entry.ticket > ticket)
     }
 
-    /// Whether a frame fits. One that is larger than the bound by itself fits where there is no other.
+    /// Whether so many bytes of frame fit. What is larger than the bound by itself fits where there is no other.
     pub(super) fn has_room(&self, frame: usize, format: &Format, most: u64) -> bool {
         let length = format.header(frame).bytes().len() + frame + format.trailer().len();
         self.is_empty() || self.pending.saturating_add(length as u64) <= most
     }
 
-    pub(super) fn push(&mut self, frame: Bytes, format: &Format, is_watched: bool) -> Ticket {
+    pub(super) fn push(
+        &mut self,
+        frame: Bytes,
+        format: &Format,
+        cargo: Option<Arc<Cargo>>,
+        is_watched: bool,
+    ) -> Ticket {
         self.last += 1;
         let entry = Entry {
             ticket: self.last,
             header: format.header(frame.len()),
             payload: frame,
             trailer: format.trailer(),
+            cargo,
             is_watched,
         };
         self.pending += entry.len() as u64;
@@ -126,6 +142,13 @@ impl Queue {
             .binary_search_by_key(&ticket, |entry| entry.ticket)
     }
 
+    /// The descriptors whose turn it is.
+    pub(super) fn cargo(&self) -> Option<Arc<Cargo>> {
+        let first = self.entries.front()?;
+        let cargo = first.cargo.as_ref()?;
+        (self.written + 1 == first.len()).then(|| cargo.clone())
+    }
+
     /// What is to be written next, for a stream that takes what it is given or leaves it.
     pub(super) fn window(&mut self) -> Window {
         let mut window = Window::default();
@@ -145,6 +168,9 @@ impl Queue {
                 } else {
                     window.copy(rest);
                 }
+            }
+            if entry.cargo.is_some() {
+                break;
             }
         }
         self.committed = frames;
@@ -168,6 +194,9 @@ impl Queue {
                     break 'all;
                 }
             }
+            if entry.cargo.is_some() {
+                break;
+            }
         }
         self.committed = frames;
         Bytes::from_owned(piece)
@@ -180,7 +209,7 @@ impl Queue {
 
     /// So many bytes were written. Answers the frames that are done with, to be dropped where no lock is held.
     #[must_use]
-    pub(super) fn advance(&mut self, mut count: usize) -> Vec<Bytes> {
+    pub(super) fn advance(&mut self, mut count: usize) -> Vec<Gone> {
         let mut done = Vec::new();
         self.pending -= count as u64;
         count += self.written;
@@ -207,7 +236,7 @@ impl Queue {
 
     /// There is nothing left: what was here has failed.
     #[must_use]
-    pub(super) fn fail(&mut self, failure: &glib::Error) -> Vec<Bytes> {
+    pub(super) fn fail(&mut self, failure: &glib::Error) -> Vec<Gone> {
         let mut dropped = Vec::new();
         while let Some(entry) = self.entries.pop_front() {
             self.settle(entry, Err(failure.clone()), &mut dropped);
@@ -216,11 +245,11 @@ impl Queue {
         dropped
     }
 
-    fn settle(&mut self, entry: Entry, outcome: Result<(), glib::Error>, gone: &mut Vec<Bytes>) {
+    fn settle(&mut self, entry: Entry, outcome: Result<(), glib::Error>, gone: &mut Vec<Gone>) {
         if entry.is_watched {
             self.outcomes.insert(entry.ticket, outcome);
         }
-        gone.push(entry.payload);
+        gone.push((entry.payload, entry.cargo));
     }
 }
 

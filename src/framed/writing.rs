@@ -13,11 +13,11 @@ use super::{
     bell::Place,
     core::{Begun, Core},
     ends::Ends,
-    queue::Window,
+    queue::{Gone, Window},
     teller::change,
     waiting::{Interrupt, Waiting},
 };
-use crate::{error, reactor::Engine, thread};
+use crate::{error, reactor::Engine, thread, unix_connection::Cargo};
 
 /// How often a task goes on before others have had their turn.
 const MOST_IN_A_TURN: u32 = 16;
@@ -50,6 +50,7 @@ struct Job {
 enum Task {
     Window(Window),
     Piece(Bytes),
+    Pass(Arc<Cargo>),
     GoOn(Begun),
     Flush,
 }
@@ -78,6 +79,8 @@ impl Core {
             Task::GoOn(begun)
         } else if state.queue.is_empty() {
             Task::Flush
+        } else if let Some(cargo) = state.queue.cargo() {
+            Task::Pass(cargo)
         } else if ends.is_plain_output() && ends.output_polls() {
             Task::Window(state.queue.window())
         } else {
@@ -116,6 +119,7 @@ impl Core {
             Task::Window(window) => wrote(ends.try_write(&window)),
             Task::Piece(piece) if polls => wrote(ends.try_write_piece(&piece)),
             Task::Piece(piece) => begin(cx, || Begun::Write(ends.begin_write(&piece))),
+            Task::Pass(cargo) => wrote(ends.try_pass(&cargo)),
             Task::Flush => begin(cx, || Begun::Flush(ends.begin_flush())),
             Task::GoOn(begun) => go_on(begun, cx),
         };
@@ -170,6 +174,7 @@ impl Core {
         let outcome = match task {
             Task::Window(window) => ends.write(&window, cancellable).map(Outcome::Wrote),
             Task::Piece(piece) => ends.write_piece(&piece, cancellable).map(Outcome::Wrote),
+            Task::Pass(cargo) => ends.pass(cargo, cancellable).map(Outcome::Wrote),
             Task::Flush | Task::GoOn(_) => ends.flush(cancellable).map(|()| Outcome::Flushed),
         };
         let outcome = match outcome {
@@ -294,7 +299,7 @@ impl Core {
 impl super::core::State {
     /// Answers what is to be dropped where no lock is held.
     #[must_use]
-    fn fail(&mut self, failure: &glib::Error) -> Vec<Bytes> {
+    fn fail(&mut self, failure: &glib::Error) -> Vec<Gone> {
         self.failure = Some(failure.clone());
         self.last_error = Some(failure.clone());
         self.offer = None;

@@ -41,7 +41,7 @@ const fn words(payload: usize) -> usize {
 
 /// What goes out with a byte that means nothing by itself.
 #[derive(Debug)]
-pub(super) struct Cargo {
+pub(crate) struct Cargo {
     control: Vec<u64>,
     len: usize,
     /// Descriptors in it that nobody else keeps open.
@@ -64,7 +64,7 @@ impl Cargo {
     /// # Errors
     ///
     /// Those of [`of_borrowed`](Self::of_borrowed); `TooManyOpenFiles`, and `Failed` for what is not open.
-    pub(super) fn of_duplicates(fds: &[BorrowedFd<'_>]) -> Result<Self, glib::Error> {
+    pub(crate) fn of_duplicates(fds: &[BorrowedFd<'_>]) -> Result<Self, glib::Error> {
         check_count(fds.len())?;
         let duplicates = fds
             .iter()

@@ -13,14 +13,14 @@ fn not_supported() -> glib::Error {
 }
 
 #[derive(Debug)]
-pub(super) struct Cargo(Infallible);
+pub(crate) struct Cargo(Infallible);
 
 impl Cargo {
     pub(super) fn of_borrowed(_: &[BorrowedFd<'_>]) -> Result<Self, glib::Error> {
         Err(not_supported())
     }
 
-    pub(super) fn of_duplicates(_: &[BorrowedFd<'_>]) -> Result<Self, glib::Error> {
+    pub(crate) fn of_duplicates(_: &[BorrowedFd<'_>]) -> Result<Self, glib::Error> {
         Err(not_supported())
     }
 

@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     SocketConnection,
-    operation::Attempt,
+    operation::{Attempt, block},
     subclass::{
         SocketConnectionImpl, UnixConnectionClass, UnixConnectionImpl, UnixConnectionInstance,
         unix_connection,
     },
-    transport::{Kind, Transport},
+    transport::{Attempted, Kind, Transport},
 };
 
 #[derive(Debug, Default)]
@@ -59,6 +59,20 @@ impl UnixConnection {
 
     pub(super) fn send(&self, cargo: Cargo) -> impl Attempt<Output = ()> + Send + 'static + use<> {
         operations::send(self.transport(), cargo)
+    }
+
+    /// Sends what a frame brings along, if that can be done without waiting, and answers how many bytes that were.
+    pub(crate) fn try_send(&self, cargo: &Cargo) -> Attempted<usize> {
+        operations::try_send(&self.transport(), cargo, None)
+    }
+
+    /// Likewise, blocking.
+    pub(crate) fn send_blocking(
+        &self,
+        cargo: Arc<Cargo>,
+        cancellable: &gio::Cancellable,
+    ) -> Result<usize, glib::Error> {
+        block(operations::send(self.transport(), cargo), Some(cancellable)).map(|()| 1)
     }
 
     pub(super) fn receive_fd(&self) -> impl Attempt<Output = OwnedFd> + Send + 'static + use<> {

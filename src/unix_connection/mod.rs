@@ -32,7 +32,8 @@ use crate::{
     operation::{Attempt, Drive, assert_owns_context, block},
     socket_connection::inherent_connect,
 };
-use ancillary::{Cargo, Sender};
+pub(crate) use ancillary::Cargo;
+use ancillary::Sender;
 
 glib::wrapper! {
     /// A connection over a Unix socket, which passes descriptors and credentials to other processes.

@@ -1,6 +1,7 @@
 //! What a Unix connection does beyond reading and writing, as attempts that never wait.
 
 use std::{
+    borrow::Borrow,
     os::fd::{OwnedFd, RawFd},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -69,12 +70,20 @@ impl<T, F: FnMut(&Transport, Option<&Registration>) -> Attempted<T>> Attempt for
 /// Sends a byte and what it carries.
 pub(super) fn send(
     transport: Arc<Transport>,
-    cargo: Cargo,
+    cargo: impl Borrow<Cargo> + Send + 'static,
 ) -> impl Attempt<Output = ()> + Send + 'static {
     Passing::new(transport, Interest::Write, move |transport, registered| {
-        let sent = transport.transfer(Some(Interest::Write), 1, registered, |fd| cargo.send(fd))?;
-        Ok(sent.map(|_| ()))
+        Ok(try_send(transport, cargo.borrow(), registered)?.map(|_| ()))
     })
+}
+
+/// Likewise, without waiting.
+pub(super) fn try_send(
+    transport: &Transport,
+    cargo: &Cargo,
+    registered: Option<&Registration>,
+) -> Attempted<usize> {
+    transport.transfer(Some(Interest::Write), 1, registered, |fd| cargo.send(fd))
 }
 
 /// Receives the one descriptor of a message.
