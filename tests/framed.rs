@@ -14,6 +14,8 @@ mod back_pressure;
 mod formats;
 #[path = "framed/json.rs"]
 mod json;
+#[path = "framed/passing.rs"]
+mod passing;
 #[path = "framed/properties.rs"]
 mod properties;
 #[path = "framed/random.rs"]
