@@ -234,13 +234,17 @@ impl Work for Write {
         let Some(ticket) = self.ticket else {
             return true;
         };
-        let told = {
+        let (told, gone) = {
             let mut state = self.core.lock();
-            if self.is_taken || !state.queue.take_back(ticket) {
+            let taken_back = (!self.is_taken)
+                .then(|| state.queue.take_back(ticket))
+                .flatten();
+            let Some(gone) = taken_back else {
                 return false;
-            }
-            state.account()
+            };
+            (state.account(), gone)
         };
+        drop(gone);
         self.ticket = None;
         self.core.teller.tell(told);
         true

@@ -115,18 +115,16 @@ impl Queue {
         self.outcomes.remove(&ticket)
     }
 
-    /// Takes a frame back of which nothing was written. Answers whether that could be done.
-    pub(super) fn take_back(&mut self, ticket: Ticket) -> bool {
-        let Ok(at) = self.position(ticket) else {
-            return false;
-        };
+    /// Takes a frame back of which nothing was written, if that can be done. It is to be dropped where no lock is held.
+    #[must_use]
+    pub(super) fn take_back(&mut self, ticket: Ticket) -> Option<Gone> {
+        let at = self.position(ticket).ok()?;
         if at < self.committed.max(usize::from(self.written > 0)) {
-            return false;
+            return None;
         }
-        if let Some(entry) = self.entries.remove(at) {
-            self.pending -= entry.len() as u64;
-        }
-        true
+        let entry = self.entries.remove(at)?;
+        self.pending -= entry.len() as u64;
+        Some((entry.payload, entry.cargo))
     }
 
     /// Nobody wants to know any more.

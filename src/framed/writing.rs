@@ -196,7 +196,7 @@ impl Core {
     ) -> Step {
         let mut told = 0;
         let mut failure = None;
-        let mut left_over = None;
+        let (mut left_over, mut ended) = (None, None);
         let (step, gone) = {
             let mut state = self.lock();
             let state = &mut *state;
@@ -238,7 +238,12 @@ impl Core {
                     state.begun = Some(begun);
                     Step::Begun
                 }
-                Outcome::Begun(_) | Outcome::Nothing => Step::Went,
+                Outcome::Begun(begun) => {
+                    // It is cancelled where no lock is held.
+                    ended = Some(begun);
+                    Step::Went
+                }
+                Outcome::Nothing => Step::Went,
                 Outcome::Failed(why) if is_current => {
                     gone = state.fail(&why);
                     told |= state.account() | change::LAST_ERROR;
@@ -254,7 +259,7 @@ impl Core {
             }
             (step, gone)
         };
-        drop((gone, left_over));
+        drop((gone, left_over, ended));
         if let Some(failure) = &failure {
             self.teller.note_failure(failure);
         }
