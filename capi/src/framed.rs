@@ -13,7 +13,11 @@ use glib::{
 };
 use gsock::{Framed, FramedOperation, Framing};
 
-use crate::{argument::Argument, export::exported};
+use crate::{
+    argument::Argument,
+    export::exported,
+    unix_connection::{Array, lent},
+};
 
 type Instance = <Framed as ObjectType>::GlibType;
 
@@ -145,6 +149,23 @@ exported! {
     /// Queues a frame.
     try fn gsock_framed_send(framed: Framed, frame: Bytes) -> gboolean, else GFALSE => {
         framed.send(frame).map(|()| GTRUE)
+    }
+
+    /// Queues bytes as they are.
+    try fn gsock_framed_send_exact(framed: Framed, bytes: Bytes) -> gboolean, else GFALSE => {
+        framed.send_exact(bytes).map(|()| GTRUE)
+    }
+
+    /// Queues a frame and descriptors.
+    try fn gsock_framed_send_with_fds(
+        framed: Framed,
+        frame: Bytes,
+        fds: Array,
+        n_fds: usize,
+    ) -> gboolean, else GFALSE => {
+        // SAFETY: as C says.
+        let fds = unsafe { lent(fds, n_fds)? };
+        framed.send_with_fds(frame, &fds).map(|()| GTRUE)
     }
 
     /// Writes a frame.

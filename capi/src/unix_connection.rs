@@ -41,7 +41,7 @@ impl Argument for Lent {
 }
 
 /// Where `usize` descriptors stand.
-type Array = *const c_int;
+pub(crate) type Array = *const c_int;
 
 impl Argument for Array {
     type C = Self;
@@ -56,7 +56,7 @@ impl Argument for Array {
 /// # Safety
 ///
 /// `fds` is NULL or has `count` numbers.
-unsafe fn lent(fds: Array, count: usize) -> Result<Vec<BorrowedFd<'static>>, Refusal> {
+pub(crate) unsafe fn lent(fds: Array, count: usize) -> Result<Vec<BorrowedFd<'static>>, Refusal> {
     let refused = Refusal {
         check: Array::CHECK,
         argument: "fds",

@@ -40,6 +40,15 @@ impl Header {
 }
 
 impl Format {
+    /// Of what is sent as it is.
+    pub(super) fn bare() -> Self {
+        Self {
+            framing: Framing::LengthPrefixed,
+            prefix_size: 0,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn is_line(&self) -> bool {
         !matches!(self.framing, Framing::LengthPrefixed)
     }

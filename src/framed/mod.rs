@@ -461,6 +461,21 @@ impl Framed {
         self.imp().core.send(frame.into(), Some(cargo))
     }
 
+    /// Queues bytes as they are, between one frame and the next: what a line has announced, as IMAP and HTTP do. The peer gets
+    /// them by [`read_exact`](Self::read_exact). Otherwise as [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// As of [`send`](Self::send), but `InvalidData`: any bytes will do.
+    ///
+    /// # Main context
+    ///
+    /// As of [`send`](Self::send).
+    #[doc(alias = "gsock_framed_send_exact")]
+    pub fn send_exact(&self, bytes: impl Into<Bytes>) -> Result<(), glib::Error> {
+        self.imp().core.send_exact(bytes.into())
+    }
+
     /// Waits for room in the queue, queues a frame and waits until the stream has taken it, blocking.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use glib::Bytes;
 use super::{
     bell::Place,
     core::{Core, closed, without_stream},
+    format::{Format, too_large},
     queue::Ticket,
     teller::change,
     writing::Step,
@@ -35,6 +36,34 @@ impl Core {
         cargo: Option<Cargo>,
     ) -> Result<(), glib::Error> {
         self.check(&frame)?;
+        let format = self.lock().format;
+        self.put(frame, &format, cargo)
+    }
+
+    /// Queues bytes as they are, likewise.
+    ///
+    /// # Errors
+    ///
+    /// As of [`send`](Self::send).
+    pub(super) fn send_exact(self: &Arc<Self>, bytes: Bytes) -> Result<(), glib::Error> {
+        let state = self.lock();
+        if bytes.len() as u64 > state.settings.max_frame_size {
+            return Err(too_large());
+        }
+        if bytes.is_empty() {
+            // The queue has nothing of no length.
+            return state.check_takes_frames();
+        }
+        drop(state);
+        self.put(bytes, &Format::bare(), None)
+    }
+
+    fn put(
+        self: &Arc<Self>,
+        frame: Bytes,
+        format: &Format,
+        cargo: Option<Cargo>,
+    ) -> Result<(), glib::Error> {
         let (sent, told) = {
             let mut state = self.lock();
             let state = &mut *state;
@@ -44,9 +73,9 @@ impl Core {
             }
             let most = state.settings.max_pending_bytes;
             let length = frame.len() + usize::from(cargo.is_some());
-            if state.queue.has_room(length, &state.format, most) {
+            if state.queue.has_room(length, format, most) {
                 let cargo = cargo.map(Arc::new);
-                state.queue.push(frame, &state.format, cargo, false);
+                state.queue.push(frame, format, cargo, false);
                 (Ok(()), state.account())
             } else {
                 let was_congested = std::mem::replace(&mut state.is_congested, true);

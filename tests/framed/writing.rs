@@ -335,3 +335,41 @@ fn a_line_ends_with_crlf_where_that_is_asked_for() {
         }
     });
 }
+
+#[test]
+fn bytes_are_sent_between_frames_as_they_are() {
+    on_private_context(|_| {
+        for (framing, expected) in [
+            (Framing::Lines, &b"two {4}\n\r\n\n\xff\nthree\n"[..]),
+            (
+                Framing::LengthPrefixed,
+                b"\0\0\0\x07two {4}\r\n\n\xff\n\0\0\0\x05three",
+            ),
+        ] {
+            let (ours, mut theirs) = pair();
+            let framed = Framed::builder().io_stream(&ours).framing(framing);
+            let framed = framed.max_frame_size(8).max_pending_bytes(40).build();
+            framed.send(b"two {4}").expect("queued");
+            let before = framed.pending_bytes();
+            framed.send_exact(b"\r\n\n\xff\n").expect("queued");
+            assert_eq!(framed.pending_bytes(), before + 5);
+            framed.send_exact(b"").expect("nothing");
+            assert_eq!(framed.pending_frames(), 2);
+            let too_large = framed.send_exact(b"nine byte");
+            assert_fails(too_large, gio::IOErrorEnum::MessageTooLarge);
+            framed.send(b"three").expect("queued");
+            while framed.pending_bytes() + 8 <= 40 {
+                framed.send_exact(b"and more").expect("queued");
+            }
+            let no_room = framed.send_exact(b"and more");
+            assert_fails(no_room, gio::IOErrorEnum::WouldBlock);
+            framed.close(NONE).expect("closed");
+            assert_fails(framed.send_exact(b"x"), gio::IOErrorEnum::Closed);
+            assert_fails(framed.send_exact(b""), gio::IOErrorEnum::Closed);
+            let mut got = Vec::new();
+            theirs.read_to_end(&mut got).expect("the end");
+            assert!(got.starts_with(expected), "{}", got.escape_ascii());
+            assert!(got[expected.len()..].chunks(8).all(|it| it == b"and more"));
+        }
+    });
+}
