@@ -276,6 +276,11 @@ exported! {
         framed.byte_order().into_glib()
     }
 
+    /// Of a line.
+    fn gsock_framed_get_crlf(framed: Framed) -> gboolean, else GFALSE => {
+        framed.crlf().into_glib()
+    }
+
     /// In bytes.
     fn gsock_framed_get_max_frame_size(framed: Framed) -> u64, else 0 => {
         framed.max_frame_size()

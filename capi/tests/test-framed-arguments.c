@@ -24,6 +24,7 @@ static void
 test_instances (void)
 {
   GError *error = NULL;
+  gint fd = 0;
 
   REFUSED_FRAMED (gsock_framed_read_frame, == NULL, , NULL, &error);
   REFUSED_FRAMED_VOID (gsock_framed_read_frame_async, , NULL, never_called, NULL);
@@ -33,6 +34,8 @@ test_instances (void)
   REFUSED_FRAMED (gsock_framed_read_exact_finish, == NULL, , NULL, &error);
   REFUSED_FRAMED (gsock_framed_take_buffered, == NULL);
   REFUSED_FRAMED (gsock_framed_send, == FALSE, , frame, &error);
+  REFUSED_FRAMED (gsock_framed_send_exact, == FALSE, , frame, &error);
+  REFUSED_FRAMED (gsock_framed_send_with_fds, == FALSE, , frame, &fd, 1, &error);
   REFUSED_FRAMED (gsock_framed_write_frame, == FALSE, , frame, NULL, &error);
   REFUSED_FRAMED_VOID (gsock_framed_write_frame_async, , frame, NULL, never_called, NULL);
   REFUSED_FRAMED (gsock_framed_write_frame_finish, == FALSE, , NULL, &error);
@@ -47,6 +50,7 @@ test_instances (void)
   REFUSED_FRAMED (gsock_framed_get_framing, == GSOCK_FRAMING_LINES);
   REFUSED_FRAMED (gsock_framed_get_prefix_size, == 0);
   REFUSED_FRAMED (gsock_framed_get_byte_order, == G_DATA_STREAM_BYTE_ORDER_BIG_ENDIAN);
+  REFUSED_FRAMED (gsock_framed_get_crlf, == FALSE);
   REFUSED_FRAMED (gsock_framed_get_max_frame_size, == 0);
   REFUSED_FRAMED_VOID (gsock_framed_set_max_frame_size, , 1);
   REFUSED_FRAMED (gsock_framed_get_read_ahead, == FALSE);
@@ -72,6 +76,7 @@ test_others (void)
   GError *error = NULL;
   GCancellable *cancellable = (GCancellable *) (gpointer) wrong;
   GIOStream *stream = (GIOStream *) (gpointer) wrong;
+  gint fd = 0;
 
   REFUSED (gsock_framed_new, "io_stream", gsock_framed_new (stream, GSOCK_FRAMING_LINES), == NULL);
   REFUSED (gsock_framed_new, "framing", gsock_framed_new (NULL, (GsockFraming) 3), == NULL);
@@ -84,6 +89,14 @@ test_others (void)
   REFUSED_VOID (gsock_framed_read_exact_async, "cancellable",
                 gsock_framed_read_exact_async (right, 1, cancellable, never_called, NULL));
   REFUSED (gsock_framed_send, "frame", gsock_framed_send (right, NULL, &error), == FALSE);
+  REFUSED (gsock_framed_send_exact, "bytes", gsock_framed_send_exact (right, NULL, &error), == FALSE);
+  REFUSED (gsock_framed_send_with_fds, "frame",
+           gsock_framed_send_with_fds (right, NULL, &fd, 1, &error), == FALSE);
+  REFUSED (gsock_framed_send_with_fds, "fds",
+           gsock_framed_send_with_fds (right, frame, NULL, 1, &error), == FALSE);
+  fd = -1;
+  REFUSED (gsock_framed_send_with_fds, "fds",
+           gsock_framed_send_with_fds (right, frame, &fd, 1, &error), == FALSE);
   REFUSED (gsock_framed_write_frame, "frame", gsock_framed_write_frame (right, NULL, NULL, &error), == FALSE);
   REFUSED (gsock_framed_write_frame, "cancellable",
            gsock_framed_write_frame (right, frame, cancellable, &error), == FALSE);

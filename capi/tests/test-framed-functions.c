@@ -2,6 +2,8 @@
 
 #include "tools.h"
 
+#include <sys/socket.h>
+
 /* Both ends of a connection, with frames. */
 static GsockFramed *
 framed_pair (GsockFraming  framing,
@@ -153,6 +155,63 @@ test_exactly_and_what_is_left (void)
 }
 
 static void
+test_bytes_between (void)
+{
+  GError *error = NULL;
+  GsockFramed *theirs;
+  GsockFramed *ours = framed_pair (GSOCK_FRAMING_LINES, &theirs);
+  GBytes *bytes = g_bytes_new_static ("a\nb", 3);
+
+  send_text (ours, "3");
+  g_assert_true (gsock_framed_send_exact (ours, bytes, &error));
+  g_assert_no_error (error);
+  g_assert_true (gsock_framed_flush (ours, NULL, &error));
+  assert_bytes (gsock_framed_read_frame (theirs, NULL, &error), "3");
+  assert_bytes (gsock_framed_read_exact (theirs, 3, NULL, &error), "a\nb");
+  g_bytes_unref (bytes);
+  drop_last (ours);
+  drop_last (theirs);
+}
+
+static void
+test_descriptors (void)
+{
+  gint pair[2], fd = STDOUT_FILENO, got;
+  GError *error = NULL;
+  GBytes *frame = g_bytes_new_static ("with one", 8);
+  GsockSocketConnection *ours, *theirs;
+  GsockFramed *sender, *receiver;
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM, 0, pair), ==, 0);
+  ours = gsock_socket_connection_factory_create_connection_from_fd (pair[0], &error);
+  g_assert_no_error (error);
+  theirs = gsock_socket_connection_factory_create_connection_from_fd (pair[1], &error);
+  g_assert_no_error (error);
+  sender = gsock_framed_new (G_IO_STREAM (ours), GSOCK_FRAMING_LINES);
+  receiver = gsock_framed_new (G_IO_STREAM (theirs), GSOCK_FRAMING_LINES);
+  gsock_framed_set_read_ahead (receiver, FALSE);
+
+  g_assert_true (gsock_framed_send_with_fds (sender, frame, &fd, 1, &error));
+  g_assert_no_error (error);
+  send_text (sender, "without");
+  g_assert_true (gsock_framed_flush (sender, NULL, &error));
+  assert_bytes (gsock_framed_read_frame (receiver, NULL, &error), "with one");
+  got = gsock_unix_connection_receive_fd (GSOCK_UNIX_CONNECTION (theirs), NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (close (got), ==, 0);
+  assert_bytes (gsock_framed_read_frame (receiver, NULL, &error), "without");
+
+  g_assert_false (gsock_framed_send_with_fds (sender, frame, NULL, 0, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  g_bytes_unref (frame);
+  drop_last (sender);
+  drop_last (receiver);
+  drop_last (ours);
+  drop_last (theirs);
+}
+
+static void
 test_properties (void)
 {
   GsockFramed *framed = gsock_framed_new (NULL, GSOCK_FRAMING_JSON_LINES);
@@ -164,6 +223,7 @@ test_properties (void)
   g_assert_cmpint (gsock_framed_get_framing (framed), ==, GSOCK_FRAMING_JSON_LINES);
   g_assert_cmpuint (gsock_framed_get_prefix_size (framed), ==, 4);
   g_assert_cmpint (gsock_framed_get_byte_order (framed), ==, G_DATA_STREAM_BYTE_ORDER_BIG_ENDIAN);
+  g_assert_false (gsock_framed_get_crlf (framed));
   g_assert_null (gsock_framed_get_io_stream (framed));
   gsock_framed_set_io_stream (framed, G_IO_STREAM (connection));
   stream = gsock_framed_get_io_stream (framed);
@@ -257,6 +317,8 @@ main (int    argc,
   g_test_add_func ("/framed/blocking", test_blocking);
   g_test_add_func ("/framed/asynchronous", test_asynchronous);
   g_test_add_func ("/framed/exactly-and-what-is-left", test_exactly_and_what_is_left);
+  g_test_add_func ("/framed/bytes-between", test_bytes_between);
+  g_test_add_func ("/framed/descriptors", test_descriptors);
   g_test_add_func ("/framed/properties", test_properties);
   g_test_add_func ("/framed/signals", test_signals);
   g_test_add_func ("/framed/types", test_types);

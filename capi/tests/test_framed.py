@@ -69,6 +69,21 @@ class Framed(unittest.TestCase):
         self.assertEqual(theirs.read_exact_finish(call(theirs.read_exact_async, 3)).get_data(), b"56\n")
         self.assertEqual(theirs.take_buffered().get_data(), b"and more\n")
 
+    def test_what_is_between_frames(self):
+        ours, theirs = pair(Gsock.Framing.LINES)
+        ours.send(text(b"3"))
+        ours.send_exact(text(b"a\nb"))
+        ours.flush(None)
+        self.assertEqual(theirs.read_frame(None).get_data(), b"3")
+        self.assertEqual(theirs.read_exact(3, None).get_data(), b"a\nb")
+        theirs.set_read_ahead(False)
+        with open(__file__, "rb") as file:
+            ours.send_with_fds(text(b"a file"), [file.fileno()])
+        ours.flush(None)
+        self.assertEqual(theirs.read_frame(None).get_data(), b"a file")
+        with open(theirs.get_io_stream().receive_fd(None), "rb") as file:
+            self.assertTrue(file.read(3) == b'"""')
+
     def test_errors(self):
         framed = Gsock.Framed.new(None, Gsock.Framing.JSON_LINES)
         for wrong, code in ((b"nonsense", Gio.IOErrorEnum.INVALID_DATA), (b"[]", Gio.IOErrorEnum.NOT_CONNECTED)):
@@ -79,7 +94,8 @@ class Framed(unittest.TestCase):
 
     def test_properties(self):
         framed = Gsock.Framed(framing=Gsock.Framing.LENGTH_PREFIXED, prefix_size=2,
-                              byte_order=Gio.DataStreamByteOrder.LITTLE_ENDIAN)
+                              byte_order=Gio.DataStreamByteOrder.LITTLE_ENDIAN, crlf=True)
+        self.assertTrue(framed.get_crlf())
         self.assertEqual(framed.get_framing(), Gsock.Framing.LENGTH_PREFIXED)
         self.assertEqual(framed.get_prefix_size(), 2)
         self.assertEqual(framed.get_byte_order(), Gio.DataStreamByteOrder.LITTLE_ENDIAN)

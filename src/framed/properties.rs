@@ -71,6 +71,13 @@ impl Framed {
         self.imp().core.lock().format.byte_order
     }
 
+    /// Whether a line that is sent ends with CRLF, and not with LF.
+    #[doc(alias = "gsock_framed_get_crlf")]
+    #[must_use]
+    pub fn crlf(&self) -> bool {
+        self.imp().core.lock().format.crlf
+    }
+
     property!(
         max_frame_size,
         set_max_frame_size,

@@ -115,6 +115,14 @@ G_DECLARE_FINAL_TYPE (GsockFramed, gsock_framed, GSOCK, FRAMED, GObject)
  */
 
 /**
+ * GsockFramed:crlf: (getter get_crlf)
+ *
+ * Whether a line that is sent ends with CRLF, as in most protocols of the Internet, and not with LF. Read are both.
+ *
+ * Since: 0.2
+ */
+
+/**
  * GsockFramed:max-frame-size: (getter get_max_frame_size) (setter set_max_frame_size)
  *
  * How many bytes a frame may have, in either direction, without what tells it apart.
@@ -370,6 +378,49 @@ gboolean gsock_framed_send (GsockFramed  *framed,
                             GError      **error);
 
 /**
+ * gsock_framed_send_exact:
+ * @framed: frames over a stream
+ * @bytes: what to send
+ * @error: a place for an error, or %NULL
+ *
+ * Queues bytes between the frames, as they are: what a line has announced, for example. Else as gsock_framed_send().
+ *
+ * Returns: %TRUE if they are queued, %FALSE with @error set if not
+ *
+ * Since: 0.2
+ */
+extern
+gboolean gsock_framed_send_exact (GsockFramed  *framed,
+                                  GBytes       *bytes,
+                                  GError      **error);
+
+/**
+ * gsock_framed_send_with_fds:
+ * @framed: frames over a #GsockUnixConnection
+ * @frame: the frame
+ * @fds: (array length=n_fds): descriptors, which stay the caller's
+ * @n_fds: how many there are, from 1 to 253
+ * @error: a place for an error, or %NULL
+ *
+ * Queues a frame and descriptors that go with it, all or nothing, and never waits. Behind the frame comes one zero byte that
+ * the descriptors travel with, as gsock_unix_connection_send_fds() has it. Who gets the frame has to know that from what
+ * is in it, and takes them by gsock_unix_connection_receive_fds() before it reads on, with #GsockFramed:read-ahead
+ * %FALSE.
+ *
+ * %G_IO_ERROR_NOT_SUPPORTED where the stream passes no descriptors. Else as gsock_framed_send().
+ *
+ * Returns: %TRUE if it is queued, %FALSE with @error set if not
+ *
+ * Since: 0.2
+ */
+extern
+gboolean gsock_framed_send_with_fds (GsockFramed  *framed,
+                                     GBytes       *frame,
+                                     const gint   *fds,
+                                     gsize         n_fds,
+                                     GError      **error);
+
+/**
  * gsock_framed_write_frame:
  * @framed: frames over a stream
  * @frame: the frame
@@ -605,6 +656,19 @@ guint gsock_framed_get_prefix_size (GsockFramed *framed);
  */
 extern
 GDataStreamByteOrder gsock_framed_get_byte_order (GsockFramed *framed);
+
+/**
+ * gsock_framed_get_crlf: (get-property crlf)
+ * @framed: frames over a stream
+ *
+ * Gets whether a line that is sent ends with CRLF.
+ *
+ * Returns: whether it does
+ *
+ * Since: 0.2
+ */
+extern
+gboolean gsock_framed_get_crlf (GsockFramed *framed);
 
 /**
  * gsock_framed_get_max_frame_size: (get-property max-frame-size)
