@@ -16,6 +16,8 @@ mod formats;
 mod json;
 #[path = "framed/passing.rs"]
 mod passing;
+#[path = "framed/points.rs"]
+mod points;
 #[path = "framed/properties.rs"]
 mod properties;
 #[path = "framed/random.rs"]

@@ -33,6 +33,8 @@ mod client;
 mod closing;
 #[path = "under_faults/connecting.rs"]
 mod connecting;
+#[path = "under_faults/framing.rs"]
+mod framing;
 #[path = "under_faults/making.rs"]
 mod making;
 #[path = "under_faults/passing.rs"]

@@ -93,19 +93,19 @@ impl Ends {
         moved(input.read_nonblocking(room, gio::Cancellable::NONE))
     }
 
-    /// How many of the next bytes are of the line that comes, as far as that can be seen; one in any case.
+    /// How many of the next bytes are of the line that comes, as far as that can be seen.
     pub(super) fn look_for_line_end(&self, room: &mut [u8]) -> Result<usize, glib::Error> {
         let Some(connection) = self
             .stream()
             .downcast_ref::<SocketConnection>()
             .filter(|_| self.peeks)
         else {
-            return Ok(1);
+            return Ok(0);
         };
         let seen = connection.imp().transport().peek_now(room, None)?;
         let seen = &room[..seen.unwrap_or(0)];
         let end = super::format::find_line_end(seen);
-        Ok(end.map_or(seen.len(), |end| end + 1).max(1))
+        Ok(end.map_or(seen.len(), |end| end + 1))
     }
 
     /// As of [`try_read`](Self::try_read).

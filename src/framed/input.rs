@@ -62,6 +62,8 @@ pub(super) struct Input {
     /// How much is read at a time.
     chunk: usize,
     has_ended: bool,
+    /// So many bytes that are still in the stream are known to be of this line.
+    pub(super) seen: usize,
 }
 
 impl Default for Input {
@@ -74,6 +76,7 @@ impl Default for Input {
             skip: Skip::Nothing,
             chunk: FIRST_CHUNK,
             has_ended: false,
+            seen: 0,
         }
     }
 }
@@ -314,6 +317,7 @@ impl Input {
     /// So many bytes were read into the [`room`](Self::room); none are the end of the stream.
     pub(super) fn filled(&mut self, count: usize, room: usize) {
         self.end += count;
+        self.seen = self.seen.saturating_sub(count);
         if count == 0 {
             self.has_ended = true;
         } else if count == room && room >= self.chunk {

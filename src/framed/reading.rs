@@ -64,13 +64,19 @@ impl Fill {
         } else {
             self.more
         };
+        let mut seen = self.input.seen;
         let mut room = self.input.room(more, self.reads_ahead);
         if looks {
-            let count = self.ends.look_for_line_end(room)?;
+            if seen == 0 {
+                seen = self.ends.look_for_line_end(room)?;
+            }
+            let count = seen.clamp(1, room.len());
             room = &mut room[..count];
         }
         let size = room.len();
-        let count = read(&self.ends, room)?;
+        let count = read(&self.ends, room);
+        self.input.seen = if looks { seen } else { 0 };
+        let count = count?;
         if let Some(count) = count {
             self.input.filled(count, size);
         }
