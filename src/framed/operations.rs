@@ -136,8 +136,9 @@ pub(super) fn poll(
         looked = work.look();
     }
     if looked.is_pending() {
-        core.write_at_home();
+        // This first: home may be the same context, with nobody at home.
         core.write_here();
+        core.write_at_home();
     }
     looked
 }

@@ -12,11 +12,12 @@ use super::ends::Ends;
 use crate::{
     error,
     reactor::{CancelWatch, Engine},
+    thread,
 };
 
-/// At most one source at a time, in the context of whoever waits.
+/// At most one source at a time, in the context of whoever waits, and the thread that has made it.
 #[derive(Default)]
-pub(super) struct Waiting(Option<glib::Source>);
+pub(super) struct Waiting(Option<(glib::Source, usize)>);
 
 impl Waiting {
     /// Calls `waker` when another try is worth it.
@@ -37,14 +38,19 @@ impl Waiting {
         let waker = waker.clone();
         if let Some(source) = ends.source(is_for_reading, move || waker.wake()) {
             source.attach(Some(&glib::MainContext::ref_thread_default()));
-            self.0 = Some(source);
+            self.0 = Some((source, thread::here()));
         }
         Ok(())
     }
 
     pub(super) fn end(&mut self) {
-        if let Some(source) = self.0.take() {
-            source.destroy();
+        if let Some((source, thread)) = self.0.take() {
+            if thread == thread::here() {
+                source.destroy();
+            } else {
+                // It may have the last reference to the stream, and that is not for this thread to drop.
+                std::mem::forget(source);
+            }
         }
     }
 }

@@ -155,3 +155,23 @@ fn a_blocking_write_goes_on_with_the_new_stream() {
         drop(theirs);
     });
 }
+
+#[test]
+fn who_runs_the_home_context_on_another_thread_can_write() {
+    within(LIMIT, || {
+        let context = glib::MainContext::new();
+        let (ours, mut theirs) = pair();
+        let framed = context
+            .with_thread_default(|| Framed::new(&ours, Framing::Lines))
+            .expect("nobody else's");
+        // What is there at home is not done elsewhere by itself.
+        framed.send(b"one").expect("queued");
+        let other = Anywhere(framed.clone());
+        let writing =
+            thread::spawn(move || context.block_on(other.get().write_frame_future(b"two")));
+        writing.join().expect("no panic").expect("written");
+        let mut got = [0; 8];
+        theirs.read_exact(&mut got).expect("there");
+        assert_eq!(&got, b"one\ntwo\n");
+    });
+}
