@@ -20,12 +20,19 @@ impl Place {
     }
 }
 
-/// Whoever waits here looks anew each time that it is rung.
+/// Whoever waits here looks anew each time that it is rung, but for those who wait for one before them.
 #[derive(Default)]
-pub(super) struct Bell(Mutex<Vec<(Place, Waker)>>);
+pub(super) struct Bell(Mutex<Vec<(Place, Waker, Called)>>);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Called {
+    WithAll,
+    /// By name, or when everything is different.
+    Alone,
+}
 
 impl Bell {
-    fn lock(&self) -> MutexGuard<'_, Vec<(Place, Waker)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Place, Waker, Called)>> {
         // Whole values are exchanged under it: a panic leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -33,12 +40,14 @@ impl Bell {
     /// Before the look at what may change.
     pub(super) fn wait(&self, place: Place, waker: &Waker) {
         let mut all = self.lock();
-        let known = all.iter_mut().find(|(known, _)| *known == place);
+        let known = all.iter_mut().find(|(known, ..)| *known == place);
         let before = match known {
-            Some((_, known)) if known.will_wake(waker) => None,
-            Some((_, known)) => Some(std::mem::replace(known, waker.clone())),
+            Some((_, known, called)) => {
+                *called = Called::WithAll;
+                (!known.will_wake(waker)).then(|| std::mem::replace(known, waker.clone()))
+            }
             None => {
-                all.push((place, waker.clone()));
+                all.push((place, waker.clone(), Called::WithAll));
                 None
             }
         };
@@ -46,27 +55,41 @@ impl Bell {
         drop(before);
     }
 
-    pub(super) fn leave(&self, place: Place) {
+    /// After the look: nothing of what happens to others matters to this one, who is called by name. One who was called
+    /// since is not here any more.
+    pub(super) fn wait_alone(&self, place: Place) {
         let mut all = self.lock();
-        let at = all.iter().position(|(known, _)| *known == place);
-        let left = at.map(|at| all.swap_remove(at));
-        drop(all);
-        drop(left);
+        if let Some((.., called)) = all.iter_mut().find(|(known, ..)| *known == place) {
+            *called = Called::Alone;
+        }
+    }
+
+    pub(super) fn leave(&self, place: Place) {
+        drop(self.take(|known, _| known == place));
     }
 
     /// `but`: the one who rings, who knows. No lock may be held by the caller.
     pub(super) fn ring(&self, but: Option<Place>) {
-        let called: Vec<_> = {
-            let mut all = self.lock();
-            if all.is_empty() {
-                return;
-            }
-            all.extract_if(.., |(place, _)| Some(*place) != but)
-                .collect()
-        };
-        for (_, waker) in called {
-            waker.wake();
-        }
+        let woken = self.take(|place, called| called == Called::WithAll && Some(place) != but);
+        woken.into_iter().for_each(|(_, waker, _)| waker.wake());
+    }
+
+    /// Likewise one of those who wait.
+    pub(super) fn call(&self, place: Option<Place>) {
+        let woken = self.take(|known, _| Some(known) == place);
+        woken.into_iter().for_each(|(_, waker, _)| waker.wake());
+    }
+
+    /// Likewise all of them.
+    pub(super) fn ring_for_all(&self) {
+        let woken = self.take(|_, _| true);
+        woken.into_iter().for_each(|(_, waker, _)| waker.wake());
+    }
+
+    fn take(&self, which: impl Fn(Place, Called) -> bool) -> Vec<(Place, Waker, Called)> {
+        let mut all = self.lock();
+        all.extract_if(.., |(place, _, called)| which(*place, *called))
+            .collect()
     }
 }
 

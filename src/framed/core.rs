@@ -205,8 +205,8 @@ impl Core {
             interrupt.cancel();
         }
         drop(gone);
-        self.readers.ring(None);
-        self.writers.ring(None);
+        self.readers.ring_for_all();
+        self.writers.ring_for_all();
         self.teller.tell(told);
         self.write_at_home();
     }
@@ -232,8 +232,8 @@ impl Core {
             interrupt.cancel();
         }
         drop(gone);
-        self.readers.ring(None);
-        self.writers.ring(None);
+        self.readers.ring_for_all();
+        self.writers.ring_for_all();
     }
 
     /// The stream of a generation has failed for good.

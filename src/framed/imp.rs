@@ -230,7 +230,7 @@ impl Framed {
         self.obj().notify(name);
         self.core.teller.tell(told);
         // There may be room now, or no hope of any.
-        self.core.writers.ring(None);
+        self.core.writers.ring_for_all();
     }
 }
 

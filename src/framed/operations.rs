@@ -88,6 +88,12 @@ impl Core {
         sent
     }
 
+    /// Of those who wait for room.
+    fn call_the_first(&self) {
+        let first = self.lock().line.front().copied();
+        self.writers.call(first);
+    }
+
     fn check(&self, frame: &[u8]) -> Result<(), glib::Error> {
         let (format, most) = {
             let state = self.lock();
@@ -212,6 +218,9 @@ impl Write {
             if !state.line.contains(&self.place) {
                 state.line.push_back(self.place);
             }
+            if !is_first {
+                self.core.writers.wait_alone(self.place);
+            }
             return Ok(0);
         }
         state.line.retain(|place| *place != self.place);
@@ -239,7 +248,7 @@ impl Work for Write {
                 Ok(told) => {
                     self.core.teller.tell(told);
                     // The next one in the line may have room, too.
-                    self.core.writers.ring(Some(self.place));
+                    self.core.call_the_first();
                 }
             }
         }
@@ -292,8 +301,9 @@ impl Drop for Write {
                 state.queue.forget(ticket);
             }
         }
-        // Others may have room, now.
+        // Others may have room, now, or nothing more to wait for.
         self.core.writers.ring(None);
+        self.core.call_the_first();
     }
 }
 
@@ -369,7 +379,7 @@ impl Close {
             let mut state = core.lock();
             !state.is_closed && !std::mem::replace(&mut state.is_closing, true)
         };
-        core.writers.ring(None);
+        core.writers.ring_for_all();
         Self {
             flush: Flush::new(core),
             flushed: None,
@@ -400,8 +410,8 @@ impl Close {
             interrupt.cancel();
         }
         drop(gone);
-        core.readers.ring(None);
-        core.writers.ring(None);
+        core.readers.ring_for_all();
+        core.writers.ring_for_all();
         core.teller.tell(told);
         ends
     }

@@ -263,7 +263,11 @@ impl Core {
         if let Some(failure) = &failure {
             self.teller.note_failure(failure);
         }
-        self.writers.ring(Some(place));
+        if failure.is_some() {
+            self.writers.ring_for_all();
+        } else {
+            self.writers.ring(Some(place));
+        }
         self.teller.tell(told);
         step
     }
