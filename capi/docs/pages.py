@@ -2,12 +2,16 @@
 
 - The comments of the headers are gtk-doc's; gi-docgen makes no links of these. In OUT/Gsock-1.gir they are its own links:
   to our types, properties, signals and functions, and to those of GLib, GObject and GIO.
-- To each operation that examples/operations.{c,py,rs} show its blocks are added, side by side, and OUT/operations.md has
-  all of them by class.
+- The programs in examples/ show what there is, in C, Python and Rust: a block stands between a mark that names functions,
+  signals, properties or classes and an empty one. A property stands for what gets and sets it as well, and these for it;
+  :name is of the class before, * is anything. To what is named its blocks are added, side by side, and
+  OUT/operations.md has all of them by class.
 
-A name of ours that there is not, a thing that does not say since when it is there, an operation that one language lacks, and a class without any are errors.
+A name of ours that there is not, a thing that does not say since when it is there, a block that one language lacks or
+that does not use what it names, and a function, a property or a signal that no block shows, are errors.
 """
 
+import fnmatch
 import pathlib
 import re
 import sys
@@ -23,6 +27,7 @@ C = "{http://www.gtk.org/introspection/c/1.0}"
 GLIB = "{http://www.gtk.org/introspection/glib/1.0}"
 KINDS = {"class": "class", "interface": "iface", "record": "struct", "union": "struct", "enumeration": "enum",
          "bitfield": "flags", "callback": "callback", "alias": "alias"}
+CALLABLES = ("method", "constructor", "function")
 LANGUAGES = {"c": "C", "py": "Python", "rs": "Rust"}
 VERSIONED = [CORE + tag for tag in ("class", "enumeration", "bitfield", "function", "method", "constructor", "property",
                                     "virtual-method", "constant")] + [GLIB + "signal"]
@@ -88,21 +93,101 @@ class Links:
         return re.sub(r"(?<![\w`.])(g(?:sock)?_\w+)\(\)", self.of_function, text)
 
 
-def blocks(path):
-    """What stands between `{name}` and `{}`, each alone on a line of comment."""
-    name, found = None, {}
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        mark = re.fullmatch(r"\s*(?:/\*|//|#) \{(\w*)\}(?: \*/)?", line)
-        if not mark:
-            if name:
-                found[name].append(line)
-        elif bool(mark[1]) == bool(name) or mark[1] in found:
-            sys.exit(f"{path}:{number}: this mark should not be here")
-        else:
-            name = mark[1] or None
-            if name:
-                found[name] = []
-    return {name: textwrap.dedent("\n".join(lines)).strip() for name, lines in found.items()}
+MARK = re.compile(r"\s*(?:/\*|//|#) \{([\w :*?-]*)\}(?: \*/)?")
+
+
+def blocks(ending):
+    """What stands between `{names}` and `{}`, each alone on a line of comment, by names."""
+    found = {}
+    for path in sorted((here / "examples").glob(f"*.{ending}")):
+        names = None
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            mark = MARK.fullmatch(line)
+            if not mark:
+                if names:
+                    found[names].append(line)
+            elif bool(mark[1]) == bool(names) or tuple(mark[1].split()) in found:
+                sys.exit(f"{path}:{number}: this mark should not be here")
+            else:
+                names = tuple(mark[1].split())
+                if names:
+                    found[names] = []
+    return {names: textwrap.dedent("\n".join(lines)).strip() for names, lines in found.items()}
+
+
+class Things:
+    """What a mark may name, and what of it must be shown."""
+
+    def __init__(self, tree):
+        self.elements, self.owners, self.must_be_shown = {}, {}, set()
+        for owner in tree.find(CORE + "namespace"):
+            if owner.tag == CORE + "function":
+                self.add(owner.get(C + "identifier"), owner, owner)
+            elif owner.tag in (CORE + "class", CORE + "record", CORE + "interface", CORE + "enumeration"):
+                self.of_type(owner)
+
+    def add(self, name, element, owner, needed=True):
+        self.elements[name], self.owners[name] = element, owner
+        if needed:
+            self.must_be_shown.add(name)
+
+    def of_type(self, owner):
+        type_ = owner.get(C + "type")
+        self.add(type_, owner, owner, needed=False)
+        for element in owner:
+            name = element.get("name")
+            if element.tag.removeprefix(CORE) in CALLABLES:
+                self.add(element.get(C + "identifier"), element, owner)
+            elif element.tag == GLIB + "signal":
+                self.add(f"{type_}::{name}", element, owner)
+            elif element.tag == CORE + "property":
+                self.add(f"{type_}:{name}", element, owner)
+
+    def property_of(self, name):
+        """The property that a function gets or sets."""
+        element, owner = self.elements[name], self.owners[name]
+        property_ = element.get(GLIB + "get-property") or element.get(GLIB + "set-property")
+        return property_ and f"{owner.get(C + 'type')}:{property_}"
+
+    def named(self, names, code):
+        """What the names of a mark stand for; of the functions of a property, those that the code calls."""
+        found, type_ = [], ""
+        for name in names:
+            if name.startswith(":"):
+                name = type_ + name
+            type_ = name.split(":")[0]
+            some = fnmatch.filter(self.elements, name)
+            found += some or [name]
+            found += [of for of in self.elements if self.property_of(of) in some and re.search(rf"\b{of}\b", code)]
+        return list(dict.fromkeys(found))
+
+
+# In Python and Rust these happen by themselves; in Rust a report is a plain value.
+BY_ITSELF = ("_copy", "_free")
+PLAIN_VALUES = ("gsock_connect_report_",)
+
+
+def uses(ending, code, name, element):
+    """Whether the code uses what its mark names."""
+    if "::" in name:
+        signal = element.get("name")
+        return re.search(rf"\b{signal}\b" if ending != "rs" else rf"\b(connect_)?{signal.replace('-', '_')}\b", code)
+    if ":" in name:
+        property_ = element.get("name")
+        return re.search(rf"\b(\w+_)?({property_}|{property_.replace('-', '_').removesuffix('_ms')})", code)
+    if not element.get(C + "identifier"):
+        return True
+    if ending == "c":
+        return re.search(rf"\b({name}|{name.removesuffix('_free')}_unref)\b", code) or name.endswith("_free")
+    if name.endswith(BY_ITSELF):
+        return True
+    member = element.get("name")
+    property_ = element.get(GLIB + "get-property") or element.get(GLIB + "set-property") or member
+    if ending == "py":
+        made = element.tag == CORE + "constructor" and re.search(r"\bGsock\.\w+\(", code)
+        return made or re.search(rf"\b({member}|{property_.replace('-', '_')})\b", code)
+    stem = re.sub(r"^(get|new|engine)_|_(ms|async|finish)$", "", member)
+    return name.startswith(PLAIN_VALUES) or re.search(rf"\b(\w+_)?{stem}s?(_\w+)?\b", code)
 
 
 def side_by_side(of_languages):
@@ -111,6 +196,10 @@ def side_by_side(of_languages):
         shown = highlight(code, get_lexer_by_name({"py": "python", "rs": "rust"}.get(ending, ending)), HtmlFormatter())
         columns.append(f"<div><h5>{LANGUAGES[ending]}</h5>{shown}</div>")
     return '<div class="operation">' + "\n".join(columns) + "</div>"
+
+
+def link_to(things, name, links):
+    return links.make(f"{name}()" if things.elements[name].get(C + "identifier") else f"#{name}")
 
 
 def main(gir, girs, version, out):
@@ -132,28 +221,44 @@ def main(gir, girs, version, out):
     if unversioned:
         sys.exit("the comments do not say since when: " + " ".join(unversioned))
 
-    examples = {ending: blocks(here / f"examples/operations.{ending}") for ending in LANGUAGES}
-    everything = set().union(*examples.values())
-    for ending, some in examples.items():
-        if missing := everything - set(some):
-            sys.exit(f"operations.{ending} lacks: " + " ".join(sorted(missing)))
-
-    page = ["Title: Operations in C, Python and Rust", "Slug: operations", ""]
-    for class_ in tree.iter(CORE + "class"):
-        of_class = []
-        for function in class_:
-            name = function.get(C + "identifier")
-            if name not in everything:
+    things = Things(tree)
+    examples = {ending: blocks(ending) for ending in LANGUAGES}
+    shown, wrong = {}, []
+    for names, code in examples["c"].items():
+        shown[names] = things.named(names, code)
+        for name in shown[names]:
+            if name not in things.elements:
+                wrong.append(f"{name} is shown, and there is none")
                 continue
-            everything.remove(name)
-            shown = side_by_side({ending: some[name] for ending, some in examples.items()})
-            of_class += [f"## {names.functions[name]}", "", shown, ""]
-            function.find(CORE + "doc").text += f"\n\n{shown}\n"
-        if not of_class:
-            sys.exit(f"no operation of {class_.get('name')} is shown")
-        page += [f"# [class@{OURS}.{class_.get('name')}]", "", *of_class]
-    if everything:
-        sys.exit("shown, and there is none: " + " ".join(sorted(everything)))
+            for ending, language in LANGUAGES.items():
+                if names not in examples[ending]:
+                    # What is for C alone has no form in Python.
+                    if ending != "py" or things.elements[name].get("introspectable") != "0":
+                        wrong.append(f"{language} lacks: {' '.join(names)}")
+                elif not uses(ending, examples[ending][names], name, things.elements[name]):
+                    wrong.append(f"{language} is to show {name}, and does not use it")
+    for names in (examples["py"] | examples["rs"]).keys() - examples["c"].keys():
+        wrong.append(f"C lacks: {' '.join(names)}")
+    if wrong:
+        sys.exit("the examples: " + "\n  ".join(dict.fromkeys(wrong)))
+    named = {name for some in shown.values() for name in some}
+    if missing := things.must_be_shown - named - {things.property_of(name) for name in named}:
+        sys.exit("no example shows: " + " ".join(sorted(missing)))
+
+    page, of_owners = ["Title: Operations in C, Python and Rust", "Slug: operations", ""], {}
+    for names, some in shown.items():
+        columns = side_by_side({ending: of[names] for ending, of in examples.items() if names in of})
+        first, *others = (link_to(things, name, links) for name in some)
+        also = ["With " + ", ".join(others) + ".", ""] if others else []
+        owner = things.owners[some[0]]
+        kind = owner.tag.removeprefix(CORE)
+        heading = f"# [{KINDS[kind]}@{OURS}.{owner.get('name')}]" if kind in KINDS else "# Functions"
+        of_owners.setdefault(heading, []).extend([f"## {first}", "", *also, columns, ""])
+        for name in dict.fromkeys(some + [things.property_of(name) for name in some]):
+            if name in things.elements:
+                things.elements[name].find(CORE + "doc").text += f"\n\n{columns}\n"
+    for heading in sorted(of_owners):
+        page += [heading, "", *of_owners[heading]]
 
     (out / "operations.md").write_text("\n".join(page))
     (out / "Gsock-1.toml").write_text((here / "Gsock-1.toml.in").read_text().replace("@version@", version))

@@ -7,9 +7,7 @@ use glib::{
     ffi::GType,
     translate::{IntoGlib, IntoGlibPtr},
 };
-use gsock::{
-    SocketService, ThreadedSocketService, ThreadedSocketServiceExt, subclass::SocketServiceInstance,
-};
+use gsock::{SocketService, ThreadedSocketService, subclass::SocketServiceInstance};
 
 use crate::export::exported;
 
@@ -24,12 +22,5 @@ exported! {
         max_threads: c_int,
     ) -> *mut SocketServiceInstance, else ptr::null_mut() => {
         ThreadedSocketService::new(max_threads).upcast::<SocketService>().into_glib_ptr()
-    }
-
-    /// The property `max-threads`.
-    fn gsock_threaded_socket_service_get_max_threads(
-        service: ThreadedSocketService,
-    ) -> c_int, else 0 => {
-        service.max_threads()
     }
 }

@@ -561,7 +561,7 @@ class Additions(Tools, unittest.TestCase):
                 return True
 
         service, started, results = Slow(max_threads=2), [], []
-        self.assertEqual(service.get_max_threads(), 2)
+        self.assertEqual(service.props.max_threads, 2)
         service.connect("incoming", lambda *_: started.append(True))
         port = self.listen(service)
         self.client(port)

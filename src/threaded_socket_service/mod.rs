@@ -127,7 +127,6 @@ pub trait ThreadedSocketServiceExt: IsA<ThreadedSocketService> + 'static {
     /// The property `max-threads`: how many connections are served at once, -1 for as many as come.
     ///
     /// GIO: THREADED-2.
-    #[doc(alias = "gsock_threaded_socket_service_get_max_threads")]
     #[doc(alias = "max-threads")]
     fn max_threads(&self) -> i32 {
         self.upcast_ref().imp().max_threads()

@@ -36,7 +36,7 @@ next_connection (GsockSocketListener *listener, GError **error)
 }
 /* {} */
 
-/* {gsock_socket_listener_accept_async} */
+/* {gsock_socket_listener_accept_async gsock_socket_listener_accept_finish} */
 static void
 on_accepted (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -67,7 +67,7 @@ call (const char *host, guint16 port, GError **error)
 }
 /* {} */
 
-/* {gsock_socket_client_connect_to_host_async} */
+/* {gsock_socket_client_connect_to_host_async gsock_socket_client_connect_to_host_finish} */
 static void
 on_called (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -112,7 +112,7 @@ connect_it (GsockSocketConnection *connection, guint16 port, GError **error)
 }
 /* {} */
 
-/* {gsock_socket_connection_connect_async} */
+/* {gsock_socket_connection_connect_async gsock_socket_connection_connect_finish} */
 static void
 on_connected (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -150,7 +150,7 @@ watch (GsockSocketConnection *connection)
 }
 /* {} */
 
-/* {gsock_socket_connection_relay_async} */
+/* {gsock_socket_connection_relay_async gsock_socket_connection_relay_finish} */
 static void
 on_relayed (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -235,7 +235,7 @@ is_mine (GsockUnixConnection *connection, GError **error)
 }
 /* {} */
 
-/* {gsock_socket_service_new} */
+/* {gsock_socket_service_new GsockSocketService::incoming} */
 static gboolean
 on_incoming (GsockSocketService *service, GsockSocketConnection *connection, GObject *source_object, gpointer user_data)
 {
@@ -259,7 +259,7 @@ serve (guint16 *port, GError **error)
 }
 /* {} */
 
-/* {gsock_socket_service_drain_async} */
+/* {gsock_socket_service_drain_async gsock_socket_service_drain_finish} */
 static void
 on_drained (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -279,7 +279,7 @@ end_in_good_order (GsockSocketService *service)
 }
 /* {} */
 
-/* {gsock_threaded_socket_service_new} */
+/* {gsock_threaded_socket_service_new GsockThreadedSocketService::run GsockThreadedSocketService:max-threads} */
 static gboolean
 on_run (GsockThreadedSocketService *service, GsockSocketConnection *connection, GObject *source_object, gpointer user_data)
 {
@@ -294,6 +294,7 @@ on_run (GsockThreadedSocketService *service, GsockSocketConnection *connection, 
 static GsockSocketService *
 serve_with_threads (guint16 *port, GError **error)
 {
+  /* "max-threads": how many connections are served at once. */
   g_autoptr (GsockSocketService) service = gsock_threaded_socket_service_new (4);
 
   g_signal_connect (service, "run", G_CALLBACK (on_run), NULL);

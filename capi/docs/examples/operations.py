@@ -39,7 +39,7 @@ def next_connection(listener):
 # {}
 
 
-# {gsock_socket_listener_accept_async}
+# {gsock_socket_listener_accept_async gsock_socket_listener_accept_finish}
 def on_accepted(listener, result):
     try:
         connection, source_object = listener.accept_finish(result)
@@ -60,7 +60,7 @@ def call(host, port):
 # {}
 
 
-# {gsock_socket_client_connect_to_host_async}
+# {gsock_socket_client_connect_to_host_async gsock_socket_client_connect_to_host_finish}
 def on_called(client, result):
     try:
         answered(client.connect_to_host_finish(result))
@@ -87,7 +87,7 @@ def connect_it(connection, port):
 # {}
 
 
-# {gsock_socket_connection_connect_async}
+# {gsock_socket_connection_connect_async gsock_socket_connection_connect_finish}
 def on_connected(connection, result):
     try:
         answered(connection.connect_finish(result))
@@ -113,7 +113,7 @@ def watch(connection):
 # {}
 
 
-# {gsock_socket_connection_relay_async}
+# {gsock_socket_connection_relay_async gsock_socket_connection_relay_finish}
 def on_relayed(a, result):
     try:
         done, there, back = a.relay_finish(result)
@@ -176,7 +176,7 @@ def is_mine(connection):
 # {}
 
 
-# {gsock_socket_service_new}
+# {gsock_socket_service_new GsockSocketService::incoming}
 def on_incoming(_service, connection, _source_object):
     # To go on with it later a reference is kept: it is closed with its last one.
     connection.get_output_stream().write(b"hello", None)
@@ -191,7 +191,7 @@ def serve():
 # {}
 
 
-# {gsock_socket_service_drain_async}
+# {gsock_socket_service_drain_async gsock_socket_service_drain_finish}
 def on_drained(service, result):
     service.drain_finish(result)
     service.close()
@@ -203,7 +203,7 @@ def end_in_good_order(service):
 # {}
 
 
-# {gsock_threaded_socket_service_new}
+# {gsock_threaded_socket_service_new GsockThreadedSocketService::run GsockThreadedSocketService:max-threads}
 def on_run(_service, connection, _source_object):
     # On a thread of the service, where it may block.
     connection.get_output_stream().write_all(b"hello", None)

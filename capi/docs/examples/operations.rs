@@ -3,6 +3,13 @@
 
 #![cfg(test)]
 
+mod client;
+mod connection;
+mod listener;
+mod service;
+mod tcp;
+mod unix;
+
 use std::{
     io,
     os::{
@@ -35,7 +42,7 @@ fn next_connection(listener: &SocketListener) -> Result<SocketConnection, glib::
 }
 // {}
 
-// {gsock_socket_listener_accept_async}
+// {gsock_socket_listener_accept_async gsock_socket_listener_accept_finish}
 async fn accept_later(listener: &SocketListener) -> Result<SocketConnection, glib::Error> {
     let (connection, _source_object) = listener.accept_future().await?;
     Ok(connection)
@@ -50,7 +57,7 @@ fn call(host: &str, port: u16) -> Result<SocketConnection, glib::Error> {
 }
 // {}
 
-// {gsock_socket_client_connect_to_host_async}
+// {gsock_socket_client_connect_to_host_async gsock_socket_client_connect_to_host_finish}
 async fn call_later(host: &str, port: u16) -> Result<SocketConnection, glib::Error> {
     // Dropped, it is cancelled.
     SocketClient::new().connect_to_host_future(host, port).await
@@ -77,7 +84,7 @@ fn connect_it(connection: &SocketConnection, port: u16) -> Result<(), glib::Erro
 }
 // {}
 
-// {gsock_socket_connection_connect_async}
+// {gsock_socket_connection_connect_async gsock_socket_connection_connect_finish}
 async fn connect_it_later(connection: &SocketConnection, port: u16) -> Result<(), glib::Error> {
     let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
     let address = gio::InetSocketAddress::new(&loopback, port);
@@ -95,7 +102,7 @@ fn watch(connection: &SocketConnection) {
 }
 // {}
 
-// {gsock_socket_connection_relay_async}
+// {gsock_socket_connection_relay_async gsock_socket_connection_relay_finish}
 async fn join(a: &SocketConnection, b: &SocketConnection) -> Result<Relayed, glib::Error> {
     let relayed = gsock::relay(a, b).await?;
     println!("{} bytes there, {} back", relayed.a_to_b, relayed.b_to_a);
@@ -151,7 +158,7 @@ fn is_mine(connection: &UnixConnection) -> Result<bool, glib::Error> {
 }
 // {}
 
-// {gsock_socket_service_new}
+// {gsock_socket_service_new GsockSocketService::incoming}
 fn serve() -> Result<(SocketService, u16), glib::Error> {
     let service = SocketService::new();
     service.connect_incoming(|_service, connection, _source_object| {
@@ -166,15 +173,16 @@ fn serve() -> Result<(SocketService, u16), glib::Error> {
 }
 // {}
 
-// {gsock_socket_service_drain_async}
+// {gsock_socket_service_drain_async gsock_socket_service_drain_finish}
 async fn end_in_good_order(service: &SocketService) {
     service.drain_future().await;
     service.close();
 }
 // {}
 
-// {gsock_threaded_socket_service_new}
+// {gsock_threaded_socket_service_new GsockThreadedSocketService::run GsockThreadedSocketService:max-threads}
 fn serve_with_threads() -> Result<(ThreadedSocketService, u16), glib::Error> {
+    // `max-threads`: how many connections are served at once.
     let service = ThreadedSocketService::new(4);
     service.connect_run(|_service, connection, _source_object| {
         // On a thread of the service, where it may block.
@@ -248,15 +256,34 @@ async fn run() -> Outcome {
     run_service(service.upcast_ref(), port).await
 }
 
-#[test]
-fn the_operations_of_the_documentation_do_what_they_say() {
+/// A listener on loopback, and where it listens.
+fn loopback_listener() -> Result<(SocketListener, gio::SocketAddress), glib::Error> {
+    let listener = SocketListener::new();
+    let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+    let (kind, protocol) = (gio::SocketType::Stream, gio::SocketProtocol::Default);
+    let any_port = gio::InetSocketAddress::new(&loopback, 0);
+    let address = listener.add_address(&any_port, kind, protocol, glib::Object::NONE)?;
+    Ok((listener, address))
+}
+
+/// A connection that is made already.
+fn connected_to(address: &gio::SocketAddress) -> Result<SocketConnection, glib::Error> {
+    SocketClient::new().connect(address, gio::Cancellable::NONE)
+}
+
+fn in_time(run: impl Future<Output = Outcome>) {
     let context = glib::MainContext::new();
     let outcome = context
         .with_thread_default(|| {
             let limit = Duration::from_secs(20);
-            context.block_on(glib::future_with_timeout(limit, run()))
+            context.block_on(glib::future_with_timeout(limit, run))
         })
         .expect("the context is nobody else's")
         .expect("it ends in time");
     assert!(outcome.is_ok(), "{outcome:?}");
+}
+
+#[test]
+fn the_operations_of_the_documentation_do_what_they_say() {
+    in_time(run());
 }

@@ -77,7 +77,7 @@ struct _GsockThreadedSocketServiceClass
  */
 
 /**
- * GsockThreadedSocketService:max-threads: (getter get_max_threads)
+ * GsockThreadedSocketService:max-threads:
  *
  * How many connections are served at once; -1 for as many as come. 0 is refused with a critical message, and taken for 10.
  *
@@ -97,19 +97,6 @@ struct _GsockThreadedSocketServiceClass
  */
 extern
 GsockSocketService *gsock_threaded_socket_service_new (int max_threads);
-
-/**
- * gsock_threaded_socket_service_get_max_threads: (get-property max-threads)
- * @service: a service
- *
- * Gets the property #GsockThreadedSocketService:max-threads.
- *
- * Returns: the property
- *
- * Since: 0.2
- */
-extern
-int gsock_threaded_socket_service_get_max_threads (GsockThreadedSocketService *service);
 
 G_END_DECLS
 
