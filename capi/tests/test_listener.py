@@ -313,6 +313,26 @@ class Scenario(Tools):
         self.assertEqual(client.recv(10, socket.MSG_WAITALL), b"mine")
         self.close_service(service)
 
+    def test_a_service_of_ones_own_leaves_it_to_its_parent(self):
+        parent, handed = self.module.SocketService, []
+
+        class Own(parent):
+            __gtype_name__ = self.face.prefix + "LeavingService"
+
+            def do_incoming(self, connection, source_object):
+                try:
+                    handed.append(parent.do_incoming(self, connection, source_object))
+                except TypeError:
+                    handed.append(TypeError)
+                return True
+
+        service, mark = Own(), Mark()
+        for source_object in mark, None:
+            self.client(self.listen(service, source_object))
+            iterate_until(lambda count=len(handed): len(handed) > count)
+        self.assertEqual(handed, [False, False if self.face.hands_on_no_source else TypeError])
+        self.close_service(service)
+
     # ---- The service with threads
 
     def exchange(self, port, count):

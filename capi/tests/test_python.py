@@ -54,6 +54,8 @@ GIO = Face(
     notifies_closed=False,
     # F-13.
     closes_the_base=False,
+    # Its description of the slots says that there is always a source object.
+    hands_on_no_source=False,
 )
 GSOCK = Face(
     Gsock,
@@ -63,6 +65,7 @@ GSOCK = Face(
     socket_is_writable=True,
     notifies_closed=True,
     closes_the_base=True,
+    hands_on_no_source=True,
 )
 
 
