@@ -180,6 +180,75 @@ test_connect (void)
   g_object_unref (listener);
 }
 
+/* A listener whose queue is full: whoever connects waits. */
+static GSocketAddress *
+full_listener (GSocket **listener,
+               GSocket **waiting)
+{
+  GError *error = NULL;
+  g_autofree char *name = g_strdup_printf ("gsock C test %d", (int) getpid ());
+  GSocketAddress *address = g_unix_socket_address_new_with_type (name, -1, G_UNIX_SOCKET_ADDRESS_ABSTRACT);
+
+  *listener = g_socket_new (G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_socket_bind (*listener, address, FALSE, &error));
+  g_socket_set_listen_backlog (*listener, 0);
+  g_assert_true (g_socket_listen (*listener, &error));
+  g_assert_no_error (error);
+  *waiting = g_socket_new (G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, &error);
+  g_assert_true (g_socket_connect (*waiting, address, NULL, &error));
+  g_assert_no_error (error);
+  return address;
+}
+
+static void
+test_times_out (void)
+{
+  GError *error = NULL;
+  GSocket *listener, *waiting;
+  GSocketAddress *address = full_listener (&listener, &waiting);
+  GsockSocketClient *client = gsock_socket_client_new ();
+  GAsyncResult *result = NULL;
+  GsockSocketConnection *connection;
+  GSocket *peer;
+  GInputStream *input;
+  char byte;
+
+  gsock_socket_client_set_connect_timeout_ms (client, 50);
+  g_assert_null (gsock_socket_client_connect (client, G_SOCKET_CONNECTABLE (address), NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_clear_error (&error);
+  gsock_socket_client_connect_async (client, G_SOCKET_CONNECTABLE (address), NULL, keep_result, &result);
+  ITERATE_UNTIL (result != NULL);
+  g_assert_null (gsock_socket_client_connect_finish (client, result, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_clear_error (&error);
+  g_clear_object (&result);
+
+  /* And so does what it has made. */
+  peer = g_socket_accept (listener, NULL, &error);
+  g_assert_no_error (error);
+  gsock_socket_client_set_io_timeout_ms (client, 50);
+  connection = gsock_socket_client_connect (client, G_SOCKET_CONNECTABLE (address), NULL, &error);
+  g_assert_no_error (error);
+  input = g_io_stream_get_input_stream (G_IO_STREAM (connection));
+  g_assert_cmpint (g_input_stream_read (input, &byte, 1, NULL, &error), ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_clear_error (&error);
+  g_input_stream_read_async (input, &byte, 1, G_PRIORITY_DEFAULT, NULL, keep_result, &result);
+  ITERATE_UNTIL (result != NULL);
+  g_assert_cmpint (g_input_stream_read_finish (input, result, &error), ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_clear_error (&error);
+  g_object_unref (result);
+  drop_last (connection);
+  drop_last (client);
+  g_object_unref (peer);
+  g_object_unref (waiting);
+  g_object_unref (listener);
+  g_object_unref (address);
+}
+
 static void
 test_failures (void)
 {
@@ -479,6 +548,7 @@ main (int    argc,
   begin (&argc, &argv);
   g_test_add_func ("/client-functions/properties", test_properties);
   g_test_add_func ("/client-functions/connect", test_connect);
+  g_test_add_func ("/client-functions/times-out", test_times_out);
   g_test_add_func ("/client-functions/failures", test_failures);
   g_test_add_func ("/client-functions/reports", test_reports);
   g_test_add_func ("/client-functions/application-proxy", test_application_proxy);

@@ -223,22 +223,43 @@ is_connected_state (GBinding     *binding,
 }
 
 static void
+note_state (GsockSocketConnection *connection,
+            GParamSpec            *property,
+            gpointer               user_data)
+{
+  GString *seen = user_data;
+
+  (void) property;
+  g_string_append_printf (seen, "%d", gsock_socket_connection_get_state (connection));
+}
+
+static void
 test_state_is_bound (void)
 {
   GSocket *ours, *theirs;
   GsockSocketConnection *connection;
-  GSimpleAction *action = g_simple_action_new ("send", NULL);
+  GSimpleAction *action = g_simple_action_new ("send", NULL), *other = g_simple_action_new ("other", NULL);
+  GString *seen = g_string_new (NULL);
 
   tcp_pair (&ours, &theirs);
   connection = gsock_socket_connection_factory_create_connection (ours);
   g_object_bind_property_full (connection, "state", action, "enabled", G_BINDING_SYNC_CREATE,
                                is_connected_state, NULL, NULL, NULL);
+  g_object_bind_property (connection, "alive", other, "enabled", G_BINDING_SYNC_CREATE);
+  g_signal_connect (connection, "notify::state", G_CALLBACK (note_state), seen);
   g_assert_true (g_action_get_enabled (G_ACTION (action)));
+  g_assert_true (g_action_get_enabled (G_ACTION (other)));
   /* The peer goes, and nobody reads. */
   g_object_unref (theirs);
   ITERATE_UNTIL (!g_action_get_enabled (G_ACTION (action)));
   g_assert_cmpint (gsock_socket_connection_get_state (connection), ==, GSOCK_CONNECTION_STATE_DISCONNECTED);
+  ITERATE_UNTIL (!g_action_get_enabled (G_ACTION (other)));
+  close_stream (connection);
+  /* Disconnected, then closed. */
+  g_assert_cmpstr (seen->str, ==, "34");
   drop_last (connection);
+  g_string_free (seen, TRUE);
+  g_object_unref (other);
   g_object_unref (action);
   g_object_unref (ours);
 }

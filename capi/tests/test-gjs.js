@@ -10,10 +10,12 @@ const LIMIT_SECONDS = 60;
 
 for (const [of, names] of [
     [Gsock.SocketConnection, ['connect_async', 'relay_async']],
-    [Gsock.SocketClient, ['connect_async', 'connect_to_host_async', 'connect_with_report_async']],
-    [Gsock.SocketListener, ['accept_async']],
+    [Gsock.SocketClient, ['connect_async', 'connect_to_host_async', 'connect_to_service_async', 'connect_to_uri_async',
+        'connect_with_report_async']],
+    [Gsock.SocketListener, ['accept_async', 'accept_socket_async']],
     [Gsock.SocketService, ['drain_async']],
-    [Gsock.UnixConnection, ['send_fd_async', 'receive_fd_async']],
+    [Gsock.UnixConnection, ['send_fd_async', 'receive_fd_async', 'send_fds_async', 'receive_fds_async',
+        'send_credentials_async', 'receive_credentials_async']],
     [Gio.IOStream, ['close_async']],
     [Gio.InputStream, ['read_bytes_async']],
     [Gio.OutputStream, ['write_bytes_async']],
@@ -22,13 +24,43 @@ for (const [of, names] of [
         Gio._promisify(of.prototype, name, name.replace(/_async$/, '_finish'));
 }
 
-const Own = GObject.registerClass({GTypeName: 'JsOwn'}, class Own extends Gsock.TcpConnection {
+// With a property, and a hand in each slot that gjs can fill: not in `connect_async`, as it has no callbacks among
+// the arguments of a slot, of any class.
+const Own = GObject.registerClass({
+    GTypeName: 'JsOwn',
+    Properties: {
+        label: GObject.ParamSpec.string('label', '', '', GObject.ParamFlags.READWRITE | GObject.ParamFlags.CONSTRUCT, 'new'),
+    },
+}, class Own extends Gsock.TcpConnection {
     vfunc_connect(address, cancellable) {
-        Own.connects++;
+        Own.calls.push('connect');
         return super.vfunc_connect(address, cancellable);
     }
+
+    vfunc_connect_finish(result) {
+        Own.calls.push('connect_finish');
+        return super.vfunc_connect_finish(result);
+    }
+
+    vfunc_close_fn(cancellable) {
+        Own.calls.push(`close ${this.label}`);
+        return super.vfunc_close_fn(cancellable);
+    }
+
+    vfunc_get_input_stream() {
+        // Once: C borrows it.
+        if (!this._input)
+            this._input = Gio.BufferedInputStream.new(super.vfunc_get_input_stream());
+        return this._input;
+    }
+
+    vfunc_get_output_stream() {
+        if (!this._output)
+            this._output = Gio.BufferedOutputStream.new(super.vfunc_get_output_stream());
+        return this._output;
+    }
 });
-Own.connects = 0;
+Own.calls = [];
 
 const Greeter = GObject.registerClass({GTypeName: 'JsGreeter'}, class Greeter extends Gsock.SocketService {
     vfunc_incoming(connection, _source) {
@@ -155,9 +187,11 @@ const tests = {
         const client = new Gsock.SocketClient({io_timeout_ms: 50});
         const connection = await client.connect_async(address, null);
         await fails(() => readToEnd(connection), Gio.IOErrorEnum.TIMED_OUT);
+        await fails(() => connection.get_input_stream().read_bytes(1, null), Gio.IOErrorEnum.TIMED_OUT);
         // The handshake of TLS is a part of connecting; nobody answers it.
         const patient = new Gsock.SocketClient({connect_timeout_ms: 50, tls: true});
         await fails(() => patient.connect_async(address, null), Gio.IOErrorEnum.TIMED_OUT);
+        await fails(() => patient.connect(address, null), Gio.IOErrorEnum.TIMED_OUT);
         listener.close();
     },
 
@@ -197,18 +231,48 @@ const tests = {
         listener.close();
     },
 
-    async 'a class of one\'s own, and the factory'() {
+    async 'a class of one\'s own'() {
         const [listener, address] = listening();
+        Own.calls = [];
         const connection = new Own({socket: tcpSocket()});
         connection.connect(address, null);
-        check(Own.connects === 1, 'it came by the class of one\'s own');
-        await listener.accept_async(null);
+        check(Own.calls.join() === 'connect', `it came by the class of one's own: ${Own.calls}`);
+        const [other] = await listener.accept_async(null);
+        check(connection.get_input_stream() instanceof Gio.BufferedInputStream, 'a stream of its own');
+        other.get_output_stream().write_all(ByteArray.fromString('in'), null);
+        check(connection.get_input_stream().read_bytes(2, null).get_size() === 2, 'through it');
+        connection.get_output_stream().write_all(ByteArray.fromString('out'), null);
+        connection.get_output_stream().flush(null);
+        check(other.get_input_stream().read_bytes(3, null).get_size() === 3, 'through the other one');
+        connection.close(null);
+        const later = new Own({socket: tcpSocket(), label: 'later'});
+        check(await later.connect_async(address, null), 'asynchronously');
+        await later.close_async(GLib.PRIORITY_DEFAULT, null);
+        check(Own.calls.join() === 'connect,close new,connect_finish,close later', `each slot: ${Own.calls}`);
+        listener.close();
+    },
+
+    async 'the factory, and what others make of a class of one\'s own'() {
+        const [listener, address] = listening();
         const key = [Gio.SocketFamily.IPV4, Gio.SocketType.STREAM, 0];
+        Own.calls = [];
         Gsock.SocketConnection.factory_register_type(Own.$gtype, ...key);
         check(Gsock.SocketConnection.factory_lookup_type(...key) === Own.$gtype, 'the factory has it');
-        check(await new Gsock.SocketClient().connect_async(address, null) instanceof Own, 'the client makes it');
-        const [accepted] = await listener.accept_async(null);
-        check(accepted instanceof Own, 'the listener too');
+        const client = new Gsock.SocketClient();
+        const used = (connection, label) => {
+            check(connection instanceof Own && connection.label === 'new', `of the class of one's own: ${label}`);
+            const labels = [];
+            on(connection, 'notify::label', () => labels.push(connection.label));
+            connection.label = label;
+            check(labels.join() === label, 'its property is notified');
+            check(connection.get_input_stream() instanceof Gio.BufferedInputStream, 'its stream');
+            connection.close(null);
+        };
+        const made = [client.connect(address, null), await client.connect_async(address, null)];
+        const accepted = [listener.accept(null)[0], (await listener.accept_async(null))[0]];
+        made.forEach(connection => used(connection, 'made'));
+        accepted.forEach(connection => used(connection, 'accepted'));
+        check(Own.calls.join() === 'close made,close made,close accepted,close accepted', `its slots: ${Own.calls}`);
         Gsock.SocketConnection.factory_register_type(Gsock.TcpConnection.$gtype, ...key);
         listener.close();
     },
@@ -221,6 +285,19 @@ const tests = {
         const connection = await client.connect_to_host_async('127.0.0.1', address.get_port(), null);
         check(events[events.length - 1] === Gio.SocketClientEvent.COMPLETE, 'the last event says so');
         check(client.connect_to_host('127.0.0.1', address.get_port(), null).is_connected(), 'blocking too');
+        const uri = `some://127.0.0.1:${address.get_port()}`;
+        check(client.connect_to_uri(uri, 0, null).is_connected(), 'to a URI');
+        check((await client.connect_to_uri_async(uri, 0, null)).is_connected(), 'and later');
+        for (const operation of ['connect_to_service', 'connect_to_service_async']) {
+            let failure = null;
+            try {
+                await client[operation]('localhost', 'no such service', null);
+            } catch (error) {
+                failure = error;
+            }
+            check(failure instanceof GLib.Error && failure.matches(Gio.ResolverError, Gio.ResolverError.NOT_FOUND),
+                'to a service');
+        }
         check(connection.get_connect_report().get_n_attempts() === 1, 'it took one attempt');
         const [report, made] = await client.connect_with_report_async(deserted(), null);
         check(made === null && report.get_error().matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CONNECTION_REFUSED),
@@ -236,6 +313,10 @@ const tests = {
         check((await listener.accept_async(null))[1] === source, 'the source of what is accepted');
         client.connect(address, null);
         check(listener.accept(null)[1] === source, 'blocking too');
+        client.connect(address, null);
+        check(listener.accept_socket(null)[0].is_connected(), 'as a socket');
+        client.connect(address, null);
+        check((await listener.accept_socket_async(null))[0].is_connected(), 'and later');
         listener.close();
     },
 
@@ -272,7 +353,21 @@ const tests = {
         stream.close(null);
         const echoed = new Gio.UnixInputStream({fd: output, close_fd: true});
         check(echoed.read_bytes(4, null).get_size() === 1, 'through the descriptor that came');
+        // Blocking, and several at once.
+        check(here.send_fd(1, null), 'sent');
+        GLib.close(there.receive_fd(null));
+        check(here.send_fds([1, 2], null), 'sent both');
+        const both = there.receive_fds(4, null);
+        check(await here.send_fds_async([1, 2, 1], null), 'sent all');
+        const all = await there.receive_fds_async(4, null);
+        check(both.length === 2 && all.length === 3, 'as many as were sent');
+        [...both, ...all].forEach(fd => GLib.close(fd));
         check(there.get_peer_credentials().get_unix_pid() > 0, 'the peer');
+        check(here.send_credentials(null), 'credentials');
+        const me = new Gio.Credentials().get_unix_user();
+        check(there.receive_credentials(null).get_unix_user() === me, 'mine');
+        check(await here.send_credentials_async(null), 'and later');
+        check((await there.receive_credentials_async(null)).get_unix_user() === me, 'mine too');
         listener.close();
         check(GLib.rmdir(folder) === 0, 'the path is gone with the listener');
     },

@@ -18,6 +18,7 @@ typedef struct
   char padding[200];
   GInputStream *input;
   int connects, async_connects, finishes, closes;
+  char *label;
 } MyConnectionPrivate;
 
 G_DEFINE_TYPE_WITH_PRIVATE (MyConnection, my_connection, GSOCK_TYPE_TCP_CONNECTION)
@@ -93,13 +94,42 @@ my_connection_finalize (GObject *object)
 {
   finalized++;
   g_clear_object (&priv_of (object)->input);
+  g_free (priv_of (object)->label);
   G_OBJECT_CLASS (my_connection_parent_class)->finalize (object);
+}
+
+static void
+my_connection_get_property (GObject    *object,
+                            guint       id,
+                            GValue     *value,
+                            GParamSpec *spec)
+{
+  (void) id;
+  (void) spec;
+  g_value_set_string (value, priv_of (object)->label);
+}
+
+static void
+my_connection_set_property (GObject      *object,
+                            guint         id,
+                            const GValue *value,
+                            GParamSpec   *spec)
+{
+  (void) id;
+  (void) spec;
+  g_free (priv_of (object)->label);
+  priv_of (object)->label = g_value_dup_string (value);
 }
 
 static void
 my_connection_class_init (MyConnectionClass *klass)
 {
   G_OBJECT_CLASS (klass)->finalize = my_connection_finalize;
+  G_OBJECT_CLASS (klass)->get_property = my_connection_get_property;
+  G_OBJECT_CLASS (klass)->set_property = my_connection_set_property;
+  g_object_class_install_property (G_OBJECT_CLASS (klass), 1,
+                                   g_param_spec_string ("label", NULL, NULL, "new",
+                                                        G_PARAM_READWRITE | G_PARAM_CONSTRUCT | G_PARAM_STATIC_STRINGS));
   G_IO_STREAM_CLASS (klass)->get_input_stream = my_connection_get_input_stream;
   G_IO_STREAM_CLASS (klass)->close_fn = my_connection_close;
   GSOCK_SOCKET_CONNECTION_CLASS (klass)->connect = my_connection_connect;
@@ -341,6 +371,68 @@ test_derived (void)
   g_object_unref (listener);
 }
 
+/* One that others have made: with its functions and its property. */
+static void
+assert_is_my_own (GsockSocketConnection *connection)
+{
+  g_autoptr (GSimpleAction) action = g_simple_action_new ("any", NULL);
+  g_autofree char *label = NULL;
+
+  g_assert_true (MY_IS_CONNECTION (connection));
+  g_assert_cmpint (MY_CONNECTION_GET_CLASS (connection)->answer (MY_CONNECTION (connection)), ==, 42);
+  g_assert_true (G_IS_BUFFERED_INPUT_STREAM (g_io_stream_get_input_stream (G_IO_STREAM (connection))));
+  g_object_get (connection, "label", &label, NULL);
+  g_assert_cmpstr (label, ==, "new");
+  g_object_set (connection, "label", "used", NULL);
+  g_assert_cmpstr (priv_of (connection)->label, ==, "used");
+  close_stream (connection);
+  g_assert_cmpint (priv_of (connection)->closes, ==, 1);
+  g_object_unref (connection);
+}
+
+static void
+test_derived_made_by_others (void)
+{
+  GError *error = NULL;
+  GsockSocketListener *listener = gsock_socket_listener_new ();
+  GsockSocketClient *client = gsock_socket_client_new ();
+  GSocketAddress *address = NULL, *any_port = g_inet_socket_address_new_from_string ("127.0.0.1", 0);
+  GAsyncResult *result = NULL;
+  GsockSocketConnection *connection;
+
+  gsock_socket_connection_factory_register_type (MY_TYPE_CONNECTION, G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM,
+                                                 G_SOCKET_PROTOCOL_DEFAULT);
+  g_assert_true (gsock_socket_listener_add_address (listener, any_port, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT,
+                                                    NULL, &address, &error));
+  g_assert_no_error (error);
+  finalized = 0;
+  connection = gsock_socket_client_connect (client, G_SOCKET_CONNECTABLE (address), NULL, &error);
+  g_assert_no_error (error);
+  assert_is_my_own (connection);
+  connection = gsock_socket_listener_accept (listener, NULL, NULL, &error);
+  g_assert_no_error (error);
+  assert_is_my_own (connection);
+  gsock_socket_client_connect_async (client, G_SOCKET_CONNECTABLE (address), NULL, keep_result, &result);
+  ITERATE_UNTIL (result != NULL);
+  connection = gsock_socket_client_connect_finish (client, result, &error);
+  g_assert_no_error (error);
+  g_clear_object (&result);
+  assert_is_my_own (connection);
+  gsock_socket_listener_accept_async (listener, NULL, keep_result, &result);
+  ITERATE_UNTIL (result != NULL);
+  connection = gsock_socket_listener_accept_finish (listener, result, NULL, &error);
+  g_assert_no_error (error);
+  g_clear_object (&result);
+  assert_is_my_own (connection);
+  ITERATE_UNTIL (finalized == 4);
+  gsock_socket_connection_factory_register_type (GSOCK_TYPE_TCP_CONNECTION, G_SOCKET_FAMILY_IPV4,
+                                                 G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT);
+  g_object_unref (any_port);
+  g_object_unref (address);
+  drop_last (client);
+  drop_last (listener);
+}
+
 static void
 test_derived_with_its_own_task (void)
 {
@@ -376,6 +468,8 @@ int
 main (int    argc,
       char **argv)
 {
+  /* A module of GIO's that asks the system's proxies keeps memory for itself. */
+  g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", TRUE);
   begin (&argc, &argv);
   g_test_add_func ("/types/sizes", test_sizes);
   g_test_add_func ("/types/slots", test_slots);
@@ -383,6 +477,7 @@ main (int    argc,
   g_test_add_func ("/types/enumerations", test_enumerations);
   g_test_add_func ("/types/autoptr", test_autoptr);
   g_test_add_func ("/types/derived", test_derived);
+  g_test_add_func ("/types/derived/made-by-others", test_derived_made_by_others);
   g_test_add_func ("/types/derived/its-own-task", test_derived_with_its_own_task);
   return g_test_run ();
 }

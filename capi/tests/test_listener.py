@@ -130,6 +130,20 @@ class Scenario(Tools):
             else:
                 self.assert_joined(accepted, client)
 
+    def test_accept_async_in_each_form_of_arguments(self):
+        listener = self.module.SocketListener()
+        port = self.listen(listener)
+        for data, form in base.forms_of({}):
+            # Without a callback it would take what is the next one's.
+            if data is None:
+                continue
+            answers = []
+            form(listener.accept_async, lambda *answer: answers.append(answer))
+            client = self.client(port)
+            iterate_until(lambda: answers)
+            self.assertEqual(answers[0][2:], data)
+            self.assert_joined(listener.accept_finish(answers[0][1])[0], client)
+
     def test_no_source_object(self):
         listener = self.module.SocketListener()
         port = self.listen(listener)
@@ -460,6 +474,62 @@ class Additions(Tools, unittest.TestCase):
             self.client(address.get_port())
             _, result = call(listener.accept_async, None)
             self.assertIs(type(listener.accept_finish(result)[0]), expected)
+
+    def test_what_an_accept_and_a_client_make_is_of_a_class_of_ones_own(self):
+        connections, key = self.module.SocketConnection, (Gio.SocketFamily.IPV4, Gio.SocketType.STREAM, 0)
+        calls = []
+
+        class Own(self.face.TcpConnection):
+            __gtype_name__ = self.face.prefix + "OwnAndUsed"
+            label = GObject.Property(type=str, default="new")
+
+            def do_get_input_stream(self):
+                if not hasattr(self, "buffered"):
+                    stream = Gsock.TcpConnection.do_get_input_stream(self)
+                    self.buffered = Gio.BufferedInputStream.new(stream)
+                return self.buffered
+
+            def do_close_fn(self, cancellable):
+                calls.append(("close", self.label))
+                return Gsock.TcpConnection.do_close_fn(self, cancellable)
+
+        def is_used(connection, name, other):
+            holder = base.Holder()
+            self.assertIs(type(connection), Own)
+            self.assertEqual(connection.label, "new")
+            connection.bind_property("label", holder, "text")
+            connection.props.label = name
+            self.assertEqual(holder.text, name)
+            stream = connection.get_input_stream()
+            self.assertIsInstance(stream, Gio.BufferedInputStream)
+            other.get_output_stream().write_all(b"buffered", None)
+            self.assertEqual(stream.read_bytes(8, None).get_data(), b"buffered")
+
+        connections.factory_register_type(Own, *key)
+        self.addCleanup(connections.factory_register_type, self.face.TcpConnection, *key)
+        listener, client = Gsock.SocketListener(), Gsock.SocketClient()
+        done, address = listener.add_address(any_port(), key[1], 0, None)
+        made = client.connect(address, None)
+        accepted, _ = listener.accept(None)
+        _, result = call(client.connect_async, address, None)
+        made_later = client.connect_finish(result)
+        _, result = call(listener.accept_async, None)
+        accepted_later, _ = listener.accept_finish(result)
+        for one, other in (made, accepted), (made_later, accepted_later):
+            is_used(accepted if one is made else accepted_later, "accepted", one)
+            is_used(one, "made", other)
+        # And by a service.
+        service, came = Gsock.SocketService(), []
+        service.connect("incoming", lambda of, connection, source: came.append(connection))
+        done, address = service.add_address(any_port(), key[1], 0, None)
+        third = client.connect(address, None)
+        iterate_until(lambda: came)
+        is_used(came[0], "served", third)
+        for connection in made, accepted, made_later, accepted_later, came[0]:
+            self.assertTrue(connection.close(None))
+        names = ["made", "accepted", "made", "accepted", "served"]
+        self.assertEqual(calls, [("close", name) for name in names])
+        self.close_service(service)
 
     def test_the_addresses(self):
         listener = Gsock.SocketListener()

@@ -4,9 +4,11 @@ One body (`Scenario`) runs on both; `FACES` has what differs. What gsock adds is
 methods there are, and with which parameters, is compared by test_gir.py.
 """
 
+import asyncio
 import contextlib
 import faulthandler
 import gc
+import importlib.util
 import io
 import os
 import pathlib
@@ -107,6 +109,24 @@ def call(start, *arguments):
     return answers[0]
 
 
+def forms_of(given):
+    """Each form of arguments that the documentation of Gio's bindings has for an asynchronous operation, of which these
+    are the first: (user data of the callback or None where there is none, form)."""
+    values = tuple(given.values())
+    return (
+        (None, lambda start, done: start(*values)),
+        (None, lambda start, done: start(*values, None)),
+        (None, lambda start, done: start(*values, None, None)),
+        (None, lambda start, done: start(**given, cancellable=None)),
+        ((), lambda start, done: start(*values, Gio.Cancellable(), done)),
+        ((), lambda start, done: start(*values, callback=done)),
+        ((), lambda start, done: start(**given, cancellable=None, callback=done)),
+        (("user",), lambda start, done: start(*values, None, done, "user")),
+        (("user", 7), lambda start, done: start(*values, None, done, "user", 7)),
+        ((7,), lambda start, done: start(*values, None, done, user_data=7)),
+    )
+
+
 def iterate_until(done):
     context = GLib.MainContext.default()
     while not done():
@@ -130,6 +150,7 @@ class Holder(GObject.Object):
     closed = GObject.Property(type=bool, default=False)
     graceful = GObject.Property(type=bool, default=False)
     state = GObject.Property(type=Gsock.ConnectionState, default=Gsock.ConnectionState.UNCONNECTED)
+    alive = GObject.Property(type=bool, default=False)
     text = GObject.Property(type=str, default="")
 
 
@@ -242,24 +263,52 @@ class Scenario(Tools):
         iterate_until(connection.is_connected)
 
     def test_connect_async_in_each_form_of_arguments(self):
-        forms = (
-            (None, lambda connect, to, done: connect(to)),
-            (None, lambda connect, to, done: connect(to, None)),
-            (None, lambda connect, to, done: connect(address=to, cancellable=None)),
-            ((), lambda connect, to, done: connect(to, callback=done)),
-            ((), lambda connect, to, done: connect(address=to, cancellable=None, callback=done)),
-            (("user",), lambda connect, to, done: connect(to, None, done, "user")),
-            ((7,), lambda connect, to, done: connect(to, None, done, user_data=7)),
-        )
-        for data, form in forms:
+        for data, form in forms_of({"address": self.peer.address}):
             connection = self.unconnected()
             answers = []
-            form(connection.connect_async, self.peer.address, lambda *answer: answers.append(answer))
+            form(connection.connect_async, lambda *answer: answers.append(answer))
             iterate_until(connection.is_connected)
             if data is not None:
                 iterate_until(lambda: answers)
                 self.assertEqual(answers[0][2:], data)
                 self.assertTrue(connection.connect_finish(answers[0][1]))
+
+    def test_the_clients_operations_in_each_form_of_arguments(self):
+        client, port = self.face.SocketClient(), self.peer.port
+        for name, given, finds in (
+            ("connect", {"connectable": self.peer.address}, True),
+            ("connect_to_host", {"host_and_port": "127.0.0.1", "default_port": port}, True),
+            ("connect_to_uri", {"uri": f"some://127.0.0.1:{port}", "default_port": 0}, True),
+            ("connect_to_service", {"domain": "localhost", "service": "no such service"}, False),
+        ):
+            finish = getattr(client, name + "_finish")
+            for data, form in forms_of(given):
+                answers = []
+                form(getattr(client, name + "_async"), lambda *answer: answers.append(answer))
+                if data is None:
+                    # Nobody hears of it.
+                    iterate_all()
+                    continue
+                iterate_until(lambda: answers)
+                ((source, result, *more),) = answers
+                self.assertIs(source, client)
+                self.assertEqual(tuple(more), data)
+                if finds:
+                    self.assertTrue(finish(result).is_connected())
+                else:
+                    self.assertRaises(GLib.Error, finish, result)
+
+    def test_closing_in_each_form_of_arguments(self):
+        for data, form in forms_of({"io_priority": GLib.PRIORITY_DEFAULT}):
+            connection, accepted = self.connected()
+            answers = []
+            form(connection.close_async, lambda *answer: answers.append(answer))
+            iterate_until(connection.is_closed)
+            if data is not None:
+                iterate_until(lambda: answers)
+                self.assertEqual(answers[0][2:], data)
+                self.assertTrue(connection.close_finish(answers[0][1]))
+            self.assertEqual(accepted.recv(1), b"")
 
     def test_reads_time_out(self):
         connection, _accepted = self.connected()
@@ -821,6 +870,8 @@ class Additions(Tools, unittest.TestCase):
         state = Gsock.ConnectionState
         connection, holder, seen = self.unconnected(), Holder(), []
         connection.bind_property("state", holder, "state")
+        connection.bind_property("alive", holder, "alive", GObject.BindingFlags.SYNC_CREATE)
+        self.assertIs(holder.alive, False)
         on_notify(connection, "state", lambda of, spec: seen.append(of.get_state()))
         self.assertEqual(connection.get_state(), state.UNCONNECTED)
         self.assertIs(connection.is_alive(), False)
@@ -828,9 +879,10 @@ class Additions(Tools, unittest.TestCase):
         self.assertEqual(connection.props.state, state.CONNECTED)
         self.assertIs(connection.is_alive(), True)
         self.assertIs(connection.props.alive, True)
-        self.assertEqual(holder.state, state.CONNECTED)
+        self.assertEqual((holder.state, holder.alive), (state.CONNECTED, True))
         self.peer.accept().close()
         iterate_until(lambda: connection.get_state() == state.DISCONNECTED)
+        iterate_until(lambda: not holder.alive)
         self.assertEqual(holder.state, state.DISCONNECTED)
         self.assertIs(connection.is_connected(), True)
         connection.close(None)
@@ -1020,6 +1072,61 @@ class Additions(Tools, unittest.TestCase):
         self.assertIs(type(self.unconnected(Gio.SocketProtocol.TCP)), Instead)
         register(Gsock.TcpConnection, *kind)
         self.assertIs(type(self.unconnected(Gio.SocketProtocol.TCP)), Gsock.TcpConnection)
+
+    def test_the_client_times_out_and_is_cancelled(self):
+        # The handshake of TLS is a part of connecting; nobody answers it.
+        impatient = Gsock.SocketClient(connect_timeout_ms=50, tls=True)
+        self.assert_fails(Gio.IOErrorEnum.TIMED_OUT, impatient.connect, self.peer.address, None)
+        _, result = call(impatient.connect_async, self.peer.address, None)
+        self.assert_fails(Gio.IOErrorEnum.TIMED_OUT, impatient.connect_finish, result)
+        client, cancellable = Gsock.SocketClient(io_timeout_ms=50), Gio.Cancellable()
+        connection = client.connect(self.peer.address, None)
+        stream = connection.get_input_stream()
+        self.assert_fails(Gio.IOErrorEnum.TIMED_OUT, stream.read_bytes, 1, None)
+        self.assertIs(connection.is_alive(), True)
+        cancellable.cancel()
+        self.assert_fails(Gio.IOErrorEnum.CANCELLED, client.connect, self.peer.address, cancellable)
+        _, result = call(client.connect_async, self.peer.address, cancellable)
+        self.assert_fails(Gio.IOErrorEnum.CANCELLED, client.connect_finish, result)
+
+    def test_awaited_with_asyncio(self):
+        example = pathlib.Path(__file__).parents[2] / "examples" / "python" / "echo.py"
+        spec = importlib.util.spec_from_file_location("example", example)
+        of_gio = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(of_gio)
+        of_gio = of_gio.of_gio
+        listener = Gsock.SocketListener()
+        port = listener.add_any_inet_port(None)
+        client = Gsock.SocketClient()
+
+        async def talk():
+            # Cancelled as a task, and by a limit of asyncio's: what comes afterwards is there for the next one.
+            task = asyncio.create_task(of_gio(listener, "accept"))
+            await asyncio.sleep(0)
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(of_gio(listener, "accept"), 0.02)
+            connection, (accepted, _) = await asyncio.gather(
+                of_gio(client, "connect_to_host", "127.0.0.1", port), of_gio(listener, "accept")
+            )
+            self.assertEqual(
+                connection.get_local_address().get_port(), accepted.get_remote_address().get_port()
+            )
+            with self.assertRaises(GLib.Error) as caught:
+                await of_gio(client, "connect", deserted_address())
+            self.assertEqual(caught.exception.code, Gio.IOErrorEnum.CONNECTION_REFUSED)
+
+        # GLib's loop has a thread of its own.
+        loop = GLib.MainLoop()
+        runner = threading.Thread(target=loop.run)
+        runner.start()
+        try:
+            asyncio.run(asyncio.wait_for(talk(), LIMIT))
+        finally:
+            GLib.idle_add(loop.quit)
+            runner.join()
 
     def test_connect_overridden(self):
         calls = []
