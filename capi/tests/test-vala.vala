@@ -18,9 +18,12 @@ void check (bool holds, string what) {
     }
 }
 
-/* Says of each connect that it comes by, and hands it on. */
+/* Counts what comes by, and hands it on; with a property and a stream of its own. */
 class Own : Gsock.TcpConnection {
     public static int connects;
+    public static int closes;
+    public string label { get; set; default = "new"; }
+    InputStream? buffered = null;
 
     public Own (Socket socket) {
         Object (socket: socket);
@@ -34,6 +37,17 @@ class Own : Gsock.TcpConnection {
     public override async bool connect_async (SocketAddress address, Cancellable? cancellable = null) throws Error {
         connects += 10;
         return yield base.connect_async (address, cancellable);
+    }
+
+    public override bool close (Cancellable? cancellable = null) throws IOError {
+        closes++;
+        return base.close (cancellable);
+    }
+
+    public override unowned InputStream get_input_stream () {
+        if (buffered == null)
+            buffered = new BufferedInputStream (base.get_input_stream ());
+        return buffered;
     }
 }
 
@@ -73,6 +87,7 @@ class ThreadedGreeter : Gsock.ThreadedSocketService {
 class Holder : Object {
     public Gsock.ConnectionState state { get; set; }
     public bool alive { get; set; }
+    public string text { get; set; }
 }
 
 Socket tcp_socket () throws Error {
@@ -194,6 +209,11 @@ async void test_timeout () throws Error {
     } catch (IOError.TIMED_OUT error) {
         passed ("nothing to read in time");
     }
+    try {
+        connection.input_stream.read_bytes (1);
+        check (false, "timed out");
+    } catch (IOError.TIMED_OUT error) {
+    }
     /* The handshake of TLS is a part of connecting; nobody answers it. */
     client = new Gsock.SocketClient () { connect_timeout_ms = 50, tls = true };
     try {
@@ -201,6 +221,11 @@ async void test_timeout () throws Error {
         check (false, "timed out");
     } catch (IOError.TIMED_OUT error) {
         passed ("no connection in time");
+    }
+    try {
+        client.connect (address);
+        check (false, "timed out");
+    } catch (IOError.TIMED_OUT error) {
     }
     listener.close ();
 }
@@ -273,8 +298,26 @@ async void test_subclass_and_factory () throws Error {
     var accepted = yield listener.accept_async ();
     check (accepted is Own, "the listener too");
     Gsock.SocketConnection.factory_register_type (typeof (Gsock.TcpConnection), SocketFamily.IPV4, SocketType.STREAM, 0);
-    listener.close ();
     passed ("the factory");
+
+    Own.closes = 0;
+    Gsock.SocketConnection.factory_register_type (typeof (Own), SocketFamily.IPV4, SocketType.STREAM, 0);
+    Gsock.SocketConnection[] all = { client.connect (address), yield client.connect_async (address),
+                                     listener.accept (), yield listener.accept_async () };
+    foreach (var one in all) {
+        var own = one as Own;
+        check (own != null && own.label == "new", "of the class of one's own");
+        var holder = new Holder ();
+        own.bind_property ("label", holder, "text");
+        own.label = "used";
+        check (holder.text == "used", "its property is notified");
+        check (own.get_input_stream () is BufferedInputStream, "its stream");
+        own.close ();
+    }
+    check (Own.closes == 4, "its close");
+    Gsock.SocketConnection.factory_register_type (typeof (Gsock.TcpConnection), SocketFamily.IPV4, SocketType.STREAM, 0);
+    listener.close ();
+    passed ("what others make of a class of one's own");
 }
 
 async void test_client_to_host () throws Error {
@@ -287,6 +330,19 @@ async void test_client_to_host () throws Error {
     check (connection.is_connected (), "connected");
     check (events[events.length - 1] == SocketClientEvent.COMPLETE, "the last event says so");
     check (client.connect_to_host ("localhost:%u".printf (port), 0).is_connected (), "connected by name, blocking");
+    var uri = "some://127.0.0.1:%u".printf (port);
+    check (client.connect_to_uri (uri, 0).is_connected (), "to a URI");
+    check ((yield client.connect_to_uri_async (uri, 0)).is_connected (), "and later");
+    try {
+        client.connect_to_service ("localhost", "no such service");
+        check (false, "no such service");
+    } catch (ResolverError.NOT_FOUND error) {
+    }
+    try {
+        yield client.connect_to_service_async ("localhost", "no such service");
+        check (false, "no such service");
+    } catch (ResolverError.NOT_FOUND error) {
+    }
     var report = connection.get_connect_report ();
     check (report.get_n_attempts () == 1 && report.get_error () == null, "it took one attempt");
     var copy = report.copy ();
@@ -309,6 +365,10 @@ async void test_listener () throws Error {
     new Gsock.SocketClient ().connect (effective);
     listener.accept (out came_by);
     check (came_by == source, "the source of what is accepted, blocking");
+    new Gsock.SocketClient ().connect (effective);
+    check (listener.accept_socket (out came_by).is_connected (), "as a socket");
+    new Gsock.SocketClient ().connect (effective);
+    check ((yield listener.accept_socket_async (null, out came_by)).is_connected (), "and later");
     listener.close ();
     passed ("the listener accepts");
 }
@@ -352,7 +412,16 @@ async void test_descriptors () throws Error {
     int[] both = { got, pipe[1] };
     here.send_fds (both);
     check (there.receive_fds (4).length == 2, "two descriptors at once");
+    yield here.send_fds_async ({ pipe[0] });
+    foreach (int fd in yield there.receive_fds_async (4))
+        check (Posix.close (fd) == 0, "one of several");
+    here.send_fd (pipe[0]);
+    check (Posix.close (there.receive_fd ()) == 0, "blocking");
     check (there.get_peer_credentials ().get_unix_pid () == Posix.getpid (), "the peer is this process");
+    here.send_credentials ();
+    check (there.receive_credentials ().get_unix_user () == Posix.getuid (), "mine");
+    yield here.send_credentials_async ();
+    check ((yield there.receive_credentials_async ()).get_unix_user () == Posix.getuid (), "mine, and later");
     Posix.close (pipe[0]);
     Posix.close (pipe[1]);
     Posix.close (got);
