@@ -282,7 +282,7 @@ fi
 run_python() { # file, argument…
     GSOCK_VERSION=$version G_DEBUG=fatal-criticals installed timeout --kill-after=10 "$limit" "$python" "$@" >"$scratch/log" 2>&1
 }
-for test in "test_python.py" "test_listener.py" "test_framed.py" "test_adopt.py" "test_gir.py $gio_gir $gir" \
+for test in "test_python.py" "test_listener.py" "test_framed.py" "test_adopt.py" "test_matrix.py" "test_gir.py $gio_gir $gir" \
     "test_vapi.py $prefix/share/vala/vapi/gsock-1.vapi $gio_vapi ${gio_vapi%/*}/gio-unix-2.0.vapi"; do
     # shellcheck disable=SC2086 # words
     if run_python capi/tests/$test && ! grep -q skipped "$scratch/log"; then
@@ -437,6 +437,12 @@ control "a property that is not set at construction" run_python capi/tests/test_
 sed 's/Cancellable? cancellable = null/Cancellable? cancellable/' "$prefix/share/vala/vapi/gsock-1.vapi" >"$scratch/spoilt.vapi"
 control "an argument that Vala asks for" run_python capi/tests/test_vapi.py "$scratch/spoilt.vapi" "$gio_vapi" \
     "${gio_vapi%/*}/gio-unix-2.0.vapi"
+sed 's/`test_relay` |$/|/' capi/tests/README.md >"$scratch/spoilt.md"
+control "a language that lacks a test" run_python capi/tests/test_matrix.py "$scratch/spoilt.md"
+sed 's/`test_relay` |$/`test_delay` |/' capi/tests/README.md >"$scratch/spoilt.md"
+control "a test that is not there" run_python capi/tests/test_matrix.py "$scratch/spoilt.md"
+sed 's/`test_relay` |$/`test_connect` |/' capi/tests/README.md >"$scratch/spoilt.md"
+control "a test of something else" run_python capi/tests/test_matrix.py "$scratch/spoilt.md"
 sed 's/#GsockSocketClient:tls set/#GsockSocketClient:tsl set/' "$gir" >"$scratch/spoilt.gir"
 control "a comment that names what there is not" pages_of capi/docs "$scratch/spoilt.gir"
 sed '/<property name="multipath"/,/<.property>/{/<doc /,/<.doc>/d}' "$gir" >"$scratch/spoilt.gir"

@@ -720,6 +720,23 @@ test_set_socket (void)
 }
 
 static void
+test_socket_is_bound (void)
+{
+  GSocket *first = tcp_socket (), *second = tcp_socket ();
+  GsockSocketConnection *leading = gsock_socket_connection_factory_create_connection (first);
+  GsockSocketConnection *following = gsock_socket_connection_factory_create_connection (second);
+
+  g_object_bind_property (leading, "socket", following, "socket", G_BINDING_SYNC_CREATE);
+  g_assert_true (gsock_socket_connection_get_socket (following) == first);
+  g_assert_true (gsock_socket_connection_set_socket (leading, second, NULL));
+  g_assert_true (gsock_socket_connection_get_socket (following) == second);
+  drop_last (following);
+  drop_last (leading);
+  g_object_unref (first);
+  g_object_unref (second);
+}
+
+static void
 test_factory (void)
 {
   GError *error = NULL;
@@ -1102,6 +1119,7 @@ main (int    argc,
   g_test_add_func ("/functions/send/waits", test_send_that_waits);
   g_test_add_func ("/functions/send/priorities", test_send_priorities);
   g_test_add_func ("/functions/set_socket", test_set_socket);
+  g_test_add_func ("/functions/socket/is-bound", test_socket_is_bound);
   g_test_add_func ("/functions/factory", test_factory);
   g_test_add_func ("/functions/set_home", test_set_home);
   g_test_add_func ("/functions/poll_function", test_poll_function);

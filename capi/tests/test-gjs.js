@@ -75,6 +75,7 @@ const Holder = GObject.registerClass({
         state: GObject.ParamSpec.enum('state', '', '', GObject.ParamFlags.READWRITE,
             Gsock.ConnectionState.$gtype, Gsock.ConnectionState.UNCONNECTED),
         alive: GObject.ParamSpec.boolean('alive', '', '', GObject.ParamFlags.READWRITE, false),
+        socket: GObject.ParamSpec.object('socket', '', '', GObject.ParamFlags.READWRITE, Gio.Socket.$gtype),
     },
 }, class Holder extends GObject.Object {});
 
@@ -229,6 +230,16 @@ const tests = {
         await connection.close_async(GLib.PRIORITY_DEFAULT, null);
         check(states.join() === [CONNECTING, CONNECTED, DISCONNECTED, CLOSED].join(), `each is notified: ${states}`);
         listener.close();
+    },
+
+    async 'a socket is bound'() {
+        const [connection, holder, sockets] = [unconnected(), new Holder(), [tcpSocket(), tcpSocket()]];
+        connection.bind_property('socket', holder, 'socket',
+            GObject.BindingFlags.SYNC_CREATE | GObject.BindingFlags.BIDIRECTIONAL);
+        check(holder.socket === connection.get_socket(), 'bound from the beginning');
+        check(connection.set_socket(sockets[0]) && holder.socket === sockets[0], 'to the other object');
+        holder.socket = sockets[1];
+        check(connection.get_socket() === sockets[1], 'and from it');
     },
 
     async 'a class of one\'s own'() {

@@ -88,6 +88,7 @@ class Holder : Object {
     public Gsock.ConnectionState state { get; set; }
     public bool alive { get; set; }
     public string text { get; set; }
+    public Socket socket { get; set; }
 }
 
 Socket tcp_socket () throws Error {
@@ -273,6 +274,18 @@ async void test_notify_and_binding () throws Error {
     check (states.length == 4 && states[0] == Gsock.ConnectionState.CONNECTING, "each state is notified");
     listener.close ();
     passed ("notify and bindings");
+}
+
+void test_socket_is_bound () throws Error {
+    var connection = unconnected ();
+    var holder = new Holder ();
+    connection.bind_property ("socket", holder, "socket", BindingFlags.SYNC_CREATE | BindingFlags.BIDIRECTIONAL);
+    check (holder.socket == connection.get_socket (), "bound from the beginning");
+    var another = tcp_socket ();
+    check (connection.set_socket (another) && holder.socket == another, "to the other object");
+    holder.socket = tcp_socket ();
+    check (connection.get_socket () == holder.socket, "and from it");
+    passed ("a socket is bound");
 }
 
 async void test_subclass_and_factory () throws Error {
@@ -468,6 +481,7 @@ async void all () {
         yield test_timeout ();
         yield test_addresses ();
         yield test_notify_and_binding ();
+        test_socket_is_bound ();
         yield test_subclass_and_factory ();
         yield test_client_to_host ();
         yield test_listener ();
