@@ -1,4 +1,5 @@
 """Prepares what gi-docgen makes pages of: pages.py GIR FOLDER-OF-GIRS VERSION OUT
+And fills in afterwards what it need not read, the blocks: pages.py --fill OUT PAGES
 
 - The comments of the headers are gtk-doc's; gi-docgen makes no links of these. In OUT/Gsock-1.gir they are its own links:
   to our types, properties, signals and functions, and to those of GLib, GObject and GIO.
@@ -12,6 +13,7 @@ that does not use what it names, and a function, a property or a signal that no 
 """
 
 import fnmatch
+import json
 import pathlib
 import re
 import sys
@@ -93,6 +95,7 @@ class Links:
         return re.sub(r"(?<![\w`.])(g(?:sock)?_\w+)\(\)", self.of_function, text)
 
 
+PLACE = re.compile(r'<div class="operation" id="\d+"></div>')
 MARK = re.compile(r"\s*(?:/\*|//|#) \{([\w :*?-]*)\}(?: \*/)?")
 
 
@@ -245,9 +248,10 @@ def main(gir, girs, version, out):
     if missing := things.must_be_shown - named - {things.property_of(name) for name in named}:
         sys.exit("no example shows: " + " ".join(sorted(missing)))
 
-    page, of_owners = ["Title: Operations in C, Python and Rust", "Slug: operations", ""], {}
+    page, of_owners, filled = ["Title: Operations in C, Python and Rust", "Slug: operations", ""], {}, {}
     for names, some in shown.items():
-        columns = side_by_side({ending: of[names] for ending, of in examples.items() if names in of})
+        columns = f'<div class="operation" id="{len(filled)}"></div>'
+        filled[columns] = side_by_side({ending: of[names] for ending, of in examples.items() if names in of})
         first, *others = (link_to(things, name, links) for name in some)
         also = ["With " + ", ".join(others) + ".", ""] if others else []
         owner = things.owners[some[0]]
@@ -260,9 +264,26 @@ def main(gir, girs, version, out):
     for heading in sorted(of_owners):
         page += [heading, "", *of_owners[heading]]
 
+    (out / "blocks.json").write_text(json.dumps(filled))
     (out / "operations.md").write_text("\n".join(page))
     (out / "Gsock-1.toml").write_text((here / "Gsock-1.toml.in").read_text().replace("@version@", version))
     tree.write(out / "Gsock-1.gir", encoding="utf-8", xml_declaration=True)
 
 
-main(*sys.argv[1:])
+def fill(out, pages):
+    blocks = json.loads((pathlib.Path(out) / "blocks.json").read_text())
+    unseen = set(blocks)
+    for page in pathlib.Path(pages).glob("*.html"):
+        text = page.read_text()
+        found = set(PLACE.findall(text))
+        if found:
+            page.write_text(PLACE.sub(lambda place: blocks[place[0]], text))
+            unseen -= found
+    if unseen:
+        sys.exit(f"no page has {len(unseen)} of the blocks")
+
+
+if sys.argv[1] == "--fill":
+    fill(*sys.argv[2:])
+else:
+    main(*sys.argv[1:])
