@@ -19,8 +19,6 @@ const MOST_ROUNDS: u32 = 100;
 struct Private {
     context: glib::MainContext,
     birthplace: Birthplace,
-    /// The one that waits here.
-    thread: usize,
     is_woken: AtomicBool,
 }
 
@@ -32,10 +30,8 @@ thread_local! {
 impl Wake for Private {
     fn wake(self: Arc<Self>) {
         self.is_woken.store(true, Ordering::Release);
-        // Our own thread looks after each iteration.
-        if self.thread != thread::here() {
-            self.context.wakeup();
-        }
+        // On our own thread too: a moment that has come is told before the context waits, which it would then do.
+        self.context.wakeup();
     }
 }
 
@@ -52,7 +48,6 @@ impl Private {
         Ok(Arc::new(Self {
             context: thread::new_context()?,
             birthplace: Birthplace::here(),
-            thread: thread::here(),
             is_woken: AtomicBool::new(false),
         }))
     }
@@ -115,4 +110,33 @@ pub(super) fn block(mut run: Run) -> Ended {
         private.put_back(!has_waited && outcome.is_ok());
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+    use crate::reactor::{Engine, Wait};
+
+    #[test]
+    fn a_moment_that_comes_before_the_wait_begins_ends_it() {
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || {
+            let private = Private::take().expect("there are descriptors");
+            let waker = Waker::from(private.clone());
+            let mut wait = Wait::new();
+            let moment = glib::monotonic_time() + 20_000;
+            private.inside(|| wait.until(Some(moment), &Engine::current(), &waker));
+            // That there is a first moment has woken the context, which knows of it from here on.
+            private.inside(|| while private.context.iteration(false) {});
+            while glib::monotonic_time() < moment {
+                std::hint::spin_loop();
+            }
+            private.wait();
+            ended.send(()).expect("somebody waits for it");
+        });
+        end.recv_timeout(Duration::from_secs(20))
+            .expect("the wait ends");
+    }
 }
