@@ -5,6 +5,7 @@
 
 mod client;
 mod connection;
+mod framed;
 mod listener;
 mod service;
 mod tcp;
