@@ -93,6 +93,10 @@ pub(crate) struct Home {
 }
 
 impl Home {
+    pub(crate) fn is_here(&self) -> bool {
+        self.thread == thread::here()
+    }
+
     /// The calling thread and its thread-default context.
     pub(crate) fn here() -> Self {
         Self {
@@ -184,14 +188,18 @@ impl Notifier {
     ///
     /// Handlers that are connected already, and closures on the socket, must be fit to run here.
     pub(crate) unsafe fn move_home(self: &Arc<Self>, context: &glib::MainContext) {
-        let thread = thread::here();
+        self.settle_at(&Home {
+            thread: thread::here(),
+            engine: Engine::of(context),
+        });
+    }
+
+    /// Makes `next` the home of an object whose handlers, if there are any, are fit to run there.
+    pub(crate) fn settle_at(self: &Arc<Self>, next: &Home) {
         {
             let mut home = self.home.lock().unwrap_or_else(PoisonError::into_inner);
-            *home = Home {
-                thread,
-                engine: Engine::of(context),
-            };
-            self.thread.store(thread, Ordering::Release);
+            *home = next.clone();
+            self.thread.store(next.thread, Ordering::Release);
         }
         // What is on its way goes to the home of before, and tells nothing there.
         self.call_off();

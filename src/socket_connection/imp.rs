@@ -209,7 +209,7 @@ impl ObjectImpl for SocketConnection {
             Cargo::Shared(transport) => transport,
         });
         if let Some(transport) = transport {
-            if self.check(&transport).is_ok() {
+            if self.check(transport.kind()).is_ok() {
                 return self.install(transport);
             }
             transport.unclaim();
@@ -279,7 +279,7 @@ impl SocketConnection {
         let _ = self.overlay.set(Box::new(Overlay::new(class)));
     }
 
-    fn is_overlaid(&self) -> bool {
+    pub(super) fn is_overlaid(&self) -> bool {
         self.overlay.get().is_some()
     }
 
@@ -323,8 +323,7 @@ impl SocketConnection {
         let _ = self.obj().close(gio::Cancellable::NONE);
     }
 
-    fn check(&self, transport: &Transport) -> Result<(), glib::Error> {
-        let kind = transport.kind();
+    pub(super) fn check(&self, kind: Kind) -> Result<(), glib::Error> {
         let is_fit = if self.is_overlaid() {
             // Whose bytes are those of a stream above it, which does not mind the family.
             kind.is_stream() && (kind.is_inet() || kind.is_unix())
@@ -342,33 +341,48 @@ impl SocketConnection {
     /// Takes the socket that the object is built with.
     fn adopt(&self, socket: &gio::Socket) -> Result<(), glib::Error> {
         let transport = Transport::of_socket(socket, &self.notifier);
-        self.check(&transport)?;
+        self.check(transport.kind())?;
         self.install(transport);
         Ok(())
     }
 
     /// See [`SocketConnectionExt::set_socket`](super::SocketConnectionExt::set_socket).
     pub(super) fn replace_socket(&self, socket: Option<&gio::Socket>) -> Result<(), glib::Error> {
-        let object = self.obj();
         let socket = socket.ok_or_else(|| error::invalid("A connection needs a socket"))?;
         let before = self.transport();
         if before.is_around(socket) {
             return Ok(());
         }
+        self.check_free(&before)?;
+        let after = Transport::of_socket(socket, &self.notifier);
+        self.check(after.kind())?;
+        self.put(before, &after)
+    }
+
+    /// Whether another socket may take the place of this one.
+    pub(super) fn check_free(&self, before: &Transport) -> Result<(), glib::Error> {
         if self.is_overlaid() {
             return Err(error::invalid(
                 "The base stream of a wrapper goes with its socket",
             ));
         }
+        let object = self.obj();
         if object.is_closed() {
             return Err(closed());
         }
         if object.has_pending() || before.is_busy() || self.has_pending_stream() {
             return Err(busy());
         }
-        let after = Transport::of_socket(socket, &self.notifier);
-        self.check(&after)?;
-        if !self.loans.exchange(&self.wire, &before, &after) {
+        Ok(())
+    }
+
+    /// Puts `after` in the place of `before`.
+    pub(super) fn put(
+        &self,
+        before: Arc<Transport>,
+        after: &Arc<Transport>,
+    ) -> Result<(), glib::Error> {
+        if !self.loans.exchange(&self.wire, &before, after) {
             return Err(if self.wire.is_ended() {
                 closed()
             } else {
@@ -377,7 +391,7 @@ impl SocketConnection {
         }
         after.attach();
         // Asked now: what happened to it until now was told to nobody.
-        let changes = change::SOCKET | before.differences(&after);
+        let changes = change::SOCKET | before.differences(after);
         before.detach();
         drop(before);
         self.loans.close_unused();

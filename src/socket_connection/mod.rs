@@ -2,6 +2,7 @@
 
 mod direct;
 pub(crate) mod imp;
+mod moving;
 pub(crate) mod overlaid;
 mod raw;
 mod streams;

@@ -8,6 +8,13 @@ const FIRST: Moment = 10_000;
 /// At most.
 const LAST: Moment = 1_000_000;
 
+/// The wait after one of `waited`, if there was one: twice as long, from `first` on and `last` at most.
+pub(crate) fn next_wait(waited: Option<Moment>, first: Moment, last: Moment) -> Moment {
+    waited
+        .map_or(first, |waited| waited.saturating_mul(2))
+        .min(last)
+}
+
 /// Failures one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct BackOff {
@@ -23,7 +30,7 @@ impl BackOff {
     /// It has failed at `now`: it is to be tried again at [`until`](Self::until). Answers whether that is news: the
     /// first failure since it went well, or another one than before.
     pub(crate) fn failed(&mut self, now: Moment, failure: &glib::Error) -> bool {
-        let wait = self.waited.map_or(FIRST, |waited| (waited * 2).min(LAST));
+        let wait = next_wait(self.waited, FIRST, LAST);
         self.waited = Some(wait);
         self.until = Some(now.saturating_add(wait));
         let what = (failure.domain(), failure.code());

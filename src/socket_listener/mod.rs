@@ -25,7 +25,12 @@ use futures_core::Stream;
 use gio::{prelude::*, subclass::prelude::*};
 
 use self::incoming::Incoming;
-pub(crate) use self::{accept::Accept, back_off::BackOff, imp::Change, listening::Accepted};
+pub(crate) use self::{
+    accept::Accept,
+    back_off::{BackOff, next_wait},
+    imp::Change,
+    listening::Accepted,
+};
 pub use self::{
     activation::ActivatedSocket,
     per_thread::{PerThread, listen_per_thread},

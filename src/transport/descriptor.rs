@@ -552,3 +552,9 @@ pub(crate) fn shutdown_write(using: &Use<'_>) -> Result<(), glib::Error> {
         )),
     }
 }
+
+/// `shutdown(2)` of both sides. There is nothing to do about a failure.
+pub(super) fn shut_down(using: &Use<'_>) {
+    // SAFETY: an open descriptor.
+    unsafe { libc::shutdown(using.fd(), libc::SHUT_RDWR) };
+}

@@ -130,8 +130,8 @@ impl Transport {
             changes
         };
         self.tell(changes);
-        if changes & change::LAST_ERROR != 0 {
-            // For who waits for something else than what has failed.
+        if changes & (change::LAST_ERROR | change::STATE) != 0 {
+            // For who waits for something else than what has failed, or for this.
             self.wake_all();
         }
     }

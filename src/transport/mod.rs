@@ -19,6 +19,7 @@ mod kind;
 mod lease;
 mod loans;
 mod machine;
+mod moving;
 pub(crate) mod options;
 mod shared;
 mod splice;

@@ -1,0 +1,120 @@
+//! The task of a reconnector, on the context where it was made.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use glib::subclass::prelude::*;
+
+use super::{ReconnectorState as State, carry::Carried, policy::Step, shared::Shared};
+use crate::{
+    SocketConnection,
+    reactor::{Engine, Wait, earlier},
+    transport::{Transport, Waiter},
+};
+
+/// It is there from the first start until the object is gone.
+pub(super) struct Driving {
+    shared: Arc<Shared>,
+    wait: Wait,
+    /// Has it woken when the connection breaks.
+    watched: Option<(Arc<Transport>, Waiter)>,
+}
+
+impl Driving {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: shared.clone(),
+            wait: Wait::new(),
+            watched: None,
+        }
+    }
+
+    /// Looks whether the connection is there yet, and has the task woken when it is not.
+    fn watch(&mut self, cx: &Context<'_>) {
+        let Some(connection) = self.shared.connection_to_watch() else {
+            self.watched = None;
+            return;
+        };
+        if let Ok(transport) = connection.imp().connected_transport() {
+            let is_known = self
+                .watched
+                .as_ref()
+                .is_some_and(|(known, _)| Arc::ptr_eq(known, &transport));
+            if !is_known {
+                let waiter = transport.wake_on_close(cx.waker());
+                self.watched = Some((transport, waiter));
+            }
+        }
+        // After the place in the list was taken, so that a loss in between is seen.
+        self.shared.look_at(&connection);
+    }
+}
+
+impl Shared {
+    /// The connection, while it is to be looked after.
+    pub(super) fn connection_to_watch(&self) -> Option<SocketConnection> {
+        let inner = self.inner();
+        inner
+            .connection()
+            .filter(|_| inner.policy.state() == State::Connected)
+    }
+
+    /// Whether the connection is there yet.
+    pub(super) fn look_at(&self, connection: &SocketConnection) {
+        if connection.imp().connected_transport().is_err() {
+            self.lost(connection.imp().transport().last_error());
+        }
+    }
+}
+
+impl Future for Driving {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        loop {
+            this.shared.deliver();
+            this.watch(cx);
+            let now = glib::monotonic_time();
+            let Some(step) = this.shared.step(now, cx.waker()) else {
+                this.shared.drop_connecting(false);
+                return Poll::Ready(());
+            };
+            let until = match step {
+                Step::Attempt(_, ticket) => {
+                    this.shared.deliver();
+                    this.shared.begin(ticket);
+                    continue;
+                }
+                Step::Wait(until) => until,
+            };
+            if this.shared.poll_connecting(cx) {
+                continue;
+            }
+            let again = match this.shared.carry_on() {
+                Carried::Done => continue,
+                Carried::Wait(again) => Some(again),
+                Carried::Nothing => None,
+            };
+            let until = earlier(until, again);
+            this.wait.until(until, &Engine::current(), cx.waker());
+            if !this.shared.has_news() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+// Nothing in it is pinned.
+impl Unpin for Driving {}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        self.shared.drop_connecting(false);
+        self.shared.inner().has_task = false;
+    }
+}
