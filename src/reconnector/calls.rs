@@ -48,10 +48,15 @@ impl Reconnector {
                 0,
             )
         };
-        let mut connected = Connected::new(self, false);
-        // Now: somebody may look at the state after this call.
-        connected.begin();
         let (context, cancellable) = (task.context(), task.cancellable());
+        let mut connected = Connected::new(self, false);
+        if !cancellable
+            .as_ref()
+            .is_some_and(CancellableExt::is_cancelled)
+        {
+            // Now: somebody may look at the state after this call.
+            connected.begin();
+        }
         // SAFETY: not polled yet: it holds objects only.
         let waiting = unsafe { Local::where_polled(until_cancelled(connected, cancellable)) };
         spawn(&context, glib::Priority::DEFAULT, async move {

@@ -12,7 +12,7 @@ use super::{
 use crate::{SocketConnection, SocketConnectionExt, home::Home, transport::Transport};
 
 /// For how long the operations of before may take to end, once their socket has.
-const PATIENCE: Moment = 10_000_000;
+const PATIENCE: Moment = 3_000_000;
 const LAST_INTERVAL: Moment = 64_000;
 
 /// What has come of a look at a fresh connection.

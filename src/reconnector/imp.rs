@@ -174,7 +174,11 @@ impl ObjectImpl for Reconnector {
             }
             "initial-delay-ms" => set!(initial_delay, microseconds),
             "max-delay-ms" => set!(max_delay, microseconds),
-            "jitter" => set!(jitter, |value: f64| value),
+            "jitter" => {
+                if let Ok(value) = value.get() {
+                    self.set_jitter(value);
+                }
+            }
             "max-attempts" => set!(max_attempts, |value: u32| value),
             "stable-after-ms" => set!(stable_after, microseconds),
             "debounce-ms" => set!(debounce, microseconds),
@@ -265,6 +269,16 @@ impl Reconnector {
         if differs {
             self.obj().notify(name);
         }
+    }
+
+    pub(super) fn set_jitter(&self, value: f64) {
+        // No number is no part.
+        let value = if value.is_nan() {
+            0.0
+        } else {
+            value.clamp(0.0, 1.0)
+        };
+        self.set("jitter", |settings| &mut settings.jitter, value);
     }
 
     pub(super) fn client(&self) -> Option<SocketClient> {

@@ -37,7 +37,7 @@ glib::wrapper! {
     /// socket is put into it by [`set_socket`](crate::SocketConnectionExt::set_socket), so that property bindings and
     /// handlers on it and on its two streams live on. Its `state`, its addresses and so on follow, its byte counters and `last-error` begin
     /// anew. What is pending on the old socket ends before that, since the old socket is shut down; as long as it has not
-    /// ended, the new socket waits, for ten seconds at most, after which the attempt has failed with
+    /// ended, the new socket waits, for three seconds at most, after which the attempt has failed with
     /// `Pending`. Options that were set on the old socket, such as [`set_liveness`](crate::TcpConnectionExt::set_liveness), are to be set on the new one: in a handler of `connected`.
     /// A new object takes the place of one that was closed, or whose class cannot carry the new socket: a
     /// [`TcpConnection`](crate::TcpConnection) carries IPv4 and IPv6, and no Unix socket.
@@ -174,7 +174,8 @@ macro_rules! property {
         #[doc(alias = $name)]
         #[doc(alias = $setter)]
         pub fn $set(&self, value: $type) {
-            self.set_property($name, value);
+            self.imp()
+                .set($name, |settings| &mut settings.$field, value);
         }
 
         notify!($notify, $name);
@@ -195,7 +196,9 @@ macro_rules! milliseconds {
         #[doc(alias = $name)]
         #[doc(alias = $setter)]
         pub fn $set(&self, value: Duration) {
-            self.set_property($name, in_milliseconds(value).max($least));
+            let value = imp::microseconds(in_milliseconds(value).max($least));
+            self.imp()
+                .set($name, |settings| &mut settings.$field, value);
         }
 
         notify!($notify, $name);
@@ -481,9 +484,23 @@ impl Reconnector {
         "gsock_reconnector_set_max_delay_ms",
         "the longest delay."
     );
-    property!(jitter, set_jitter, jitter: f64, connect_jitter_notify,
-        "jitter", "gsock_reconnector_get_jitter", "gsock_reconnector_set_jitter",
-        "the part of a delay that is left to chance, from 0.0 to 1.0. Another value is brought to the nearest of these.");
+    /// The property `jitter`: the part of a delay that is left to chance, from 0.0 to 1.0.
+    #[doc(alias = "gsock_reconnector_get_jitter")]
+    #[must_use]
+    pub fn jitter(&self) -> f64 {
+        self.imp().settings().jitter
+    }
+
+    /// Sets the property `jitter`: the part of a delay that is left to chance. What is not from 0.0 to 1.0 is brought to the nearest of
+    /// these.
+    #[doc(alias = "jitter")]
+    #[doc(alias = "gsock_reconnector_set_jitter")]
+    pub fn set_jitter(&self, value: f64) {
+        self.imp().set_jitter(value);
+    }
+
+    notify!(connect_jitter_notify, "jitter");
+
     property!(max_attempts, set_max_attempts, max_attempts: u32, connect_max_attempts_notify,
         "max-attempts", "gsock_reconnector_get_max_attempts", "gsock_reconnector_set_max_attempts",
         "how many attempts there are, without a stable connection, before it gives up; 0 for no bound.");

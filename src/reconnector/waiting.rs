@@ -100,6 +100,9 @@ pub(super) fn block(
     reconnector: &Reconnector,
     cancellable: Option<&gio::Cancellable>,
 ) -> Result<gio::IOStream, glib::Error> {
+    if cancellable.is_some_and(CancellableExt::is_cancelled) {
+        return Err(error::cancelled());
+    }
     let mut waiting = Connected::new(reconnector, false);
     waiting.begin();
     let (ends, number) = waiting.begun.unwrap_or_default();

@@ -1,0 +1,154 @@
+//! A client that encrypts.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    thread::{self, JoinHandle},
+};
+
+use gio::{Cancellable, SocketClientEvent as Event, prelude::*};
+use gsock::{
+    ConnectionState, ReconnectorState as State, SocketClient, TcpConnection, TcpWrapperConnection,
+    prelude::*,
+};
+
+use crate::{support::*, tools::*};
+
+fn certificate() -> String {
+    assert!(
+        gio::TlsBackend::default().supports_tls(),
+        "GIO has no TLS here: install the package glib-networking (make setup does)"
+    );
+    let made = rcgen::generate_simple_self_signed(["gsock.test".to_owned()]).unwrap();
+    let pem = |label: &str, der: &[u8]| {
+        let base64 = glib::base64_encode(der);
+        format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n")
+    };
+    pem("CERTIFICATE", made.cert.der()) + &pem("PRIVATE KEY", &made.signing_key.serialize_der())
+}
+
+/// Greets `count` clients by TLS, one after the other, and goes away after a word of each.
+fn server(count: usize) -> (SocketAddr, JoinHandle<Vec<usize>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let certificate = certificate();
+    let serving = thread::spawn(move || {
+        let certificate = gio::TlsCertificate::from_pem(&certificate).unwrap();
+        let serve = |_| {
+            let (peer, _) = listener.accept().unwrap();
+            let socket = gio::Socket::from_fd(std::os::fd::OwnedFd::from(peer)).unwrap();
+            let base = socket.connection_factory_create_connection();
+            let tls = gio::TlsServerConnection::new(&base, Some(&certificate)).unwrap();
+            let (input, output) = (
+                IOStreamExt::input_stream(&tls),
+                IOStreamExt::output_stream(&tls),
+            );
+            output.write_all(b"hello", Cancellable::NONE).unwrap();
+            let mut buffer = [0; 16];
+            let read = input.read(&mut buffer[..], Cancellable::NONE);
+            let _ = IOStreamExt::close(&tls, Cancellable::NONE);
+            read.unwrap()
+        };
+        (0..count).map(serve).collect()
+    });
+    (address, serving)
+}
+
+/// A client that takes any certificate.
+fn client() -> SocketClient {
+    let client = SocketClient::new();
+    client.set_tls(true);
+    client.connect_event(|_, event, _, stream| {
+        if event == Event::TlsHandshaking {
+            let tls = stream.and_then(|stream| stream.downcast_ref::<gio::TlsConnection>());
+            tls.unwrap().connect_accept_certificate(|_, _, _| true);
+        }
+    });
+    client
+}
+
+/// RECONNECT-20: with TLS the stream is a new one each time, and the connection beneath stays the same.
+#[test]
+fn with_tls_the_stream_is_new_and_the_connection_the_same() {
+    on_private_context(|context| {
+        let (address, serving) = server(4);
+        let aim = Aim::at(address);
+        let reconnector = gsock::Reconnector::builder(&client(), &aim)
+            .network_monitor(gio::NetworkMonitor::NONE)
+            .initial_delay(SOON)
+            .build();
+        let seen = notifications(&reconnector);
+        let mut streams: Vec<gio::IOStream> = Vec::new();
+        let mut connection = None;
+        for round in 1..=4 {
+            let wait = reconnector.wait_connected_future();
+            let stream = block_on(context, wait).unwrap();
+            assert_eq!(reconnector.io_stream().as_ref(), Some(&stream));
+            assert!(!streams.contains(&stream));
+            let wrapper = stream.downcast_ref::<TcpWrapperConnection>().unwrap();
+            assert!(wrapper.base_io_stream().is::<gio::TlsConnection>());
+            let below = reconnector.connection().unwrap();
+            assert!(below.is::<TcpConnection>() && !below.is::<TcpWrapperConnection>());
+            assert_eq!(below.state(), ConnectionState::Connected);
+            assert_eq!(
+                below.remote_address().unwrap().to_string(),
+                gio_address(address).to_string()
+            );
+            let first = connection.get_or_insert_with(|| below.clone());
+            assert_eq!(&below, first);
+            let read = stream
+                .input_stream()
+                .read_bytes_future(16, glib::Priority::DEFAULT);
+            assert_eq!(&block_on(context, read).unwrap()[..], b"hello");
+            let write = stream
+                .output_stream()
+                .write_all_future(b"bye", glib::Priority::DEFAULT);
+            block_on(context, write).unwrap();
+            streams.push(stream);
+            iterate_until(context, || reconnector.state() != State::Connected);
+            let notified = seen
+                .borrow()
+                .iter()
+                .filter(|name| *name == "io-stream")
+                .count();
+            assert_eq!(notified, round);
+            if round == 4 {
+                reconnector.stop();
+            }
+        }
+        assert_eq!(serving.join().unwrap(), [3; 4]);
+        // They have all ended, whoever holds them.
+        iterate_until(context, || {
+            let ended = |stream: &gio::IOStream| {
+                let connection = stream.downcast_ref::<TcpWrapperConnection>().unwrap();
+                connection.state() != ConnectionState::Connected
+            };
+            streams.iter().all(ended)
+        });
+    });
+}
+
+/// RECONNECT-20: bytes of one's own are not let between those of TLS.
+#[test]
+fn beneath_tls_nobody_puts_bytes_through_halves() {
+    on_private_context(|context| {
+        let (address, serving) = server(1);
+        let aim = Aim::at(address);
+        let reconnector = gsock::Reconnector::builder(&client(), &aim)
+            .network_monitor(gio::NetworkMonitor::NONE)
+            .build();
+        let stream = block_on(context, reconnector.wait_connected_future()).unwrap();
+        let (_, mut write) = reconnector.connection().unwrap().halves();
+        let result = block_on(context, async move { write.shutdown().await });
+        assert_fails(result, gio::IOErrorEnum::NotSupported);
+        stream
+            .output_stream()
+            .write_all(b"bye", Cancellable::NONE)
+            .unwrap();
+        // A stop says goodbye by TLS, and closes.
+        reconnector.stop();
+        assert_eq!(reconnector.state(), State::Stopped);
+        let connection = reconnector.connection().unwrap();
+        iterate_until(context, || connection.state() == ConnectionState::Closed);
+        assert_eq!(serving.join().unwrap(), [3]);
+    });
+}
