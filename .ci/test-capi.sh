@@ -17,7 +17,8 @@ limit=300
 rounds_asan=200
 rounds_valgrind=40
 tests=(functions types arguments threads relay unix-functions unix-arguments client-functions client-arguments
-    listener-functions listener-arguments service-functions service-arguments framed-functions framed-arguments gio)
+    listener-functions listener-arguments service-functions service-arguments framed-functions framed-arguments
+    reconnector-functions reconnector-arguments gio)
 
 failures=0
 fail() {
@@ -79,7 +80,7 @@ declared=$(sed 's|/\*.*||; /^ \*/d' capi/include/gsock/*.h | grep -oE '\bgsock_[
     sed 's/ *(.*//' | sort -u)
 # Those of the types are declared by G_DECLARE_DERIVABLE_TYPE and G_DECLARE_FINAL_TYPE.
 declared=$(printf '%s\n' "$declared" gsock_{socket,tcp,tcp_wrapper,unix}_connection_get_type \
-    gsock_{socket_client,socket_listener,socket_service,threaded_socket_service,framed}_get_type | sort -u)
+    gsock_{socket_client,socket_listener,socket_service,threaded_socket_service,framed,reconnector}_get_type | sort -u)
 diff <(printf '%s\n' "$declared") capi/symbols.txt || fail "the headers and capi/symbols.txt do not agree"
 while IFS= read -r symbol; do
     case $symbol in *_get_type) continue ;; esac
@@ -93,6 +94,7 @@ while IFS= read -r symbol; do
             *-gsock_framed_*) file=test-framed-$test.c ;;
             *-gsock_unix_*) file=test-unix-$test.c ;;
             *-gsock_socket_client_* | *_connect_report*) file=test-client-$test.c ;;
+            *-gsock_reconnector_*) file=test-reconnector-$test.c ;;
             *-gsock_socket_listener_*) file=test-listener-$test.c ;;
             *-gsock_socket_service_* | *-gsock_threaded_*) file=test-service-$test.c ;;
             # Adopting is for a whole process.

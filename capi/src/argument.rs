@@ -17,8 +17,8 @@ use glib::{
     translate::{Borrowed, FromGlib, FromGlibPtrBorrow, IntoGlib, from_glib},
 };
 use gsock::{
-    ConnectReport, Framed, Liveness, SocketClient, SocketConnection, SocketListener, SocketService,
-    TcpConnection, TcpWrapperConnection, ThreadedSocketService, UnixConnection,
+    ConnectReport, Framed, Liveness, Reconnector, SocketClient, SocketConnection, SocketListener,
+    SocketService, TcpConnection, TcpWrapperConnection, ThreadedSocketService, UnixConnection,
 };
 
 use crate::fence::Refusal;
@@ -81,6 +81,7 @@ objects! {
     SocketListener: gsock::subclass::SocketListenerInstance, "GSOCK_IS_SOCKET_LISTENER";
     SocketService: gsock::subclass::SocketServiceInstance, "GSOCK_IS_SOCKET_SERVICE";
     ThreadedSocketService: gsock::subclass::ThreadedSocketServiceInstance, "GSOCK_IS_THREADED_SOCKET_SERVICE";
+    Reconnector: <Reconnector as ObjectType>::GlibType, "GSOCK_IS_RECONNECTOR";
     gio::SocketConnectable: gio::ffi::GSocketConnectable, "G_IS_SOCKET_CONNECTABLE";
     gio::SocketConnection: gio::ffi::GSocketConnection, "G_IS_SOCKET_CONNECTION";
     Framed: <Framed as ObjectType>::GlibType, "GSOCK_IS_FRAMED";
@@ -109,6 +110,7 @@ optional_objects! {
     gio::Cancellable: gio::ffi::GCancellable, "NULL or G_IS_CANCELLABLE";
     gio::SocketAddress: gio::ffi::GSocketAddress, "NULL or G_IS_SOCKET_ADDRESS";
     gio::IOStream: gio::ffi::GIOStream, "NULL or G_IS_IO_STREAM";
+    gio::NetworkMonitor: gio::ffi::GNetworkMonitor, "NULL or G_IS_NETWORK_MONITOR";
     gio::ProxyResolver: gio::ffi::GProxyResolver, "NULL or G_IS_PROXY_RESOLVER";
     glib::Object: glib::gobject_ffi::GObject, "NULL or G_IS_OBJECT";
 }
@@ -323,6 +325,7 @@ as_they_are!(
     *mut ConnectReport,
     u32,
     u64,
+    f64,
     usize,
     gpointer,
     *const u8,

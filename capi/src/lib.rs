@@ -14,6 +14,7 @@ mod fence;
 mod framed;
 mod interop;
 mod listening;
+mod reconnector;
 mod socket_client;
 mod socket_connection;
 mod socket_listener;

@@ -216,7 +216,7 @@ fn eventful(context: &glib::MainContext) -> (Scene, Rc<Cell<bool>>) {
     let (aim, back, gone) = (
         scene.aim.clone(),
         listener.local_addr().unwrap(),
-        refused_address(),
+        scene.nobody.address,
     );
     aim.point_at(gone);
     let fails = aim.clone();

@@ -202,6 +202,7 @@ pub(crate) const SOON: Duration = Duration::from_millis(5);
 pub(crate) struct Scene {
     pub(crate) context: glib::MainContext,
     pub(crate) listener: TcpListener,
+    pub(crate) nobody: Nobody,
     pub(crate) aim: Aim,
     pub(crate) reconnector: Reconnector,
     pub(crate) told: Rc<RefCell<Vec<String>>>,
@@ -214,6 +215,26 @@ pub(crate) fn eager(connectable: &impl IsA<SocketConnectable>) -> Reconnector {
         .initial_delay(SOON)
         .max_delay(4 * SOON)
         .build()
+}
+
+/// A port that nobody listens at, and nobody can take meanwhile.
+pub(crate) struct Nobody {
+    pub(crate) address: SocketAddr,
+    _socket: gio::Socket,
+}
+
+impl Nobody {
+    pub(crate) fn here() -> Self {
+        let socket = ipv4_socket();
+        let any = gio_address(([127, 0, 0, 1], 0).into());
+        socket.bind(&any, false).unwrap();
+        let bound = socket.local_address().unwrap();
+        let bound = bound.downcast::<gio::InetSocketAddress>().unwrap();
+        Self {
+            address: SocketAddr::new([127, 0, 0, 1].into(), bound.port()),
+            _socket: socket,
+        }
+    }
 }
 
 /// The signals of it, in the order in which they come.
@@ -255,6 +276,7 @@ impl Scene {
         Self {
             context: context.clone(),
             listener,
+            nobody: Nobody::here(),
             told: Rc::default(),
             aim,
             reconnector,
@@ -295,7 +317,7 @@ impl Scene {
 
     /// Nobody listens any more.
     pub(crate) fn go_away(&self) {
-        self.aim.point_at(refused_address());
+        self.aim.point_at(self.nobody.address);
     }
 
     pub(crate) fn come_back(&self) {

@@ -182,7 +182,8 @@ fn a_wait_is_dropped_at_each_point() {
 fn it_blocks_where_nobody_runs_a_loop() {
     on_private_context(|_| {
         let (listener, address) = listener();
-        let aim = Aim::at(refused_address());
+        let nobody = Nobody::here();
+        let aim = Aim::at(nobody.address);
         let reconnector = eager(&aim);
         let told = told_by(&reconnector);
         let (failing, back) = (aim.clone(), address);

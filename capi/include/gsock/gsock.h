@@ -17,6 +17,7 @@
 #include <gsock/gsock-socket-listener.h>
 #include <gsock/gsock-socket-service.h>
 #include <gsock/gsock-threaded-socket-service.h>
+#include <gsock/gsock-reconnector.h>
 #include <gsock/gsock-engine.h>
 #include <gsock/gsock-framed.h>
 #include <gsock/gsock-gio.h>
