@@ -284,7 +284,7 @@ fi
 run_python() { # file, argument…
     GSOCK_VERSION=$version G_DEBUG=fatal-criticals installed timeout --kill-after=10 "$limit" "$python" "$@" >"$scratch/log" 2>&1
 }
-for test in "test_python.py" "test_listener.py" "test_framed.py" "test_adopt.py" "test_matrix.py" "test_gir.py $gio_gir $gir" \
+for test in "test_python.py" "test_listener.py" "test_framed.py" "test_reconnector.py" "test_adopt.py" "test_matrix.py" "test_gir.py $gio_gir $gir" \
     "test_vapi.py $prefix/share/vala/vapi/gsock-1.vapi $gio_vapi ${gio_vapi%/*}/gio-unix-2.0.vapi"; do
     # shellcheck disable=SC2086 # words
     if run_python capi/tests/$test && ! grep -q skipped "$scratch/log"; then

@@ -16,6 +16,7 @@ use once_cell::sync::OnceCell;
 
 use super::{
     ReconnectorState as State, farewell,
+    imp::milliseconds,
     policy::{Moment, Policy, Settings, Step, Ticket},
     tell::{Shown, Tell},
 };
@@ -625,8 +626,8 @@ impl Inner {
         let delay = self.policy.failed(now);
         self.set_last_error(failure.clone());
         self.show();
-        let milliseconds = u32::try_from(delay.unwrap_or(0) / 1_000).unwrap_or(u32::MAX);
-        let told = Tell::AttemptFailed(number, failure.clone(), milliseconds);
+        let delay_ms = milliseconds(delay.unwrap_or(0));
+        let told = Tell::AttemptFailed(number, failure.clone(), delay_ms);
         self.tells.push_back(told);
         if delay.is_none() {
             self.give_up(failure);
