@@ -41,6 +41,8 @@ mod making;
 mod passing;
 #[path = "under_faults/reading.rs"]
 mod reading;
+#[path = "under_faults/reconnecting.rs"]
+mod reconnecting;
 #[path = "under_faults/relaying.rs"]
 mod relaying;
 #[path = "under_faults/writing.rs"]

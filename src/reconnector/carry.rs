@@ -59,8 +59,10 @@ impl Shared {
                 }
                 Carried::Done
             }
-            Err(failure) if now.saturating_sub(fresh.since) < PATIENCE => {
-                drop(failure);
+            Err(failure)
+                if failure.matches(gio::IOErrorEnum::Pending)
+                    && now.saturating_sub(fresh.since) < PATIENCE =>
+            {
                 self.look_again(fresh, now)
             }
             Err(failure) => {
@@ -96,7 +98,7 @@ impl Shared {
 ///
 /// # Errors
 ///
-/// `Pending` while that is busy.
+/// `Pending` while that is busy; `Failed` where the system refuses.
 fn carry(
     lasting: Option<&SocketConnection>,
     fresh: &SocketConnection,
@@ -107,9 +109,11 @@ fn carry(
         lasting.imp().hang_up();
         match lasting.imp().take_over(fresh) {
             Ok(transport) => return Ok((lasting.clone(), transport)),
-            Err(failure) if failure.matches(gio::IOErrorEnum::Pending) => return Err(failure),
             // It was closed by somebody, or its class cannot carry such a socket.
-            Err(_) => {}
+            Err(failure)
+                if failure.matches(gio::IOErrorEnum::Closed)
+                    || failure.matches(gio::IOErrorEnum::InvalidArgument) => {}
+            Err(failure) => return Err(failure),
         }
     }
     let connection = if fresh.imp().is_around_a_stream() {

@@ -218,7 +218,6 @@ impl Reconnector {
     }
 
     /// Likewise with other properties.
-    #[must_use]
     pub fn builder(
         client: &SocketClient,
         connectable: &impl IsA<gio::SocketConnectable>,

@@ -17,7 +17,7 @@ impl imp::SocketConnection {
     ///
     /// # Errors
     ///
-    /// Those of [`set_socket`](super::SocketConnectionExt::set_socket). `from` is as it was, but after another thread has
+    /// Those of [`set_socket`](super::SocketConnectionExt::set_socket); `Failed` where the system refuses. `from` is as it was, but after another thread has
     /// given this one a socket meanwhile.
     pub(crate) fn take_over(&self, from: &SocketConnection) -> Result<Arc<Transport>, glib::Error> {
         let before = self.transport();
@@ -27,7 +27,7 @@ impl imp::SocketConnection {
         let socket = if from.imp().is_overlaid() {
             given.socket()
         } else {
-            given.give_away()
+            given.give_away()?
         };
         let after = Transport::of_given(&socket, &given, self.notifier());
         if from.imp().is_overlaid() {

@@ -3,15 +3,22 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use super::{Transport, descriptor::shut_down};
-use crate::home::Notifier;
+use crate::{error, home::Notifier};
 
 impl Transport {
     /// Lets go of the socket, which stays open for as long as somebody has what this answers.
-    pub(crate) fn give_away(self: &Arc<Self>) -> gio::Socket {
+    ///
+    /// # Errors
+    ///
+    /// `Failed` where there is no socket to be had, and then it is as it was.
+    pub(crate) fn give_away(self: &Arc<Self>) -> Result<gio::Socket, glib::Error> {
         let socket = self.socket();
+        if !self.is_around(&socket) {
+            return Err(error::failed("The system does not describe its socket"));
+        }
         // Before the next one looks at it: an engine watches a descriptor once.
         self.detach();
-        socket
+        Ok(socket)
     }
 
     /// The transport of `socket`, in the place of `given`.
