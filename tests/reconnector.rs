@@ -21,6 +21,8 @@ mod ends;
 mod losses;
 #[path = "reconnector/network.rs"]
 mod network;
+#[path = "reconnector/points.rs"]
+mod points;
 #[path = "reconnector/same_object.rs"]
 mod same_object;
 #[path = "reconnector/settings.rs"]

@@ -9,7 +9,10 @@ use super::{
     policy::Moment,
     shared::{Fresh, Shared},
 };
-use crate::{SocketConnection, SocketConnectionExt, home::Home, transport::Transport};
+use crate::{
+    ConnectReportExt, SocketConnection, SocketConnectionExt, home::Home,
+    socket_client::keep_report, transport::Transport,
+};
 
 /// For how long the operations of before may take to end, once their socket has.
 const PATIENCE: Moment = 3_000_000;
@@ -108,7 +111,12 @@ fn carry(
         // What waits on the old socket ends.
         lasting.imp().hang_up();
         match lasting.imp().take_over(fresh) {
-            Ok(transport) => return Ok((lasting.clone(), transport)),
+            Ok(transport) => {
+                if let Some(report) = fresh.connect_report() {
+                    keep_report(lasting, report);
+                }
+                return Ok((lasting.clone(), transport));
+            }
             // It was closed by somebody, or its class cannot carry such a socket.
             Err(failure)
                 if failure.matches(gio::IOErrorEnum::Closed)
@@ -119,6 +127,9 @@ fn carry(
     let connection = if fresh.imp().is_around_a_stream() {
         let connection = SocketConnection::factory_create_connection(&fresh.socket());
         connection.imp().resemble(fresh);
+        if let Some(report) = fresh.connect_report() {
+            keep_report(&connection, report);
+        }
         connection
     } else {
         fresh.clone()

@@ -156,11 +156,11 @@ impl Shared {
     }
 
     pub(super) fn stop(&self) {
-        let (fresh, blocked, connection, stream) = {
+        let (fresh, blocked, connection, stream, untold) = {
             let mut inner = self.inner();
             let was_stopped = inner.policy.state() == State::Stopped;
             inner.policy.stop();
-            inner.forget_signals();
+            let untold = inner.forget_signals();
             inner.show();
             if mem::take(&mut inner.is_told_connected) {
                 inner.tells.push_back(Tell::Disconnected(None));
@@ -173,12 +173,13 @@ impl Shared {
                 inner.blocked.take(),
                 inner.connection(),
                 inner.stream(),
+                untold,
             )
         };
         if let Some((_, blocked)) = blocked {
             blocked.get().cancel();
         }
-        drop(fresh);
+        drop((fresh, untold));
         self.drop_connecting(false);
         if let Some(connection) = connection {
             farewell::say(&self.home, connection, stream);
@@ -188,18 +189,17 @@ impl Shared {
 
     pub(super) fn retry_now(&self) {
         let now = glib::monotonic_time();
-        let hangs_up = {
+        let (hangs_up, untold) = {
             let mut inner = self.inner();
             if inner.is_over {
                 return;
             }
             let hangs_up = inner.policy.retry_now(now);
             inner.show();
-            if hangs_up {
-                inner.tell_hang_up();
-            }
-            inner.connection().filter(|_| hangs_up)
+            let untold = if hangs_up { inner.tell_hang_up() } else { None };
+            (inner.connection().filter(|_| hangs_up), untold)
         };
+        drop(untold);
         if let Some(connection) = hangs_up {
             connection.imp().hang_up();
         }
@@ -351,22 +351,27 @@ impl Shared {
         let now = glib::monotonic_time();
         let left = {
             let mut inner = self.inner();
-            if !inner.policy.is_under_way(ticket) {
-                result.ok()
-            } else {
-                match result {
-                    Ok(connection) => {
-                        inner.fresh = Some(Fresh {
-                            ticket,
-                            connection: Owned::new(connection),
-                            since: now,
-                            again: now,
-                            interval: 1_000,
-                        });
+            match result {
+                Ok(connection) => {
+                    let fresh = Fresh {
+                        ticket,
+                        connection: Owned::new(connection),
+                        since: now,
+                        again: now,
+                        interval: 1_000,
+                    };
+                    if inner.policy.is_under_way(ticket) {
+                        inner.fresh.replace(fresh)
+                    } else {
+                        Some(fresh)
                     }
-                    Err(failure) => inner.failed(now, failure),
                 }
-                None
+                Err(failure) => {
+                    if inner.policy.is_under_way(ticket) {
+                        inner.failed(now, failure);
+                    }
+                    None
+                }
             }
         };
         drop(left);
@@ -458,11 +463,19 @@ impl Shared {
 
     /// For a thread that blocks: what is to be done.
     pub(super) fn step_blocked(&self, now: Moment, cancellable: &gio::Cancellable) -> Option<Step> {
-        let mut inner = self.inner();
-        let step = inner.step(now);
-        if let Some(Step::Attempt(_, ticket)) = step {
-            inner.blocked = Some((ticket, Owned::new(cancellable.clone())));
-        }
+        let (step, before) = {
+            let mut inner = self.inner();
+            let step = inner.step(now);
+            let before = match step {
+                Some(Step::Attempt(_, ticket)) => {
+                    let blocked = (ticket, Owned::new(cancellable.clone()));
+                    inner.blocked.replace(blocked)
+                }
+                _ => None,
+            };
+            (step, before)
+        };
+        drop(before);
         step
     }
 
@@ -592,21 +605,27 @@ impl Inner {
         self.tells.extend(notifies.map(Tell::Notify));
     }
 
-    /// Of what has been before a stop, properties only are told.
-    fn forget_signals(&mut self) {
-        self.tells.retain(|tell| matches!(tell, Tell::Notify(_)));
+    /// Of what has been before a stop, properties only are told. Answers the rest, to be dropped without the lock.
+    fn forget_signals(&mut self) -> VecDeque<Tell> {
+        let (told, untold) = mem::take(&mut self.tells)
+            .into_iter()
+            .partition(|tell| matches!(tell, Tell::Notify(_)));
+        self.tells = told;
+        untold
     }
 
-    /// The connection is given up. Who has not heard of it yet need not.
-    fn tell_hang_up(&mut self) {
+    /// The connection is given up. Who has not heard of it yet need not: answers what he would have, to be dropped without
+    /// the lock.
+    fn tell_hang_up(&mut self) -> Option<Tell> {
         let is_of_it = |tell: &Tell| matches!(tell, Tell::Connected(_) | Tell::Disconnected(_));
         let last = self.tells.iter().rposition(is_of_it);
         match last.and_then(|at| self.tells.get(at)) {
-            Some(Tell::Connected(_)) => drop(last.and_then(|at| self.tells.remove(at))),
+            Some(Tell::Connected(_)) => return last.and_then(|at| self.tells.remove(at)),
             Some(_) => {}
             None if self.is_told_connected => self.tells.push_back(Tell::Disconnected(None)),
             None => {}
         }
+        None
     }
 
     fn step(&mut self, now: Moment) -> Option<Step> {

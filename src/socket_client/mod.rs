@@ -15,6 +15,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use gio::prelude::*;
 use glib::subclass::prelude::*;
 
+pub(crate) use report::keep as keep_report;
 pub use report::{Attempt, ConnectReport, ConnectReportExt};
 
 use self::run::{Form, Run};

@@ -106,7 +106,7 @@ const _: () = {
 static REPORT: Lazy<glib::Quark> = Lazy::new(|| glib::Quark::from_str("gsock-connect-report"));
 
 /// Leaves it with the connection that was made.
-pub(super) fn keep(connection: &SocketConnection, report: ConnectReport) {
+pub(crate) fn keep(connection: &SocketConnection, report: ConnectReport) {
     // SAFETY: a quark of ours, which stands for this type only.
     unsafe { connection.set_qdata(*REPORT, report) };
 }

@@ -409,7 +409,12 @@ fn no_socket_is_left_and_none_is_closed_too_soon() {
             let read = input.read_bytes_future(1, glib::Priority::DEFAULT);
             assert_eq!(&block_on(context, read).unwrap()[..], b"x");
         }
-        assert!(scene.connection().connect_report().is_some());
+        // What it took is with the connection, too.
+        scene.come_back();
+        scene.reconnector.retry_now();
+        let _next = scene.accept();
+        let report = scene.connection().connect_report().expect("it is kept");
+        assert_eq!(report.attempts.len(), 1);
     });
 }
 
