@@ -109,7 +109,7 @@ fn what_notices_a_silent_peer_is_set_on_each_socket_in_a_handler() {
         scene.reconnector.start();
         for _ in 0..3 {
             drop(scene.accept());
-            scene.until(|| scene.reconnector.state() != State::Connected);
+            scene.until_lost();
         }
         scene.accept();
         assert_eq!(*set.borrow(), [false; 4], "a new socket has none");

@@ -89,7 +89,7 @@ fn one_connection_and_its_bindings_live_through_four_reconnects() {
             let other = TcpListener::bind(("127.0.0.1", 0)).unwrap();
             scene.aim.point_at(other.local_addr().unwrap());
             drop(peer);
-            scene.until(|| label.text() == "Disconnected");
+            scene.until_lost();
             scene.until(|| label.text() == "Connected");
             peer = other.accept().unwrap().0;
             for property in ["socket", "state", "remote-address", "local-address"] {
@@ -132,7 +132,7 @@ fn a_binding_on_io_stream_is_told_of_each_connect() {
             assert_eq!(label.stream(), scene.reconnector.io_stream());
             assert_eq!(label.stream().and_downcast(), Some(scene.connection()));
             drop(peer);
-            scene.until(|| scene.reconnector.state() != State::Connected);
+            scene.until_lost();
         }
     });
 }
@@ -176,7 +176,7 @@ fn what_is_pending_at_the_loss_ends_and_the_connection_goes_on() {
         assert!(!note.get() && ended.borrow().is_empty(), "they wait");
         // The peer is through with writing, and keeps what it has not read: the write would wait for ever.
         peer.shutdown(std::net::Shutdown::Write).unwrap();
-        scene.until(|| scene.reconnector.state() != State::Connected);
+        scene.until_lost();
         let next = scene.accept();
         assert!(note.get(), "it had to end before");
         assert!(written.take().expect("it has ended").is_some());
@@ -233,7 +233,7 @@ fn the_new_socket_waits_until_the_last_operation_has_ended() {
                 .count()
                 == 1
         });
-        iterate_for(context, 20 * SOON);
+        iterate_for(context, 4 * SOON);
         assert_eq!(scene.reconnector.state(), State::Connecting);
         assert_eq!(connection.state(), ConnectionState::Disconnected);
         input.clear_pending();
@@ -326,9 +326,12 @@ fn unix_sockets_are_made_again_too() {
         iterate_until(context, connected);
         let connection = reconnector.connection().unwrap();
         assert!(connection.is::<UnixConnection>());
-        for _ in 0..3 {
+        let losses = Rc::new(Cell::new(0));
+        let count = losses.clone();
+        reconnector.connect_disconnected(move |_, _| count.set(count.get() + 1));
+        for round in 1..=3 {
             drop(listener.accept().unwrap());
-            iterate_until(context, || !connected());
+            iterate_until(context, || losses.get() == round);
             iterate_until(context, connected);
             assert_eq!(reconnector.connection(), Some(connection.clone()));
         }
@@ -401,7 +404,7 @@ fn no_socket_is_left_and_none_is_closed_too_soon() {
         for _ in 0..4 {
             let socket = Gone::of(&scene.connection().socket());
             drop(peer);
-            scene.until(|| scene.reconnector.state() != State::Connected);
+            scene.until_lost();
             peer = scene.accept();
             scene.until(|| socket.is_gone());
             peer.write_all(b"x").unwrap();

@@ -1,7 +1,9 @@
 //! A client that encrypts.
 
 use std::{
+    cell::Cell,
     net::{SocketAddr, TcpListener},
+    rc::Rc,
     thread::{self, JoinHandle},
 };
 
@@ -77,6 +79,9 @@ fn with_tls_the_stream_is_new_and_the_connection_the_same() {
             .initial_delay(SOON)
             .build();
         let seen = notifications(&reconnector);
+        let losses = Rc::new(Cell::new(0));
+        let count = losses.clone();
+        reconnector.connect_disconnected(move |_, _| count.set(count.get() + 1));
         let mut streams: Vec<gio::IOStream> = Vec::new();
         let mut connection = None;
         for round in 1..=4 {
@@ -104,7 +109,7 @@ fn with_tls_the_stream_is_new_and_the_connection_the_same() {
                 .write_all_future(b"bye", glib::Priority::DEFAULT);
             block_on(context, write).unwrap();
             streams.push(stream);
-            iterate_until(context, || reconnector.state() != State::Connected);
+            iterate_until(context, || losses.get() == round);
             let notified = seen
                 .borrow()
                 .iter()

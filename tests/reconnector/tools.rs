@@ -206,6 +206,9 @@ pub(crate) struct Scene {
     pub(crate) aim: Aim,
     pub(crate) reconnector: Reconnector,
     pub(crate) told: Rc<RefCell<Vec<String>>>,
+    /// How often it was `disconnected`, and how often the test has waited for that.
+    losses: Rc<Cell<u32>>,
+    losses_met: Cell<u32>,
 }
 
 /// One that tries again soon.
@@ -265,6 +268,10 @@ impl Scene {
     pub(crate) fn new(context: &glib::MainContext) -> Self {
         let mut scene = Self::silent(context);
         scene.told = told_by(&scene.reconnector);
+        let losses = scene.losses.clone();
+        scene
+            .reconnector
+            .connect_disconnected(move |_, _| losses.set(losses.get() + 1));
         scene
     }
 
@@ -278,6 +285,8 @@ impl Scene {
             listener,
             nobody: Nobody::here(),
             told: Rc::default(),
+            losses: Rc::default(),
+            losses_met: Cell::default(),
             aim,
             reconnector,
         }
@@ -297,6 +306,13 @@ impl Scene {
 
     pub(crate) fn until_state(&self, state: State) {
         self.until(|| self.reconnector.state() == state);
+    }
+
+    /// Until the next loss: a state may have passed when somebody looks.
+    pub(crate) fn until_lost(&self) {
+        let met = self.losses_met.get() + 1;
+        self.until(|| self.losses.get() >= met);
+        self.losses_met.set(met);
     }
 
     /// The next connection, at the peer's end, once it is there at both.

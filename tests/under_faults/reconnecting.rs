@@ -1,6 +1,11 @@
 //! A reconnector whose system calls fail: an attempt fails and is made again, or it says why not.
 
-use std::{cell::RefCell, os::fd::AsRawFd, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    os::fd::AsRawFd,
+    rc::Rc,
+    time::Duration,
+};
 
 use gio::Cancellable;
 use gsock::{Reconnector, ReconnectorState as State, SocketClient, SocketConnection};
@@ -105,9 +110,12 @@ fn connects_again(kind: Kind, form: Form) {
         form(scene, &reconnector).expect("nothing is in its way");
         let connection = reconnector.connection().expect("it has connected");
         scene.note("connection", &connection);
+        let is_lost = Rc::new(Cell::new(false));
+        let lost = is_lost.clone();
+        reconnector.connect_disconnected(move |_, _| lost.set(true));
         drop(listener.accept(&connection));
         let again = scene.under_faults(|| {
-            iterate_until(scene.context, || reconnector.state() != State::Connected);
+            iterate_until(scene.context, || is_lost.get());
             form(scene, &reconnector)
         });
         // What fails is the wait, if anything: there is always another attempt.
