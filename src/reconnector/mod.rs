@@ -3,6 +3,7 @@
 mod builder;
 mod calls;
 mod carry;
+mod connecting;
 mod driving;
 mod farewell;
 mod imp;
@@ -11,6 +12,8 @@ mod policy;
 mod shared;
 mod state;
 mod tell;
+mod telling;
+mod waiters;
 mod waiting;
 
 use std::{future::Future, pin::Pin, time::Duration};

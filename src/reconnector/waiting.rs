@@ -14,7 +14,8 @@ use super::{
     Reconnector,
     carry::Carried,
     policy::{Moment, Step, Ticket},
-    shared::{Shared, Standing},
+    shared::Shared,
+    waiters::Standing,
 };
 use crate::{
     error,
