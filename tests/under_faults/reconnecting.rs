@@ -129,27 +129,35 @@ fn connects_again(kind: Kind, form: Form) {
 }
 
 macro_rules! each_form {
-    ($($name:ident: $body:ident, $form:expr;)+) => {$(
+    ($($name:ident: $form:expr;)+) => {$(
         mod $name {
             use super::*;
 
             #[test]
             fn tcp() {
-                $body(Kind { unix: false, bare: true }, $form);
+                connects(Kind { unix: false, bare: true }, $form);
             }
 
             #[test]
             fn unix() {
-                $body(Kind { unix: true, bare: true }, $form);
+                connects(Kind { unix: true, bare: true }, $form);
+            }
+
+            #[test]
+            fn tcp_again() {
+                connects_again(Kind { unix: false, bare: true }, $form);
+            }
+
+            #[test]
+            fn unix_again() {
+                connects_again(Kind { unix: true, bare: true }, $form);
             }
         }
     )+};
 }
 
 each_form! {
-    wait_blocking: connects, blocking;
-    wait_asynchronous: connects, asynchronous;
-    wait_future: connects, future;
-    again_blocking: connects_again, blocking;
-    again_asynchronous: connects_again, asynchronous;
+    wait_blocking: blocking;
+    wait_asynchronous: asynchronous;
+    wait_future: future;
 }
