@@ -17,6 +17,8 @@ mod support;
 mod delays;
 #[path = "reconnector/ends.rs"]
 mod ends;
+#[path = "reconnector/framed.rs"]
+mod framed;
 #[path = "reconnector/losses.rs"]
 mod losses;
 #[path = "reconnector/network.rs"]

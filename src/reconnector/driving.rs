@@ -66,7 +66,10 @@ impl Shared {
     /// Whether the connection is there yet.
     pub(super) fn look_at(&self, connection: &SocketConnection) {
         if connection.imp().connected_transport().is_err() {
-            self.lost(connection.imp().transport().last_error());
+            let transport = connection.imp().transport();
+            // What is written from now on would reach nobody, and seem to.
+            let _ = transport.shutdown_write();
+            self.lost(transport.last_error());
         }
     }
 }

@@ -33,15 +33,17 @@ glib::wrapper! {
     /// another one after a delay, which doubles from `initial-delay-ms` to `max-delay-ms`, and of which chance takes
     /// a part off so that the clients of a server that restarts do not come all at once. A connection that is lost is
     /// made again after such a delay, and the delays begin anew only when a connection has lasted for `stable-after-ms`.
+    /// How long one attempt may take is the client's matter: see `connect-timeout-ms` there.
     ///
     /// # One connection for all
     ///
     /// [`connection`](Self::connection) is the same object from the first success on: each new
     /// socket is put into it by [`set_socket`](crate::SocketConnectionExt::set_socket), so that property bindings and
-    /// handlers on it and on its two streams live on. Its `state`, its addresses and so on follow, its byte counters and `last-error` begin
-    /// anew. What is pending on the old socket ends before that, since the old socket is shut down; as long as it has not
+    /// handlers on it and on its two streams live on. Its `state`, its addresses and so on follow, its byte counters and
+    /// `last-error` begin anew. What is pending on the old socket ends before that, since the old socket is shut down; as long as it has not
     /// ended, the new socket waits, for three seconds at most, after which the attempt has failed with
-    /// `Pending`. Options that were set on the old socket, such as [`set_liveness`](crate::TcpConnectionExt::set_liveness), are to be set on the new one: in a handler of `connected`.
+    /// `Pending`. Options of the old socket, such as [`set_liveness`](crate::TcpConnectionExt::set_liveness), are to be set
+    /// on the new one: in a handler of `connected`.
     /// A new object takes the place of one that was closed, or whose class cannot carry the new socket: a
     /// [`TcpConnection`](crate::TcpConnection) carries IPv4 and IPv6, and no Unix socket.
     ///
@@ -50,14 +52,15 @@ glib::wrapper! {
     /// at each connect, also when the object is the same. With TLS nobody reads from or writes to `connection`, whose socket
     /// is the one beneath, and whose `state` and addresses are as useful as without.
     ///
-    /// What the peer has sent before it went away can be read until the next connection is there.
+    /// From a loss on writes fail, instead of going where nobody is; what the peer has sent before it went away can be
+    /// read until the next connection is there.
     ///
     /// # The network
     ///
-    /// While `network-monitor` says that there is no network, there are no attempts. When it has said for `debounce-ms` that there is one again,
-    /// an attempt follows at once, whatever the delay. What is on this machine (a Unix socket,
-    /// `localhost`, a loopback address) needs no network. In a network without a way out, where a monitor says that there is none,
-    /// set it to none. A connection that is there is not given up on the monitor's word.
+    /// While `network-monitor` says that there is no network, there are no attempts. When it has said for `debounce-ms`
+    /// that there is one again, an attempt follows at once, whatever the delay. What is on this machine (a Unix socket,
+    /// `localhost`, a loopback address) needs no network. In a network without a way out, where a monitor says that there
+    /// is none, set it to none. A connection that is there is not given up on the monitor's word.
     ///
     /// # Properties
     ///
@@ -80,23 +83,25 @@ glib::wrapper! {
     /// | `next-attempt-in-ms` | milliseconds, read-only | 0 | how long it is to the next attempt, while `state` is `Delaying`; notified when an attempt is given its time, not as that comes nearer |
     /// | `last-error` | [`glib::Error`] or none, read-only | none | of the last attempt that failed, or of the loss; none once connected |
     ///
-    /// The first seven may be set at any time, and count from the next delay on.
+    /// Those from `network-monitor` to `reconnect` may be set at any time, and count from the next delay on.
     ///
     /// # Signals
     ///
     /// * `attempt (number)`: an attempt begins.
     /// * `attempt-failed (number, error, delay)`: it has failed, and after so many milliseconds follows the next one; 0 if none does.
     /// * `connected (io-stream)`: there is a connection.
-    /// * `disconnected (error)`: there is none any more. No error: the peer has closed it, or it was [`stop`](Self::stop) or
-    ///   [`retry_now`](Self::retry_now).
+    /// * `disconnected (error)`: there is none any more. Without an error: the peer has closed it, or [`stop`](Self::stop)
+    ///   or [`retry_now`](Self::retry_now) has.
     /// * `given-up (error)`: there will be no further attempt.
     ///
-    /// After `stop` there is none of them, but for the `disconnected` that belongs to a `connected`. Handlers may call anything of it.
+    /// After `stop` there is none of them, but for the `disconnected` that belongs to a `connected`. Handlers may call
+    /// anything of it.
     ///
     /// # Main context
     ///
-    /// It makes its attempts, notifies and emits on the context that is thread-default where it is made, and that thread. Any thread may call
-    /// it in C. Properties are right at once, also where nobody runs that context yet. Dropped, it leaves what it has connected to whoever has that.
+    /// It makes its attempts, notifies and emits on the thread that makes it, and the context that is thread-default there.
+    /// Any thread may call it in C. Properties are right at once, also where nobody runs that context yet. Dropped, it
+    /// leaves what it has connected to whoever has that.
     ///
     /// # Examples
     ///
@@ -238,7 +243,8 @@ impl Reconnector {
     /// gets `Closed`.
     ///
     /// The socket is closed, the connection object is not, so that it takes the next socket after another
-    /// [`start`](Self::start). With TLS its end is told to the peer first, on the context where the reconnector was made and for a second at most.
+    /// [`start`](Self::start). With TLS its end is told to the peer first, on the context where the reconnector was made
+    /// and for a second at most.
     #[doc(alias = "gsock_reconnector_stop")]
     pub fn stop(&self) {
         self.imp().shared().stop();
@@ -257,8 +263,9 @@ impl Reconnector {
     /// Blocks until there is a connection, and answers its [`io_stream`](Self::io_stream); at once if there is one.
     /// Starts it if need be.
     ///
-    /// This thread makes the attempts that are due, unless the one where the reconnector was made does. Do not
-    /// block a thread in whose context something is still pending on the connection: it could not end.
+    /// This thread makes the attempts that are due, unless the one where the reconnector was made does; one that has begun
+    /// there is waited for, so that its loop has to go on. Do not block a thread in whose context something is still
+    /// pending on the connection: it could not end.
     ///
     /// # Errors
     ///
@@ -271,10 +278,10 @@ impl Reconnector {
     ///
     /// # Main context
     ///
-    /// None of the caller's is iterated, and the thread need not own one. Where this is the thread that has made the reconnector,
-    /// it is told here what there is to tell.
+    /// None of the caller's is iterated, and the thread need not own one. Where this is the thread that has made the
+    /// reconnector, it is told here what there is to tell.
     ///
-    #[doc = "See also RECONNECT-10."]
+    /// RECONNECT-10, RECONNECT-26, RECONNECT-27.
     #[doc(alias = "gsock_reconnector_wait_connected")]
     pub fn wait_connected(
         &self,

@@ -134,6 +134,22 @@ fn what_has_arrived_before_the_loss_can_be_read() {
     });
 }
 
+/// RECONNECT-7: a peer that has closed takes in what is written to it once more: nobody is to think that it has arrived.
+#[test]
+fn what_is_written_after_the_loss_fails() {
+    on_private_context(|context| {
+        for _ in 0..3 {
+            let (scene, peer) = Scene::connected(context);
+            scene.go_away();
+            drop(peer);
+            scene.until_lost();
+            let output = scene.connection().output_stream();
+            let written = output.write(b"lost", gio::Cancellable::NONE);
+            assert_fails(written, gio::IOErrorEnum::BrokenPipe);
+        }
+    });
+}
+
 /// RECONNECT-8: without `reconnect` a loss is the end.
 #[test]
 fn a_loss_is_the_end_where_nobody_wants_another_connection() {

@@ -47,6 +47,7 @@ GType gsock_reconnector_state_get_type (void) G_GNUC_CONST;
  *
  * #GsockReconnector:connection is one object for all sockets: the next one is put into it, so that bindings and handlers on it
  * and on its streams live on, and #GsockReconnector:io-stream is notified. What is pending on the old socket ends before that.
+ * From a loss on writes fail, and what has arrived can be read until the next connection is there.
  * With #GsockSocketClient:tls the stream is the encrypted one, new at each connect, and the connection is on the socket below, for
  * its state and its addresses.
  *
