@@ -12,6 +12,8 @@ reconnector_to (GSocketAddress *address)
   g_assert_true (GSOCK_IS_RECONNECTOR (reconnector));
   g_assert_true (gsock_reconnector_get_client (reconnector) == client);
   g_assert_true (gsock_reconnector_get_connectable (reconnector) == G_SOCKET_CONNECTABLE (address));
+  /* Proxies are for other tests. */
+  gsock_socket_client_set_enable_proxy (client, FALSE);
   gsock_reconnector_set_initial_delay_ms (reconnector, 5);
   gsock_reconnector_set_max_delay_ms (reconnector, 20);
   g_object_unref (client);
