@@ -6,6 +6,7 @@
 mod client;
 mod connection;
 mod framed;
+mod reconnector;
 mod listener;
 mod service;
 mod tcp;
