@@ -129,6 +129,16 @@ exported! {
         listener.add_any_inet_port((*source_object).as_ref())
     }
 
+    /// The first free port of a few.
+    try fn gsock_socket_listener_add_inet_port_in_range(
+        listener: SocketListener,
+        first: u16,
+        last: u16,
+        source_object: Option<glib::Object>,
+    ) -> u16, else 0 => {
+        listener.add_inet_port_in_range(first..=last, (*source_object).as_ref())
+    }
+
     /// Where it listens.
     fn gsock_socket_listener_get_addresses(
         listener: SocketListener,

@@ -33,6 +33,7 @@ test_instances (void)
                     G_SOCKET_PROTOCOL_DEFAULT, NULL, &effective, &error);
   REFUSED_LISTENER (gsock_socket_listener_add_inet_port, == FALSE, , 1, NULL, &error);
   REFUSED_LISTENER (gsock_socket_listener_add_any_inet_port, == 0, , NULL, &error);
+  REFUSED_LISTENER (gsock_socket_listener_add_inet_port_in_range, == 0, , 1, 2, NULL, &error);
   REFUSED_LISTENER (gsock_socket_listener_get_addresses, == NULL);
   REFUSED_LISTENER (gsock_socket_listener_remove_address, == FALSE, , somewhere, &error);
   REFUSED_LISTENER (gsock_socket_listener_accept_socket, == NULL, , &found, NULL, &error);
@@ -85,6 +86,8 @@ test_others (void)
            gsock_socket_listener_add_inet_port (right, 1, object, &error), == FALSE);
   REFUSED (gsock_socket_listener_add_any_inet_port, "source_object",
            gsock_socket_listener_add_any_inet_port (right, object, &error), == 0);
+  REFUSED (gsock_socket_listener_add_inet_port_in_range, "source_object",
+           gsock_socket_listener_add_inet_port_in_range (right, 1, 2, object, &error), == 0);
   REFUSED (gsock_socket_listener_add_unix_path, "path",
            gsock_socket_listener_add_unix_path (right, NULL, 0600, 0, NULL, &error), == FALSE);
   REFUSED (gsock_socket_listener_add_unix_path, "flags",

@@ -347,6 +347,37 @@ test_ports (void)
 }
 
 static void
+test_port_in_range (void)
+{
+  GError *error = NULL;
+  GsockSocketListener *listener = gsock_socket_listener_new (), *other = gsock_socket_listener_new ();
+  GObject *mark = g_object_new (G_TYPE_OBJECT, NULL), *found = NULL;
+  guint16 taken = gsock_socket_listener_add_any_inet_port (listener, NULL, &error), port;
+  GSocketAddress *address;
+  GSocket *client;
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (gsock_socket_listener_add_inet_port_in_range (other, taken, taken, NULL, &error), ==, 0);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE);
+  g_clear_error (&error);
+  g_assert_cmpuint (gsock_socket_listener_add_inet_port_in_range (other, taken, taken - 1, NULL, &error), ==, 0);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_clear_error (&error);
+  port = gsock_socket_listener_add_inet_port_in_range (other, taken - 100, MIN (taken + 100, G_MAXUINT16), mark, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (port, !=, 0);
+  g_assert_cmpuint (port, !=, taken);
+  address = at_port (G_SOCKET_FAMILY_IPV4, port);
+  client = client_of (address);
+  assert_joined (gsock_socket_listener_accept (other, &found, NULL, &error), client);
+  g_assert_true (found == mark);
+  drop_last (other);
+  drop_last (listener);
+  drop_last (mark);
+  g_object_unref (address);
+}
+
+static void
 test_failures (void)
 {
   GError *error = NULL;
@@ -851,6 +882,7 @@ main (int    argc,
   g_test_add_func ("/listener-functions/several", test_several);
   g_test_add_func ("/listener-functions/addresses", test_addresses);
   g_test_add_func ("/listener-functions/ports", test_ports);
+  g_test_add_func ("/listener-functions/port-in-range", test_port_in_range);
   g_test_add_func ("/listener-functions/failures", test_failures);
   g_test_add_func ("/listener-functions/threads", test_threads);
   g_test_add_func ("/listener-functions/unix-path", test_unix_path);

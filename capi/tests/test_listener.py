@@ -567,6 +567,14 @@ class Additions(Tools, unittest.TestCase):
             listener.close()
             self.assertFalse(os.path.exists(path))
 
+    def test_a_port_of_a_range(self):
+        listener, other = Gsock.SocketListener(), Gsock.SocketListener()
+        port = listener.add_any_inet_port(None)
+        self.assert_fails(Gio.IOErrorEnum.ADDRESS_IN_USE, other.add_inet_port_in_range, port, port, None)
+        found = other.add_inet_port_in_range(port - 50, min(port + 50, 65535), None)
+        self.assertNotEqual(found, port)
+        self.assertIn(found, range(port - 50, port + 51))
+
     def test_names_in_no_folder(self):
         listener, name = Gsock.SocketListener(), b"gsock test in Python %d" % os.getpid()
         self.assertIs(listener.add_unix_abstract(name, True, None), True)

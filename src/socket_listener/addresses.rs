@@ -1,6 +1,6 @@
 //! Sockets that the listener makes: for an address, or for a port in both families.
 
-use std::{os::fd::AsRawFd, sync::Arc};
+use std::{ops::RangeInclusive, os::fd::AsRawFd, sync::Arc};
 
 use gio::{
     SocketFamily, SocketListenerEvent as Event, SocketProtocol, SocketType, prelude::*,
@@ -210,6 +210,23 @@ pub(super) fn add_inet_port(
         Err(own) => return Err(failure.unwrap_or(own)),
     }
     add(listener, &mut candidates, source_object)
+}
+
+pub(super) fn add_inet_port_in_range(
+    listener: &SocketListener,
+    ports: RangeInclusive<u16>,
+    source_object: Option<&glib::Object>,
+) -> Result<u16, glib::Error> {
+    listener.imp().sockets.check_open()?;
+    let mut failure = error::invalid("There is no port in this range");
+    for port in ports {
+        match add_inet_port(listener, port, source_object) {
+            Ok(()) => return Ok(port),
+            Err(taken) if taken.matches(gio::IOErrorEnum::AddressInUse) => failure = taken,
+            Err(other) => return Err(other),
+        }
+    }
+    Err(failure)
 }
 
 fn port_of(candidate: &Candidate) -> Result<u16, glib::Error> {

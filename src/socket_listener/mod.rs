@@ -17,6 +17,7 @@ mod unix_path;
 
 use std::{
     future::{Future, poll_fn},
+    ops::RangeInclusive,
     path::Path,
     pin::Pin,
 };
@@ -43,7 +44,8 @@ glib::wrapper! {
     ///
     /// Sockets are made for an address ([`add_address`](SocketListenerExt::add_address)) or a port
     /// ([`add_inet_port`](SocketListenerExt::add_inet_port),
-    /// [`add_any_inet_port`](SocketListenerExt::add_any_inet_port)), or are there already
+    /// [`add_any_inet_port`](SocketListenerExt::add_any_inet_port),
+    /// [`add_inet_port_in_range`](SocketListenerExt::add_inet_port_in_range)), or are there already
     /// ([`add_socket`](SocketListenerExt::add_socket)). Each may be added with a *source object*, which comes with each of
     /// its connections.
     ///
@@ -275,6 +277,39 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
     ) -> Result<u16, glib::Error> {
         let source_object = source_object.map(AsRef::as_ref);
         addresses::add_any_inet_port(self.upcast_ref(), source_object)
+    }
+
+    /// Likewise on the first TCP port of `ports` that is free, as protocols want that look for a peer on a few ports. Answers which one
+    /// it is.
+    ///
+    /// ```
+    /// use gsock::{SocketListener, prelude::*};
+    ///
+    /// # fn main() -> Result<(), glib::Error> {
+    /// let [first, second] = [SocketListener::new(), SocketListener::new()];
+    /// let port = first.add_inet_port_in_range(20_000..=20_500, glib::Object::NONE)?;
+    /// let next = second.add_inet_port_in_range(port..=20_600, glib::Object::NONE)?;
+    /// assert!(next > port);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// In `gio::IOErrorEnum`: `Closed` when the listener is; `InvalidArgument` for no ports, and for port 0; `AddressInUse` when
+    /// all are taken, in either family; any other one of [`add_inet_port`](Self::add_inet_port) at the first port that has it.
+    ///
+    /// # Main context
+    ///
+    /// As of [`add_address`](Self::add_address): the events of each port that is tried.
+    #[doc(alias = "gsock_socket_listener_add_inet_port_in_range")]
+    fn add_inet_port_in_range(
+        &self,
+        ports: RangeInclusive<u16>,
+        source_object: Option<&impl IsA<glib::Object>>,
+    ) -> Result<u16, glib::Error> {
+        let source_object = source_object.map(AsRef::as_ref);
+        addresses::add_inet_port_in_range(self.upcast_ref(), ports, source_object)
     }
 
     /// Listens at a path, as a server should that may crash and be started again: see [`UnixPathOptions`].

@@ -1,6 +1,10 @@
 //! Sockets that are added, made and taken away again.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::{
+    cell::Cell,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    rc::Rc,
+};
 
 use gio::{
     Cancellable, IOErrorEnum, SocketFamily, SocketListenerEvent as Event, SocketProtocol,
@@ -106,6 +110,7 @@ fn nothing_is_added_to_a_closed_listener() {
                 .err(),
             listener.add_inet_port(port, NONE).err(),
             listener.add_any_inet_port(NONE).err(),
+            listener.add_inet_port_in_range(port..=port, NONE).err(),
             listener.remove_address(&address).err(),
         ];
         for failed in tries {
@@ -161,6 +166,61 @@ fn a_port_that_is_taken_in_one_family_is_taken() {
             IOErrorEnum::AddressInUse,
         );
         assert_eq!(open_descriptors(), before);
+    });
+}
+
+#[test]
+fn of_a_range_the_first_port_that_is_free_is_taken() {
+    on_private_context(|context| {
+        let (taken, found) = (SocketListener::new(), SocketListener::new());
+        let first = taken.add_any_inet_port(NONE).unwrap();
+        // More than anybody takes meanwhile.
+        let last = first.saturating_add(100);
+        let object = some_object();
+        let port = found.add_inet_port_in_range(first..=last, Some(&object));
+        let port = port.unwrap();
+        assert!((first + 1..=last).contains(&port));
+        assert_eq!(ports(&found), [(SocketFamily::Ipv6, port)]);
+        let _peer = connect(four(port));
+        let (_, source_object) = accept(Form::Blocking, &found, None, context).unwrap();
+        assert_eq!(source_object.as_ref(), Some(&object));
+    });
+}
+
+#[test]
+fn a_range_without_a_free_port_is_an_error_and_so_is_one_without_ports() {
+    on_private_context(|_| {
+        let (taken, listener) = (SocketListener::new(), SocketListener::new());
+        let port = taken.add_any_inet_port(NONE).unwrap();
+        let before = open_descriptors();
+        let full = listener.add_inet_port_in_range(port..=port, NONE);
+        assert_fails(full, IOErrorEnum::AddressInUse);
+        let (first, last) = (port, port - 1);
+        for none in [first..=last, 0..=u16::MAX] {
+            let outcome = listener.add_inet_port_in_range(none, NONE);
+            assert_fails(outcome, IOErrorEnum::InvalidArgument);
+        }
+        assert!(listener.addresses().is_empty());
+        assert_eq!(open_descriptors(), before);
+    });
+}
+
+#[test]
+fn of_a_range_a_port_that_fails_otherwise_ends_the_search() {
+    on_private_context(|_| {
+        let listener = SocketListener::new();
+        let tried = Rc::new(Cell::new(0));
+        let count = tried.clone();
+        listener.connect_event(move |_, event, socket| {
+            if event == Event::Binding {
+                count.set(count.get() + 1);
+                socket.close().unwrap();
+            }
+        });
+        let port = free_port();
+        let outcome = listener.add_inet_port_in_range(port..=port.saturating_add(9), NONE);
+        assert_fails(outcome, IOErrorEnum::Closed);
+        assert_eq!(tried.get(), 1);
     });
 }
 
@@ -310,7 +370,7 @@ fn what_a_handler_has_closed_is_not_added_and_leaves_no_port_open() {
             ];
             for add in adders {
                 let listener = SocketListener::new();
-                let kept = std::rc::Rc::new(std::cell::RefCell::new(None));
+                let kept = Rc::new(std::cell::RefCell::new(None));
                 let slot = kept.clone();
                 listener.connect_event(move |listener, event, socket| {
                     if event == when {
@@ -430,7 +490,7 @@ fn a_socket_that_is_added_while_somebody_waits_is_waited_for_too() {
 fn the_sockets_that_are_made_are_in_the_mode_that_newer_glib_gives_them() {
     on_private_context(|_| {
         let listener = SocketListener::new();
-        let seen = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let seen = Rc::new(std::cell::RefCell::new(Vec::new()));
         let modes = seen.clone();
         listener.connect_event(move |_, event, socket| {
             if event == Event::Listened {

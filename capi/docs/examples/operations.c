@@ -27,6 +27,18 @@ listen_at_any_port (guint16 *port, GError **error)
 }
 /* {} */
 
+/* {gsock_socket_listener_add_inet_port_in_range} */
+static GsockSocketListener *
+listen_in_range (guint16 *port, GError **error)
+{
+  g_autoptr (GsockSocketListener) listener = gsock_socket_listener_new ();
+
+  /* The first of these that is free. */
+  *port = gsock_socket_listener_add_inet_port_in_range (listener, 20000, 20500, NULL, error);
+  return *port != 0 ? g_steal_pointer (&listener) : NULL;
+}
+/* {} */
+
 /* {gsock_socket_listener_accept} */
 static GsockSocketConnection *
 next_connection (GsockSocketListener *listener, GError **error)
@@ -354,12 +366,15 @@ main (void)
   g_autoptr (GsockSocketConnection) first = NULL, second = NULL, third = NULL, one = NULL, two = NULL, three = NULL;
   g_autoptr (GsockSocketConnection) wrapper = NULL;
   g_autoptr (GsockUnixConnection) left = NULL, right = NULL;
+  g_autoptr (GsockSocketListener) another = NULL;
   g_autoptr (GsockSocketService) service = NULL, threaded = NULL;
   GError *error = NULL;
   guint16 port;
   int pair[2], fd;
 
   loop = g_main_loop_new (NULL, FALSE);
+  another = listen_in_range (&port, &error);
+  must_have (another, error);
   listener = listen_at_any_port (&port, &error);
   must_have (listener, error);
 

@@ -31,6 +31,14 @@ def listen_at_any_port():
 # {}
 
 
+# {gsock_socket_listener_add_inet_port_in_range}
+def listen_in_range():
+    listener = Gsock.SocketListener()
+    # The first of these that is free.
+    return listener, listener.add_inet_port_in_range(20000, 20500, None)
+# {}
+
+
 # {gsock_socket_listener_accept}
 def next_connection(listener):
     # Waits for one.
@@ -240,6 +248,8 @@ def run_service(service, port):
 
 
 def main():
+    another, port = listen_in_range()
+    another.close()
     listener, port = listen_at_any_port()
     first = call("127.0.0.1", port)
     one = next_connection(listener)

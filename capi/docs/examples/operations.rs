@@ -36,6 +36,15 @@ fn listen_at_any_port() -> Result<(SocketListener, u16), glib::Error> {
 }
 // {}
 
+// {gsock_socket_listener_add_inet_port_in_range}
+fn listen_in_range() -> Result<(SocketListener, u16), glib::Error> {
+    let listener = SocketListener::new();
+    // The first of these that is free.
+    let port = listener.add_inet_port_in_range(20_000..=20_500, glib::Object::NONE)?;
+    Ok((listener, port))
+}
+// {}
+
 // {gsock_socket_listener_accept}
 fn next_connection(listener: &SocketListener) -> Result<SocketConnection, glib::Error> {
     // Waits for one.
@@ -218,6 +227,8 @@ async fn run_service(service: &SocketService, port: u16) -> Outcome {
 }
 
 async fn run() -> Outcome {
+    let (another, _) = listen_in_range()?;
+    another.close();
     let (listener, port) = listen_at_any_port()?;
     let first = call("127.0.0.1", port)?;
     let one = next_connection(&listener)?;

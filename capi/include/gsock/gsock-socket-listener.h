@@ -275,6 +275,27 @@ guint16 gsock_socket_listener_add_any_inet_port (GsockSocketListener  *listener,
                                                  GError              **error);
 
 /**
+ * gsock_socket_listener_add_inet_port_in_range:
+ * @listener: a listener
+ * @first: the first port to try, not 0
+ * @last: the last port to try
+ * @source_object: (nullable): what comes with each connection of this port, or %NULL
+ * @error: a place for an error, or %NULL
+ *
+ * Listens likewise on the first TCP port of these that is free in both families.
+ *
+ * Returns: the port, or 0 with @error set, which is %G_IO_ERROR_ADDRESS_IN_USE when all are taken
+ *
+ * Since: 0.2
+ */
+extern
+guint16 gsock_socket_listener_add_inet_port_in_range (GsockSocketListener  *listener,
+                                                      guint16               first,
+                                                      guint16               last,
+                                                      GObject              *source_object,
+                                                      GError              **error);
+
+/**
  * gsock_socket_listener_add_unix_path:
  * @listener: a listener
  * @path: (type filename): where to listen
