@@ -7,6 +7,8 @@ mod support;
 
 #[path = "examples/clients.rs"]
 mod clients;
+#[path = "examples/kde_link.rs"]
+mod kde_link;
 #[path = "socket_client/servers.rs"]
 #[allow(dead_code, reason = "some are for the tests of the client")]
 mod servers;

@@ -1,0 +1,189 @@
+//! What one version does and the other does not, as seen on GLib 2.74.6: `examples/kde_link/README.md` lists it.
+
+use std::{cell::Cell, rc::Rc, time::Duration};
+
+use futures::stream;
+use gio::{Cancellable, IOErrorEnum, prelude::*};
+use gsock::{ConnectionState, prelude::*};
+
+use super::{
+    device::{Device, Packet},
+    files::{content, made, pass},
+    on_gio, ours,
+    scene::*,
+};
+use crate::support::*;
+
+/// A link whose peer has sent more than the version on GIO keeps, and has gone.
+async fn gone_behind_packets<P: Port>() -> P {
+    let mut home = Home::<P>::new();
+    let (phone, desktop): (P, P) = home.link(&Device::new("phone")).await;
+    for number in 0..100 {
+        phone.send(&ping(number)).expect("room");
+    }
+    phone.close().await.expect("open");
+    desktop
+}
+
+async fn take_them<P: Port>(link: &P) {
+    for number in 0..100 {
+        assert_eq!(link.receive().await, Ok(Some(ping(number))));
+    }
+    assert_eq!(link.receive().await, Ok(None));
+}
+
+#[test]
+fn gio_does_not_notice_the_end_behind_packets_that_nobody_takes() {
+    run(|| async {
+        let link = gone_behind_packets::<on_gio::Link>().await;
+        glib::timeout_future(Duration::from_millis(100)).await;
+        assert!(link.is_alive());
+        take_them(&link).await;
+        lost(&link).await;
+    });
+}
+
+#[test]
+fn ours_notices_the_end_behind_packets_that_nobody_takes() {
+    run(|| async {
+        let link = gone_behind_packets::<ours::Link>().await;
+        lost(&link).await;
+        assert_eq!(link.connection().state(), ConnectionState::Disconnected);
+        // And loses none of them.
+        take_them(&link).await;
+    });
+}
+
+const LARGE: usize = 2 * 1024 * 1024;
+
+/// What comes of a packet as large as a peer likes, and of the next one.
+async fn large_then_small<P: Port>() -> [Result<Option<Packet>, glib::Error>; 2] {
+    let mut home = Home::<P>::new();
+    let port = home.port();
+    let (peer, link) = futures::join!(plain_peer("phone", port), home.next());
+    let link = link.expect("a link");
+    let large = Packet::new("large", "x".repeat(LARGE).into());
+    let lines = format!("{}\n{}\n", large.to_line(), ping(1).to_line());
+    let writing = write(&peer, lines.into_bytes());
+    let reading = async { [link.receive().await, link.receive().await] };
+    let (written, read) = futures::join!(writing, reading);
+    written.expect("it reads");
+    read
+}
+
+#[test]
+fn gio_keeps_a_packet_of_any_length_in_memory() {
+    run(|| async {
+        let [large, small] = large_then_small::<on_gio::Link>().await;
+        let large = large.expect("no bound").expect("a packet");
+        assert_eq!(large.body().as_str().map(str::len), Some(LARGE));
+        assert_eq!(small, Ok(Some(ping(1))));
+    });
+}
+
+#[test]
+fn ours_refuses_a_packet_beyond_the_bound_and_reads_the_next() {
+    run(|| async {
+        let [large, small] = large_then_small::<ours::Link>().await;
+        assert_fails(large, IOErrorEnum::MessageTooLarge);
+        assert_eq!(small, Ok(Some(ping(1))));
+    });
+}
+
+/// How many of 200 packets of 64 KiB may wait to be sent.
+async fn wait_to_be_sent<P: Port>() -> usize {
+    let mut home = Home::<P>::new();
+    let (phone, _desktop): (P, P) = home.link(&Device::new("phone")).await;
+    let packet = Packet::new("large", "x".repeat(64 * 1024).into());
+    (0..200).take_while(|_| phone.send(&packet).is_ok()).count()
+}
+
+#[test]
+fn gio_counts_the_packets_that_wait_to_be_sent_and_not_their_bytes() {
+    run(|| async { assert_eq!(wait_to_be_sent::<on_gio::Link>().await, 200) });
+}
+
+#[test]
+fn ours_bounds_the_bytes_that_wait_to_be_sent() {
+    run(|| async {
+        let waiting = wait_to_be_sent::<ours::Link>().await;
+        assert!((1..=16).contains(&waiting), "{waiting}");
+    });
+}
+
+/// GLib itself sends at once from 2.80.0 on.
+#[test]
+fn gio_sends_a_small_packet_when_the_one_before_it_has_arrived() {
+    run(|| async {
+        let mut home = Home::<on_gio::Link>::new();
+        let (phone, _): (on_gio::Link, on_gio::Link) = home.link(&Device::new("phone")).await;
+        let socket = phone.connection().socket();
+        let no_delay = socket.option(libc::IPPROTO_TCP, libc::TCP_NODELAY);
+        let is_new = glib::check_version(2, 80, 0).is_none();
+        assert_eq!(no_delay.expect("an option") != 0, is_new);
+    });
+}
+
+#[test]
+fn ours_sends_a_small_packet_at_once() {
+    run(|| async {
+        let mut home = Home::<ours::Link>::new();
+        let (phone, _): (ours::Link, ours::Link) = home.link(&Device::new("phone")).await;
+        let socket = phone.connection().socket();
+        let no_delay = socket.option(libc::IPPROTO_TCP, libc::TCP_NODELAY);
+        assert_ne!(no_delay, Ok(0));
+    });
+}
+
+/// How far a file of 500 bytes is said to be of which none has come: at most so many hundredths of a second later.
+async fn told_of_nothing<P: Port>(patience: u32) -> u64 {
+    let mut home = Home::<P>::new();
+    let (phone, desktop): (P, P) = home.link(&Device::new("phone")).await;
+    let adapter = made(stream::pending());
+    let nothing = adapter.input_stream();
+    let into = gio::MemoryOutputStream::new_resizable();
+    let (cancellable, last) = (Cancellable::new(), Rc::new(Cell::new(0)));
+    let sending = phone.upload("none", 500, &nothing, ports(), &cancellable, |_| ());
+    let fetching = async {
+        let offer = desktop.receive().await?.expect("an offer");
+        let told = last.clone();
+        let tell = move |done| told.set(done);
+        let into = into.upcast_ref();
+        desktop.download(&offer, into, &cancellable, tell).await
+    };
+    let waiting = async {
+        for _ in 0..patience {
+            glib::timeout_future(Duration::from_millis(10)).await;
+            if last.get() == 500 {
+                break;
+            }
+        }
+        cancellable.cancel();
+    };
+    let (sent, fetched, ()) = futures::join!(sending, fetching, waiting);
+    assert_fails(sent, IOErrorEnum::Cancelled);
+    assert_fails(fetched, IOErrorEnum::Cancelled);
+    assert_eq!(into.data_size(), 0);
+    last.get()
+}
+
+#[test]
+fn ours_counts_what_tls_says_as_if_it_were_of_the_file() {
+    run(|| async {
+        assert_eq!(told_of_nothing::<ours::Link>(800).await, 500);
+        assert_eq!(told_of_nothing::<on_gio::Link>(20).await, 0);
+    });
+}
+
+#[test]
+fn ours_takes_more_of_a_file_than_was_told_and_says_so_at_its_end() {
+    run(|| async {
+        let bytes = content(100_000);
+        let passed = pass::<ours::Link>(&bytes, 1000).await;
+        assert_fails(passed.fetched, IOErrorEnum::InvalidData);
+        assert!(passed.arrived == bytes);
+        let passed = pass::<on_gio::Link>(&bytes, 1000).await;
+        assert!(passed.fetched.is_err());
+        assert!(passed.arrived.len() <= 1000);
+    });
+}
