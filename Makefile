@@ -39,6 +39,7 @@ check: setup ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "check the documents" .ci/check-docs.sh
 	@$(STEP) "check the facts" .ci/check-facts.sh
 	@$(STEP) "check the tests" .ci/check-tests.sh
+	@$(STEP) "check the ports" .ci/check-ports.sh
 	@$(STEP) "check the controls" .ci/if-installed.sh patch .ci/check-controls.sh
 	@$(STEP) "test the checks" .ci/test-checks.sh
 	@$(STEP) "test the setup" .ci/test-setup.sh

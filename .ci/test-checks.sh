@@ -66,6 +66,20 @@ printf 'mod support;\n#[test]\nfn it_connects() { on_private_context(|_| {}) }\n
 mkdir tests/faults
 printf 'on_both!(\n    peer_resets,\n);\nfn peer_resets() {}\nfn helper() {}\n' >tests/faults/reset.rs
 echo 'fn main() {}' >examples/echo.rs
+mkdir -p examples/link tests/ports
+cat >examples/link/ours.rs <<'RUST'
+//! Short.
+
+/* Not
+   code. */
+fn link() {
+    let text = "// no
+        comment"; // one
+}
+RUST
+printf '//! Long.\nfn link() {\n%s\n}\n' "$(printf '    step();\n%.0s' 1 2 3 4)" >examples/link/gio.rs
+printf '# Link\n| | ours | on GIO |\n| --- | --- | --- |\n| lines of code | 4 | 6 |\n' >examples/link/README.md
+printf '#[path = "../../examples/link/%s"]\nmod it;\n' ours.rs gio.rs >tests/ports/link.rs
 # shellcheck disable=SC2016 # the backticks are Markdown's
 echo '* `echo`: talks to itself' >examples/README.md
 others=$(printf 'F-%d, ' {3..33})
@@ -122,7 +136,7 @@ report: it is not there
 PATCH
 git init -q .
 
-checks=(layout layers versions docs facts tests controls)
+checks=(layout layers versions docs facts tests ports controls)
 
 plant() { # name of the test: a fresh copy to spoil, in which the test then stands
     test_name=$1
@@ -132,7 +146,7 @@ plant() { # name of the test: a fresh copy to spoil, in which the test then stan
     cd "$tree" || exit 1
 }
 
-check() { # layout | layers | versions | docs | facts | tests | controls
+check() { # layout | layers | versions | docs | facts | tests | ports | controls
     run "$here/check-$1.sh" "$tree"
 }
 
@@ -569,6 +583,44 @@ plant "a test that enters a context through other functions"
 printf 'fn a() { b() }\nfn b() { c() }\nfn c() { d() }\nfn d() { e() }\nfn e() { on_private_context(|_| {}) }\n#[test]\nfn it_stands() { a() }\n' >>tests/connection.rs
 check tests
 expect_code 0
+
+# ---- ports
+
+plant "a port that grew without a word"
+echo 'fn more() {}' >>examples/link/ours.rs
+check ports
+expect_failure "examples/link/README.md: it is | lines of code | 5 | 6 |"
+
+plant "a port that is longer than its twin"
+printf 'fn more() {}\n%.0s' 1 2 >>examples/link/ours.rs
+sed -i.orig 's/| 4 |/| 6 |/' examples/link/README.md && rm examples/link/*.orig
+check ports
+expect_failure "examples/link: ours has 6 lines of code, GIO's 6"
+
+plant "comments, blank lines and its own tests make a port no longer"
+printf '\n// More.\n/* And\n   more. */\n#[cfg(test)]\nmod tests {\n    fn a() {}\n}\n' >>examples/link/ours.rs
+check ports
+expect_code 0
+
+plant "a port without a twin"
+rm examples/link/gio.rs
+check ports
+expect_failure "examples/link has no gio.rs"
+
+plant "a port that is not counted"
+sed -i.orig '/lines of code/d' examples/link/README.md && rm examples/link/*.orig
+check ports
+expect_failure "examples/link/README.md has 0 rows"
+
+plant "a port that is not tested"
+sed -i.orig 's/gio.rs/other.rs/' tests/ports/link.rs && rm tests/ports/*.orig
+check ports
+expect_failure "examples/link/gio.rs is in none of tests/ports/"
+
+plant "no ports at all"
+rm -r examples/link
+check ports
+expect_failure "there are no ports"
 
 # ---- controls
 
