@@ -5,7 +5,8 @@
 # The drivers are the tests of tests/under_faults.rs. Each runs once to count its calls; then once for each call,
 # each errno of that call (errnos.txt) and the first, the middle and the last occurrence, in a process of its
 # own with shim.c loaded. After that come storms, where every second and third call is interrupted or would
-# block, and transfers of one byte at a time.
+# block, and transfers of one byte at a time. The tests of tests/ports.rs, whole programs on both classes, run three times
+# each in weather: calls that are interrupted, would block or move less, by chance.
 #
 #   --all          every occurrence of every call
 #   --shallow N    N cases only, chosen by the seed
@@ -56,13 +57,19 @@ mkdir -p "$target/nets"
 shim=$target/nets/shim.so
 ${CC:-cc} -O1 -g -fPIC -shared -Wall -Wextra -Werror -o "$shim.new" "$here/shim.c" -ldl || broken "the shim does not build"
 mv "$shim.new" "$shim"
-CARGO_TERM_COLOR=never cargo test --locked --no-run --test under_faults >"$work/build" 2>&1 || {
+CARGO_TERM_COLOR=never cargo test --locked --no-run --test under_faults --test ports >"$work/build" 2>&1 || {
     cat "$work/build" >&2
     broken "the drivers do not build"
 }
-driver=$(sed -n 's/^ *Executable .*(\(.*\))$/\1/p' "$work/build" | tail -n 1)
-case $driver in /*) ;; *) driver=$root/$driver ;; esac
-[ -x "$driver" ] || broken "the drivers are not where cargo says they are: $driver"
+built() { # test file
+    local path
+    path=$(sed -n "s|^ *Executable tests/$1\\.rs (\\(.*\\))\$|\\1|p" "$work/build")
+    case $path in /*) ;; *) path=$root/$path ;; esac
+    [ -x "$path" ] || broken "the drivers are not where cargo says they are: $path"
+    printf '%s\n' "$path"
+}
+driver=$(built under_faults) || exit 2
+ports=$(built ports) || exit 2
 
 # --- What there is to try --------------------------------------------------------------------------------
 
@@ -73,11 +80,17 @@ play() {
         "$driver" --exact "$test" --nocapture --test-threads=1 2>&1
 }
 
+# weather: the seed, the file for the count, the test.
+weather() {
+    timeout -k 2 60 env LD_PRELOAD="$shim" G_DEBUG=fatal-criticals FAULT_WEATHER="$1" FAULT_COUNTS="$2" \
+        "$ports" --exact "$3" --nocapture --test-threads=1 2>&1
+}
+
 why() { # exit code; the output on standard input
     local line
     line=$(grep -m 1 -A 1 -E 'panicked at' | tr -s '\n ' ' ' | sed 's/^.*panicked at //' | cut -c 1-200)
     case $1 in
-        124 | 137) echo "no end after 30 s" ;;
+        124 | 137) echo "no end in time" ;;
         134 | 133 | 139) echo "died of a signal (exit code $1)${line:+: $line}" ;;
         *) echo "${line:-exit code $1}" ;;
     esac
@@ -135,6 +148,14 @@ perl -we '
         print "$test $call - 0 SHORT 1\n" if $moves{$call};
     }
 ' "$here/errnos.txt" "$work/numbers" "$all" <"$work/counts" >"$work/cases" || broken "no list of cases"
+"$ports" --list 2>/dev/null | sed -n 's/: test$//p' >"$work/ports"
+[ -s "$work/ports" ] || broken "there are no ports"
+while IFS= read -r test; do
+    # Another weather each day.
+    for n in 1 2 3; do
+        echo "$test any - $((seed * 3 + n)) WEATHER 0"
+    done
+done <"$work/ports" >>"$work/cases"
 if [ -n "$only" ]; then
     grep -E -e "$only" "$work/cases" >"$work/chosen"
     mv "$work/chosen" "$work/cases"
@@ -147,7 +168,7 @@ if [ "$shallow" -gt 0 ]; then
 fi
 cases=$(wc -l <"$work/cases")
 [ "$cases" -gt 0 ] || [ "$failed" = yes ] || broken "no case is left"
-echo "faults: $(wc -l <"$work/tests") drivers, $cases cases$([ "$shallow" -eq 0 ] || echo " (seed $seed)")"
+echo "faults: $(wc -l <"$work/tests") drivers, $(wc -l <"$work/ports") tests of ports, $cases cases$([ "$shallow" -eq 0 ] || echo " (seed $seed)")"
 
 # --- Try -------------------------------------------------------------------------------------------------
 
@@ -156,6 +177,21 @@ try_cases() { # worker's number
     local test call errno number how n out code said
     local -a fault
     while read -r test call errno number how n; do
+        if [ "$how" = WEATHER ]; then
+            rm -f "$work/weather.$1"
+            out=$(weather "$number" "$work/weather.$1" "$test")
+            code=$?
+            if [ "$code" -ne 0 ]; then
+                echo "failed $call $how - $test" >>"$work/results.$1"
+                printf 'FAILED %s: weather: %s\n  %s\n' "$test" "$(why "$code" <<<"$out")" \
+                    "LD_PRELOAD=$shim G_DEBUG=fatal-criticals FAULT_WEATHER=$number $ports --exact $test --nocapture"
+            elif grep -qx 'weather 0' "$work/weather.$1"; then
+                echo "unreached $call $how - $test" >>"$work/results.$1"
+            else
+                echo "survived $call $how ok $test" >>"$work/results.$1"
+            fi
+            continue
+        fi
         fault=("FAULT_CALL=$call" "FAULT_$how=$n")
         [ "$how" = SHORT ] || fault+=("FAULT_ERRNO=$number")
         out=$(play "${fault[@]}" "$test")
@@ -194,7 +230,10 @@ table() {
             if ($1 == "survived") { survived[key]++; if ($4 == "ok") fine[key]++; else error[key]++ }
         }
         # Without the module and the kind of socket.
-        function operation(test) { sub(/^[a-z_]*::/, "", test); sub(/_?(tcp|unix)(_bare)?$/, "", test); sub(/::$/, "", test); return test }
+        function operation(test, how) {
+            if (how == "WEATHER") { sub(/::.*/, "", test); return test " (port)" }
+            sub(/^[a-z_]*::/, "", test); sub(/_?(tcp|unix)(_bare)?$/, "", test); sub(/::$/, "", test); return test
+        }
         function row(name, t, s, f, e, u) { return sprintf("%-36s %7s %9s %10s %11s %12s", name, t, s, f, e, u) }
         END {
             print row(title, "tried", "survived", "succeeded", "with error", "not reached")
@@ -209,9 +248,9 @@ table() {
         }'
 }
 # shellcheck disable=SC2016 # awk's own
-table operation 'operation($5)'
+table operation 'operation($5, $3)'
 # shellcheck disable=SC2016 # awk's own
-table call '$2 ($3 == "NTH" ? "" : $3 == "EVERY" ? " (storm)" : " (1 byte)")'
+table call '$2 ($3 == "NTH" ? "" : $3 == "EVERY" ? " (storm)" : $3 == "WEATHER" ? " weather" : " (1 byte)")'
 results=$(cat "$work"/results.* | wc -l)
 [ "$results" -eq "$cases" ] || broken "$results of $cases cases have a result"
 if [ "$failed" = yes ] || grep -q '^failed' "$work"/results.*; then

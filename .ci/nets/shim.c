@@ -8,6 +8,9 @@
  *   FAULT_NTH     which occurrence fails, from 1
  *   FAULT_EVERY   or: every how many
  *   FAULT_SHORT   no transfer moves more bytes than this (all calls, or FAULT_CALL only)
+ *   FAULT_WEATHER a number other than 0, in place of all these: from the beginning to the end, window or not, each call
+ *                 that moves bytes over a socket, accepts or polls may be interrupted, would block where it may, or moves
+ *                 less than it was asked to. By chance, of which the number is the seed
  *   FAULT_COUNTS  a file that gets a line "call count" for each call, at exit and at fault_report()
  *
  * A close(2) that is to fail does close: so does Linux. A connect(2) that is to be interrupted or in progress
@@ -67,7 +70,8 @@ static _Thread_local int exempt;
 
 static int target = -1;
 static int fault;
-static unsigned nth, every, most;
+static unsigned nth, every, most, weather;
+static atomic_uint rolled;
 
 /* "read_other" is written "read.other" outside. */
 static int is_name(const char *wanted, const char *name)
@@ -94,6 +98,7 @@ __attribute__((constructor)) static void begin(void)
     nth = number("FAULT_NTH");
     every = number("FAULT_EVERY");
     most = number("FAULT_SHORT");
+    weather = number("FAULT_WEATHER");
     if (wanted && target < 0) {
         fprintf(stderr, "shim: no such call: %s\n", wanted);
         _exit(2);
@@ -138,6 +143,8 @@ void fault_report(void)
             fputc(*c == '_' && !strcmp(c, "_other") ? '.' : *c, file);
         fprintf(file, " %u\n", count);
     }
+    if (weather)
+        fprintf(file, "weather %u\n", atomic_load(&injected));
     fclose(file);
 }
 
@@ -145,13 +152,39 @@ __attribute__((destructor)) static void end(void)
 {
     atomic_store(&window, 0);
     /* Not for a program that was only on the way here. */
-    if (atomic_load(&opened))
+    if (atomic_load(&opened) || weather)
         fault_report();
 }
 
 static int counts_here(void)
 {
     return atomic_load(&window) && !exempt;
+}
+
+/* A number by chance (SplitMix64). */
+static unsigned roll(void)
+{
+    unsigned long long z = weather + atomic_fetch_add(&rolled, 1) * 0x9e3779b97f4a7c15ull;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return (unsigned)(z >> 33);
+}
+
+/* Whether the weather keeps this call from doing anything; errno is set then. */
+static int is_foul(int may_block)
+{
+    unsigned chance = weather && !exempt ? roll() : 1;
+    if (chance % 4 != 0)
+        return 0;
+    atomic_fetch_add(&injected, 1);
+    errno = !may_block && chance % 8 == 0 ? EAGAIN : EINTR;
+    return 1;
+}
+
+/* Whether a call on this descriptor waits. */
+static int waits(int fd, int flags)
+{
+    return !(flags & MSG_DONTWAIT) && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
 }
 
 /* Whether this call is to fail; errno is set then. */
@@ -171,6 +204,13 @@ static int fails(enum call call)
 
 static size_t cut(enum call call, size_t size)
 {
+    if (weather && !exempt && size > 1) {
+        unsigned chance = roll();
+        if (chance % 4 != 0)
+            return size;
+        atomic_fetch_add(&injected, 1);
+        return 1 + chance / 4 % (size - 1);
+    }
     if (!most || size <= most || !counts_here() || (target >= 0 && (int)call != target))
         return size;
     atomic_fetch_add(&injected, 1);
@@ -201,6 +241,14 @@ static int is_socket(int fd)
         return fails(CALL_##name) ? -1 : real arguments;                                                      \
     }
 
+/* What may be interrupted. */
+#define WAIT(type, name, parameters, arguments)                                                               \
+    type name parameters                                                                                      \
+    {                                                                                                         \
+        REAL(name);                                                                                           \
+        return is_foul(1) || fails(CALL_##name) ? -1 : real arguments;                                        \
+    }
+
 #define OF_ANY_FILE(type, name, parameters, arguments)                                                        \
     type name parameters                                                                                      \
     {                                                                                                         \
@@ -212,7 +260,7 @@ static int is_socket(int fd)
     ssize_t name parameters                                                                                   \
     {                                                                                                         \
         REAL(name);                                                                                           \
-        if (fails_on(CALL_##name, fd))                                                                        \
+        if (fails_on(CALL_##name, fd, flags))                                                                 \
             return -1;                                                                                        \
         size_t asked = size;                                                                                  \
         size = cut(CALL_##name, size);                                                                        \
@@ -275,9 +323,9 @@ static void make_edge(int fd)
     errno = before;
 }
 
-static int fails_on(enum call call, int fd)
+static int fails_on(enum call call, int fd, int flags)
 {
-    if (!fails(call))
+    if (weather ? !is_foul(waits(fd, flags)) : !fails(call))
         return 0;
     make_edge(fd);
     return 1;
@@ -285,19 +333,19 @@ static int fails_on(enum call call, int fd)
 
 PLAIN(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
 PLAIN(int, socketpair, (int domain, int type, int protocol, int fds[2]), (domain, type, protocol, fds))
-PLAIN(int, accept, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
-PLAIN(int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags), (fd, address, size, flags))
+WAIT(int, accept, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
+WAIT(int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags), (fd, address, size, flags))
 PLAIN(int, shutdown, (int fd, int how), (fd, how))
 PLAIN(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *size), (fd, level, name, value, size))
 PLAIN(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t size),
       (fd, level, name, value, size))
 PLAIN(int, getsockname, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
 PLAIN(int, getpeername, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
-PLAIN(int, poll, (struct pollfd *polled, nfds_t count, int timeout), (polled, count, timeout))
-PLAIN(int, ppoll, (struct pollfd *polled, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
+WAIT(int, poll, (struct pollfd *polled, nfds_t count, int timeout), (polled, count, timeout))
+WAIT(int, ppoll, (struct pollfd *polled, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
       (polled, count, timeout, mask))
 PLAIN(int, epoll_create1, (int flags), (flags))
-PLAIN(int, epoll_wait, (int epoll, struct epoll_event *events, int count, int timeout),
+WAIT(int, epoll_wait, (int epoll, struct epoll_event *events, int count, int timeout),
       (epoll, events, count, timeout))
 PLAIN(int, eventfd, (unsigned int value, int flags), (value, flags))
 PLAIN(int, pipe2, (int fds[2], int flags), (fds, flags))
@@ -323,7 +371,7 @@ ssize_t read(int fd, void *bytes, size_t size)
     enum call call = KIND(read, fd);
     if (fails(call))
         return -1;
-    return real(fd, bytes, call == CALL_read ? cut(call, size) : size);
+    return real(fd, bytes, call == CALL_read && !weather ? cut(call, size) : size);
 }
 
 ssize_t write(int fd, const void *bytes, size_t size)
@@ -332,7 +380,7 @@ ssize_t write(int fd, const void *bytes, size_t size)
     enum call call = KIND(write, fd);
     if (fails(call))
         return -1;
-    return real(fd, bytes, call == CALL_write ? cut(call, size) : size);
+    return real(fd, bytes, call == CALL_write && !weather ? cut(call, size) : size);
 }
 
 /* One of the two is a socket. What is cut short may leave something in the pipe, or in the socket. */
@@ -340,7 +388,7 @@ ssize_t splice(int from, off_t *from_offset, int to, off_t *to_offset, size_t si
 {
     REAL(splice);
     int fd = is_socket(from) ? from : to;
-    if (fails_on(CALL_splice, fd))
+    if (fails_on(CALL_splice, fd, 0))
         return -1;
     size_t asked = size;
     size = cut(CALL_splice, size);
@@ -375,7 +423,7 @@ static struct msghdr shorter(const struct msghdr *message, enum call call, struc
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     REAL(recvmsg);
-    if (fails_on(CALL_recvmsg, fd))
+    if (fails_on(CALL_recvmsg, fd, flags))
         return -1;
     struct iovec room;
     struct msghdr part = shorter(message, CALL_recvmsg, &room);
@@ -391,7 +439,7 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     REAL(sendmsg);
-    if (fails_on(CALL_sendmsg, fd))
+    if (fails_on(CALL_sendmsg, fd, flags))
         return -1;
     struct iovec room;
     struct msghdr part = shorter(message, CALL_sendmsg, &room);
@@ -410,7 +458,8 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
 int connect(int fd, const struct sockaddr *address, socklen_t size)
 {
     REAL(connect);
-    if (!fails_on(CALL_connect, fd))
+    /* Not by the weather: GIO takes an interrupted one for a failure. */
+    if (weather || !fails_on(CALL_connect, fd, 0))
         return real(fd, address, size);
     if ((fault == EINTR || fault == EINPROGRESS) && address->sa_family != AF_UNIX) {
         real(fd, address, size);
