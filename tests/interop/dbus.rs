@@ -6,7 +6,9 @@ use std::{
 };
 
 use gio::prelude::*;
-use gsock::{SocketConnection, prelude::*};
+use gsock::{
+    ConnectionState, SocketClient, SocketConnection, SocketListener, UnixPathOptions, prelude::*,
+};
 
 use crate::{dbus_talk::*, support::*};
 
@@ -36,10 +38,53 @@ fn through_to_gio_it_knows_its_peer_and_passes_descriptors() {
         served.unregister_object(object).expect("it was there");
 
         // It is our connection that GDBus closes.
-        assert_eq!(client.state(), gsock::ConnectionState::Connected);
+        assert_eq!(client.state(), ConnectionState::Connected);
         block_on(context, calling.close_future()).expect("it was open");
-        iterate_until(context, || client.state() == gsock::ConnectionState::Closed);
+        iterate_until(context, || client.state() == ConnectionState::Closed);
         iterate_until(context, || served.is_closed());
+    });
+}
+
+/// As a desktop's parts talk: a listener at a path that only the user's own processes may connect to, and a D-Bus
+/// connection without a bus on what it accepts.
+#[test]
+fn peers_that_meet_at_a_path_know_each_other_and_pass_descriptors() {
+    on_private_context(|context| {
+        let folder = glib::mkdtemp(std::env::temp_dir().join("gsock-dbus-XXXXXX")).expect("room");
+        let path = folder.join("socket");
+        let options = UnixPathOptions {
+            same_user_only: true,
+            ..Default::default()
+        };
+        let listener = SocketListener::new();
+        listener
+            .add_unix_path(&path, &options, glib::Object::NONE)
+            .expect("a free path");
+        let client = SocketClient::new();
+        let address = gio::UnixSocketAddress::new(&path);
+        let meeting =
+            futures::future::join(listener.accept_future(), client.connect_future(&address));
+        let (accepted, connected) = block_on(context, meeting);
+        let (server, _) = accepted.expect("the client");
+        let client = connected.expect("it listens");
+
+        let [served, calling] =
+            authenticate(context, &server.to_gio(), &client.to_gio()).expect("EXTERNAL is enough");
+        assert_eq!(user_of_peer(&served), Some(own_user()));
+        assert!(passes_descriptors(&served) && passes_descriptors(&calling));
+        let object = serve(&served);
+        for text in ["one", "two"] {
+            assert_eq!(call(context, &calling, Some(text)).expect("served"), text);
+        }
+        assert_eq!(call(context, &calling, None).expect("served"), "none");
+        served.unregister_object(object).expect("it was there");
+
+        // The service goes, and the client's connection knows.
+        block_on(context, served.close_future()).expect("it was open");
+        iterate_until(context, || calling.is_closed());
+        iterate_until(context, || client.state() != ConnectionState::Connected);
+        listener.close();
+        std::fs::remove_dir(&folder).expect("nothing is left in it");
     });
 }
 
