@@ -3,7 +3,8 @@
 #
 # A port is a folder of examples/ with a gio.rs, on GIO's types, and an ours.rs, on gsock's.
 #
-# - it has a README.md, with one row `| lines of code | OURS | GIO |`, which says what there is now;
+# - it has a README.md, with one row `| lines of code | OURS | GIO |`, which says what there is now; so do rows
+#   "| of these `NAME` | OURS | GIO |" of what stands under `// --- NAME ---`;
 # - ours is the shorter one;
 # - both are tested, by tests/ports/.
 #
@@ -39,6 +40,10 @@ lines_of() { # file
     ' "$1"
 }
 
+part_of() { # name, file
+    awk -v head="// --- $1 -" '/^\/\/ --- /{inside = index($0, head) == 1} inside' "$2"
+}
+
 files=$(tree_files .)
 ports=$(printf '%s\n' "$files" | sed -nE 's#^(examples/[^/]+)/(gio|ours)\.rs$#\1#p' | sort -u)
 count=0
@@ -56,6 +61,12 @@ for port in $ports; do
         [ "$said" -eq 1 ] || fail "$port/README.md has $said rows '| lines of code | OURS | GIO |'"
         grep -qiE "^\| *lines of code *\| *$ours *\| *$gio *\|" "$port/README.md" ||
             fail "$port/README.md: it is | lines of code | $ours | $gio |"
+        while IFS='`' read -r _ name said; do
+            ours=$(part_of "$name" "$port/ours.rs" | lines_of -)
+            gio=$(part_of "$name" "$port/gio.rs" | lines_of -)
+            [ "${said//[ |]/ }" = "   $ours   $gio  " ] ||
+                fail "$port/README.md: it is | of these \`$name\` | $ours | $gio |"
+        done < <(grep -E '^\| of these `' "$port/README.md")
     fi
     for file in ours.rs gio.rs; do
         printf '%s\n' "$files" | grep -E '^tests/ports(\.rs|/.*\.rs)$' | tr '\n' '\0' |

@@ -602,6 +602,32 @@ printf '\n// More.\n/* And\n   more. */\n#[cfg(test)]\nmod tests {\n    fn a() {
 check ports
 expect_code 0
 
+plant "a part of a port that is said to have more than there is"
+for file in ours gio; do
+    printf '// --- The end ----\nfn end() {}\n// --- Not that ----\nfn more() {}\n' >>examples/link/$file.rs
+done
+sed -i.orig 's/| 4 | 6 |/| 6 | 8 |/' examples/link/README.md && rm examples/link/*.orig
+# shellcheck disable=SC2016 # the backticks are Markdown's
+echo '| of these `The end` | 1 | 2 |' >>examples/link/README.md
+check ports
+expect_failure 'examples/link/README.md: it is | of these `The end` | 1 | 1 |'
+
+plant "a part of a port that has what is said"
+for file in ours gio; do
+    printf '// --- The end ----\nfn end() {}\n// --- Not that ----\nfn more() {}\n' >>examples/link/$file.rs
+done
+sed -i.orig 's/| 4 | 6 |/| 6 | 8 |/' examples/link/README.md && rm examples/link/*.orig
+# shellcheck disable=SC2016 # the backticks are Markdown's
+echo '| of these `The end` | 1 | 1 |' >>examples/link/README.md
+check ports
+expect_code 0
+
+plant "an example's README that names a test which is none"
+# shellcheck disable=SC2016 # the backticks are Markdown's
+echo '`link::it_does_not_exist`' >>examples/link/README.md
+check docs
+expect_failure "examples/link/README.md names the test link::it_does_not_exist"
+
 plant "a port without a twin"
 rm examples/link/gio.rs
 check ports
