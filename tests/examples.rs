@@ -106,6 +106,13 @@ fn each_example_ends_well_by_itself() {
 }
 
 #[test]
+fn json_ipc_ends_well_in_both_versions() {
+    for version in ["ours", "gio"] {
+        assert_says_ok("json_ipc", &run("json_ipc", Some(version.to_owned())));
+    }
+}
+
+#[test]
 fn each_example_ends_well_with_a_peer_of_somebody_elses() {
     for example in EXAMPLES {
         let mut output = run(example, Some(echo_server().to_string()));

@@ -9,5 +9,7 @@
 
 mod support;
 
+#[path = "ports/json_ipc.rs"]
+mod json_ipc;
 #[path = "ports/kde_link.rs"]
 mod kde_link;
