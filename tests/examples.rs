@@ -7,6 +7,8 @@ mod support;
 
 #[path = "examples/clients.rs"]
 mod clients;
+#[path = "examples/imap.rs"]
+mod imap;
 #[path = "examples/kde_link.rs"]
 mod kde_link;
 #[path = "socket_client/servers.rs"]

@@ -9,6 +9,8 @@
 
 mod support;
 
+#[path = "ports/imap.rs"]
+mod imap;
 #[path = "ports/json_ipc.rs"]
 mod json_ipc;
 #[path = "ports/kde_link.rs"]
