@@ -6,8 +6,8 @@
 mod client;
 mod connection;
 mod framed;
-mod reconnector;
 mod listener;
+mod reconnector;
 mod service;
 mod tcp;
 mod unix;
