@@ -133,7 +133,7 @@ G_DECLARE_FINAL_TYPE (GsockReconnector, gsock_reconnector, GSOCK, RECONNECTOR, G
 /**
  * GsockReconnector:network-monitor: (getter get_network_monitor) (setter set_network_monitor)
  *
- * Whose word on the network is heard: g_network_monitor_get_default() where nothing was set, and nobody's after %NULL was.
+ * Whose word on the network is heard: the default one's where nothing was set, and nobody's after %NULL was.
  *
  * Since: 0.2
  */
