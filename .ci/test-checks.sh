@@ -610,6 +610,7 @@ sed -i.orig 's/| 4 | 6 |/| 6 | 8 |/' examples/link/README.md && rm examples/link
 # shellcheck disable=SC2016 # the backticks are Markdown's
 echo '| of these `The end` | 1 | 2 |' >>examples/link/README.md
 check ports
+# shellcheck disable=SC2016 # backticks of Markdown
 expect_failure 'examples/link/README.md: it is | of these `The end` | 1 | 1 |'
 
 plant "a part of a port that has what is said"
