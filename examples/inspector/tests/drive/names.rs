@@ -1,0 +1,80 @@
+//! What a screen reader is told.
+
+#![allow(
+    unsafe_code,
+    reason = "the bindings have the functions for this from a later GTK on"
+)]
+
+use std::ffi::{c_int, c_void};
+
+use adw::prelude::*;
+use glib::translate::{IntoGlib, ToGlibPtr};
+
+use crate::widgets::all;
+
+// SAFETY: as GTK declares them; its enumerations are ints.
+unsafe extern "C" {
+    fn gtk_test_accessible_has_property(accessible: *mut c_void, property: c_int) -> c_int;
+    fn gtk_test_accessible_has_relation(accessible: *mut c_void, relation: c_int) -> c_int;
+}
+
+fn has_label(widget: &gtk::Widget) -> bool {
+    let pointer: *mut gtk::ffi::GtkWidget = widget.to_glib_none().0;
+    // SAFETY: every widget is a GtkAccessible, and this one is alive.
+    let labelled = unsafe {
+        gtk_test_accessible_has_property(pointer.cast(), gtk::AccessibleProperty::Label.into_glib())
+    };
+    // SAFETY: as above.
+    let labelled_by = unsafe {
+        gtk_test_accessible_has_relation(
+            pointer.cast(),
+            gtk::AccessibleRelation::LabelledBy.into_glib(),
+        )
+    };
+    labelled != 0 || labelled_by != 0
+}
+
+/// Parts of GTK's own widgets, which see to their names themselves.
+fn is_inside_of_another(widget: &gtk::Widget) -> bool {
+    [
+        gtk::MenuButton::static_type(),
+        gtk::WindowControls::static_type(),
+        gtk::DropDown::static_type(),
+        adw::EntryRow::static_type(),
+        adw::ViewSwitcher::static_type(),
+    ]
+    .iter()
+    .any(|&type_| {
+        widget
+            .parent()
+            .is_some_and(|parent| parent.ancestor(type_).is_some())
+    })
+}
+
+/// What can be used, is shown and has no name; and how much was looked at.
+pub fn nameless(root: &impl IsA<gtk::Widget>) -> (Vec<String>, usize) {
+    let mut looked_at = 0;
+    let mut found = Vec::new();
+    for widget in all(root) {
+        let is_used = widget.is::<gtk::Button>()
+            || widget.is::<gtk::MenuButton>()
+            || widget.is::<gtk::Entry>()
+            || widget.is::<gtk::DropDown>()
+            || widget.is::<gtk::Switch>()
+            || widget.is::<gtk::ListView>()
+            || widget.is::<gsock_inspector::plot::Plot>();
+        if !is_used || !widget.is_mapped() || is_inside_of_another(&widget) {
+            continue;
+        }
+        looked_at += 1;
+        let has_words = widget
+            .downcast_ref::<gtk::Button>()
+            .and_then(ButtonExt::label)
+            .is_some_and(|words| !words.is_empty());
+        if !has_words && !has_label(&widget) {
+            let id = widget.buildable_id().unwrap_or_default();
+            found.push(format!("{} {id}", widget.type_()));
+        }
+    }
+    (found, looked_at)
+}
