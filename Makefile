@@ -5,7 +5,7 @@
 
 STEP := .ci/step
 
-.PHONY: all help setup run test check nets nets-setup torture torture-capi controls build-benches bench bench-counts ci clean
+.PHONY: all help setup run test check inspector inspector-setup inspector-test inspector-shot nets nets-setup torture torture-capi controls build-benches bench bench-counts ci clean
 # The targets stand on each other's builds: one after the other, also under `make -j`.
 .NOTPARALLEL:
 
@@ -30,6 +30,7 @@ test: setup ## run all tests, those in the documentation too
 
 check: setup ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "cargo fmt" cargo fmt --all --check
+	@$(STEP) "cargo fmt of the inspector" cargo fmt --manifest-path examples/inspector/Cargo.toml --check
 	@$(STEP) "cargo clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(STEP) "cargo doc" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@$(STEP) "check the package" .ci/check-package.sh
@@ -40,6 +41,7 @@ check: setup ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "check the facts" .ci/check-facts.sh
 	@$(STEP) "check the tests" .ci/check-tests.sh
 	@$(STEP) "check the ports" .ci/check-ports.sh
+	@$(STEP) "check the inspector" .ci/check-inspector.sh
 	@$(STEP) "check the controls" .ci/if-installed.sh patch .ci/check-controls.sh
 	@$(STEP) "test the checks" .ci/test-checks.sh
 	@$(STEP) "test the setup" .ci/test-setup.sh
@@ -90,6 +92,28 @@ torture-capi: nets-setup ## the C library built from nothing: without network, a
 controls: nets-setup ## show for every control that its net finds it
 	@$(STEP) "all controls" .ci/nets/controls.sh
 
+# A crate of its own with a Cargo.lock of its own, for it needs GTK. What the two have in common is built once.
+INSPECTOR = --locked --manifest-path examples/inspector/Cargo.toml --target-dir $(or $(CARGO_TARGET_DIR),target)
+
+inspector-setup: ## install what the inspector needs beyond that: GTK and libadwaita, and Xvfb for its tests
+	@$(STEP) "look for what the inspector needs" .ci/setup.sh inspector
+
+inspector: inspector-setup ## build and start the connection inspector, a GTK application
+	@$(STEP) "build the inspector" cargo build $(INSPECTOR)
+	@$(STEP) "run the inspector" cargo run --quiet $(INSPECTOR)
+
+# Its lints belong here, and not to `check`: they need GTK.
+inspector-test: inspector-setup ## drive the inspector on a display of its own, and read its widgets
+	@$(STEP) "lint the inspector" cargo clippy $(INSPECTOR) --all-targets -- -D warnings
+	@$(STEP) "build the inspector and its tests" cargo test $(INSPECTOR) --no-run
+	@$(STEP) "test the inspector" .ci/on-display.sh cargo test --quiet $(INSPECTOR)
+
+inspector-shot: inspector-setup ## the same, and draw the pictures in docs/images
+	@$(STEP) "build the inspector and its tests" cargo test $(INSPECTOR) --no-run
+	@mkdir -p docs/images
+	@$(STEP) "draw the inspector" .ci/on-display.sh \
+		cargo test --quiet $(INSPECTOR) --test drive -- --pictures $(abspath docs/images)
+
 # Ratios of times want a machine with nothing else to do; counts are the same everywhere.
 BENCHES := cargo run --locked --quiet --package gsock-benches --profile bench-release --
 
@@ -106,7 +130,7 @@ bench-counts: nets-setup build-benches ## compare instructions and system calls 
 # profile would build everything anew.
 ci: export NEXTEST_PROFILE = ci
 ci: export PROFILE = dev
-ci: test check nets-setup test-capi nets bench-counts ## everything that must pass before a change goes in
+ci: test check nets-setup test-capi inspector-test nets bench-counts ## everything that must pass before a change goes in
 	@$(STEP) "licences, sources and versions of the dependencies" \
 		.ci/if-installed.sh cargo-deny cargo deny --locked check bans licenses sources
 

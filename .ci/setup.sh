@@ -12,6 +12,7 @@
 # `setup.sh capi`: what the tests load, what the C library needs, and its tests.
 # `setup.sh nets`: and, beyond that, what the nets need: a nightly toolchain, for the sanitizers,
 # llvm-symbolizer, strace, patch and, on Debian, mmdebstrap and lintian.
+# `setup.sh inspector`: and what examples/inspector and its tests need: GTK, libadwaita, a display without a screen.
 
 set -u
 
@@ -26,7 +27,7 @@ pkg_config=${PKG_CONFIG:-pkg-config}
 glib_modules=(gobject-2.0 gio-2.0 gio-unix-2.0)
 
 purpose=${1:-}
-case $purpose in "" | library | capi | nets) ;; *) printf 'setup: there is nothing called %s\n' "$purpose" && exit 1 ;; esac
+case $purpose in "" | library | capi | nets | inspector) ;; *) printf 'setup: there is nothing called %s\n' "$purpose" && exit 1 ;; esac
 
 say() { printf 'setup: %s\n' "$*"; }
 found() { command -v "$1" >/dev/null 2>&1; }
@@ -94,6 +95,13 @@ look_for_nets() {
     # A machine is made, and packages are looked at, where there are such packages.
     ! found apt-get || found mmdebstrap || missing+=("mmdebstrap")
     ! found apt-get || found lintian || missing+=("lintian")
+}
+
+look_for_inspector() {
+    "$pkg_config" --exists 'gtk4 >= 4.8' >/dev/null 2>&1 || missing+=("gtk")
+    "$pkg_config" --exists 'libadwaita-1 >= 1.2' >/dev/null 2>&1 || missing+=("adwaita")
+    found glib-compile-resources || missing+=("resources")
+    found Xvfb || missing+=("xvfb")
 }
 
 has_nightly() { cargo +nightly --version >/dev/null 2>&1; }
@@ -190,6 +198,21 @@ packages() { # debian | fedora | arch | macos
             fedora-vala) names+=("vala" "libvala-devel") ;;
             *-gcc | *-clang | *-valgrind | *-vala | *-gjs | *-gi-docgen | *-strace | *-patch | *-mmdebstrap | *-lintian) names+=("$thing") ;;
             *-symbolizer) names+=("llvm") ;;
+            # With what draws the icons, which Debian only recommends, and the font of the desktop.
+            debian-gtk) names+=("libgtk-4-dev" "librsvg2-common" "fonts-cantarell") ;;
+            debian-adwaita) names+=("libadwaita-1-dev") ;;
+            debian-resources) names+=("libglib2.0-dev-bin") ;;
+            debian-xvfb) names+=("xvfb") ;;
+            fedora-gtk) names+=("gtk4-devel" "abattis-cantarell-fonts") ;;
+            fedora-adwaita) names+=("libadwaita-devel") ;;
+            fedora-resources) names+=("glib2-devel") ;;
+            fedora-xvfb) names+=("xorg-x11-server-Xvfb") ;;
+            arch-gtk | macos-gtk) names+=("gtk4") ;;
+            arch-adwaita | macos-adwaita) names+=("libadwaita") ;;
+            arch-resources) names+=("glib2-devel") ;;
+            macos-resources) names+=("glib") ;;
+            arch-xvfb) names+=("xorg-server-xvfb") ;;
+            macos-xvfb) names+=("xquartz") ;;
         esac
     done
     echo "${names[*]}"
@@ -203,6 +226,10 @@ tell_what_is_missing() {
             pkg-config) say "missing: pkg-config" ;;
             gcc | clang | valgrind | gjs | gi-docgen | strace | patch | mmdebstrap | lintian) say "missing: $thing" ;;
             symbolizer) say "missing: llvm-symbolizer" ;;
+            gtk) say "missing: the development files of GTK 4.8 or newer" ;;
+            adwaita) say "missing: the development files of libadwaita 1.2 or newer" ;;
+            resources) say "missing: glib-compile-resources" ;;
+            xvfb) say "missing: a display without a screen (Xvfb)" ;;
             dpkg) say "missing: what makes Debian packages (dpkg-dev)" ;;
             vala) say "missing: Vala (valac and vapigen)" ;;
             g++) say "missing: a C++ compiler (g++)" ;;

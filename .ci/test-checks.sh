@@ -134,9 +134,17 @@ report: it is not there
 -mod error;
 +mod fault;
 PATCH
+mkdir -p examples/inspector/{src,resources,tests}
+# Near misses: in a comment, and another method.
+printf '// no set_label(\nfn show(it: &X) { it.set_label_of_row(1); it.set_port(2) }\n' >examples/inspector/src/lib.rs
+echo 'fn drive(it: &Entry) { it.set_text("typed") }' >examples/inspector/tests/drive.rs
+cat >examples/inspector/resources/page.ui <<'XML'
+<lookup name="state" type="GsockSocketConnection">
+<lookup name="accepted" type="GsockSocketListener">
+XML
 git init -q .
 
-checks=(layout layers versions docs facts tests ports controls)
+checks=(layout layers versions docs facts tests ports controls inspector)
 
 plant() { # name of the test: a fresh copy to spoil, in which the test then stands
     test_name=$1
@@ -146,7 +154,7 @@ plant() { # name of the test: a fresh copy to spoil, in which the test then stan
     cd "$tree" || exit 1
 }
 
-check() { # layout | layers | versions | docs | facts | tests | ports | controls
+check() { # layout | layers | versions | docs | facts | tests | ports | controls | inspector
     run "$here/check-$1.sh" "$tree"
 }
 
@@ -660,5 +668,22 @@ plant "a control that names no net"
 sed -i.orig '/^net:/d' .ci/nets/controls/net-error.patch && rm .ci/nets/controls/*.orig
 check controls
 expect_failure "net-error.patch has no line 'net: …'"
+
+# ---- inspector
+
+plant "a label that is written to"
+echo 'fn show(it: &Label) { it.set_label("now") }' >>examples/inspector/src/lib.rs
+check inspector
+expect_failure "src/lib.rs:3: writes to a widget"
+
+plant "an entry that is written to"
+echo 'fn show(it: &Entry) { it.set_text("now") }' >examples/inspector/src/page.rs
+check inspector
+expect_failure "src/page.rs:1: writes to a widget"
+
+plant "a template that is bound to no connection"
+sed -i '/GsockSocketConnection/d' examples/inspector/resources/page.ui
+check inspector
+expect_failure "no template is bound to a GsockSocketConnection"
 
 finish

@@ -410,6 +410,41 @@ expect_code 1
 expect "missing: llvm-symbolizer"
 expect "apt-get install llvm"
 
+for_inspector() {
+    run env -i PATH="$bin" HOME="$world/home" "$bash" "$tree/.ci/setup.sh" inspector
+}
+
+machine "nothing is missing for the inspector"
+rust 1.70.0 && cc && glib 2.60.1
+fake glib-compile-resources 'exit 0'
+fake Xvfb 'exit 0'
+for_inspector
+expect_code 0
+expect "and for inspector"
+expect_log ""
+
+machine "what the inspector needs is installed"
+rust 1.70.0 && cc && glib 2.60.1 && apt nothing
+fake pkg-config "case \$* in --variable=*) echo $world/lib ;; *gtk4* | *libadwaita*) exit 1 ;; *) echo 2.60.1 ;; esac"
+for_inspector
+expect_code 1
+expect "missing: the development files of GTK 4.8 or newer"
+expect "missing: the development files of libadwaita 1.2 or newer"
+expect "missing: glib-compile-resources"
+expect "missing: a display without a screen (Xvfb)"
+expect "this is still missing after the installation"
+expect_log "apt-get update -q (frontend noninteractive)
+apt-get install -y -q --no-install-recommends libgtk-4-dev librsvg2-common fonts-cantarell libadwaita-1-dev libglib2.0-dev-bin xvfb (frontend noninteractive)"
+
+machine "the inspector's list elsewhere"
+rust 1.70.0 && cc && glib 2.60.1
+fake glib-compile-resources 'exit 0'
+for_inspector
+expect_code 1
+expect "dnf install xorg-x11-server-Xvfb"
+expect "pacman -S xorg-server-xvfb"
+expect_not "gtk4"
+
 machine "a purpose that there is not"
 rust 1.70.0 && cc && glib 2.60.1
 run env -i PATH="$bin" HOME="$world/home" "$bash" "$tree/.ci/setup.sh" everything
