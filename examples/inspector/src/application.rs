@@ -48,7 +48,7 @@ mod imp {
                 ("win.close-connection", &["<Control>d"]),
                 ("win.kill-peer", &["<Control>k"]),
                 ("win.reset-peer", &["<Control><Shift>k"]),
-                ("win.remove-connection", &["<Control>Delete"]),
+                ("win.remove-connection", &["<Control><Shift>d"]),
                 ("win.hex", &["<Control>h"]),
                 ("win.show-view::overview", &["<Alt>1"]),
                 ("win.show-view::data", &["<Alt>2"]),

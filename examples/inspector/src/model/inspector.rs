@@ -69,6 +69,15 @@ mod imp {
                     }
                 });
         }
+
+        /// What no window shows any more is closed.
+        fn dispose(&self) {
+            for session in self.sessions.iter::<Session>().flatten() {
+                session.close();
+            }
+            self.listener.stop();
+            self.listener.dismiss();
+        }
     }
 }
 

@@ -18,20 +18,30 @@ unsafe extern "C" {
     fn gtk_test_accessible_has_relation(accessible: *mut c_void, relation: c_int) -> c_int;
 }
 
-fn has_label(widget: &gtk::Widget) -> bool {
+fn has_property(widget: &gtk::Widget, property: gtk::AccessibleProperty) -> bool {
     let pointer: *mut gtk::ffi::GtkWidget = widget.to_glib_none().0;
     // SAFETY: every widget is a GtkAccessible, and this one is alive.
-    let labelled = unsafe {
-        gtk_test_accessible_has_property(pointer.cast(), gtk::AccessibleProperty::Label.into_glib())
-    };
+    let has = unsafe { gtk_test_accessible_has_property(pointer.cast(), property.into_glib()) };
+    has != 0
+}
+
+fn has_relation(widget: &gtk::Widget, relation: gtk::AccessibleRelation) -> bool {
+    let pointer: *mut gtk::ffi::GtkWidget = widget.to_glib_none().0;
     // SAFETY: as above.
-    let labelled_by = unsafe {
-        gtk_test_accessible_has_relation(
-            pointer.cast(),
-            gtk::AccessibleRelation::LabelledBy.into_glib(),
-        )
-    };
-    labelled != 0 || labelled_by != 0
+    let has = unsafe { gtk_test_accessible_has_relation(pointer.cast(), relation.into_glib()) };
+    has != 0
+}
+
+fn has_label(widget: &gtk::Widget) -> bool {
+    has_property(widget, gtk::AccessibleProperty::Label)
+        || has_relation(widget, gtk::AccessibleRelation::LabelledBy)
+}
+
+/// Whether a screen reader goes on from a row to its value.
+pub fn tells_its_value(value: &gtk::Label) -> bool {
+    value
+        .ancestor(adw::ActionRow::static_type())
+        .is_some_and(|row| has_relation(&row, gtk::AccessibleRelation::DescribedBy))
 }
 
 /// Parts of GTK's own widgets, which see to their names themselves.

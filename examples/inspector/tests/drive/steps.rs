@@ -8,13 +8,13 @@ use gsock_inspector::{
     Application, Window,
     connect_dialog::ConnectDialog,
     connection_page::ConnectionPage,
-    model::{Inspector, Session},
+    model::{Inspector, Session, Target},
     plot::Plot,
     show,
 };
 
 use crate::{
-    names::nameless,
+    names::{nameless, tells_its_value},
     pictures::Album,
     widgets::{all, find, named, press, says, until},
 };
@@ -42,6 +42,7 @@ pub async fn all_steps(application: &Application, first: &Window, album: &Album)
     what_is_sent_comes_back(window, &session).await;
     labels_say_what_properties_say(window, &session).await;
     the_plot_has_a_history(window, &session);
+    values_are_read_out(window);
     every_view_has_names_for_all_that_can_be_used(window).await;
 
     view(window, "data");
@@ -89,6 +90,7 @@ pub async fn all_steps(application: &Application, first: &Window, album: &Album)
     a_narrow_window_shows_one_thing_at_a_time(&narrow, album).await;
     narrow.close();
     what_is_closed_and_removed_is_gone(window, &inspector, &session).await;
+    what_no_window_shows_is_closed().await;
     album_of_help(application, window, album).await;
 }
 
@@ -318,6 +320,43 @@ async fn make_a_curve(session: &Session) {
     }
 }
 
+/// A label is read out by itself; these stand in rows with a title of their own.
+fn values_are_read_out(window: &Window) {
+    for id in [
+        "local_address",
+        "remote_address",
+        "encryption",
+        "last_error",
+        "listener_address",
+        "listener_accepted",
+        "listener_active",
+    ] {
+        assert!(tells_its_value(&find(window, id)), "{id}");
+    }
+}
+
+async fn what_no_window_shows_is_closed() {
+    let inspector = Inspector::default();
+    inspector.listener().start(0).expect("a free port");
+    let target = Target {
+        host: "127.0.0.1".into(),
+        port: u16::try_from(inspector.listener().port()).expect("a port"),
+        ..Default::default()
+    };
+    let session = inspector.dial(&target).expect("there is a socket for it");
+    until("it is connected", || {
+        connection_state(&session) == ConnectionState::Connected
+    })
+    .await;
+    let connection = connection(&session);
+    drop(session);
+    drop(inspector);
+    until("it is closed", || {
+        connection.state() == ConnectionState::Closed
+    })
+    .await;
+}
+
 fn the_plot_has_a_history(window: &Window, session: &Session) {
     let plot: Plot = find(&page(window), "plot");
     assert_eq!(plot.traffic(), Some(session.traffic()));
@@ -369,7 +408,7 @@ async fn what_was_refused_is_told(window: &Window, inspector: &Inspector) {
     let address = address
         .downcast::<gio::InetSocketAddress>()
         .expect("of that family");
-    let target = gsock_inspector::model::Target {
+    let target = Target {
         host: "127.0.0.1".into(),
         port: address.port(),
         ..Default::default()
