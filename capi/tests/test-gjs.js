@@ -16,6 +16,8 @@ for (const [of, names] of [
     [Gsock.SocketService, ['drain_async']],
     [Gsock.UnixConnection, ['send_fd_async', 'receive_fd_async', 'send_fds_async', 'receive_fds_async',
         'send_credentials_async', 'receive_credentials_async']],
+    [Gsock.Framed, ['read_frame_async', 'read_exact_async', 'write_frame_async', 'flush_async', 'close_async']],
+    [Gsock.Reconnector, ['wait_connected_async']],
     [Gio.IOStream, ['close_async']],
     [Gio.InputStream, ['read_bytes_async']],
     [Gio.OutputStream, ['write_bytes_async']],
@@ -76,6 +78,7 @@ const Holder = GObject.registerClass({
             Gsock.ConnectionState.$gtype, Gsock.ConnectionState.UNCONNECTED),
         alive: GObject.ParamSpec.boolean('alive', '', '', GObject.ParamFlags.READWRITE, false),
         socket: GObject.ParamSpec.object('socket', '', '', GObject.ParamFlags.READWRITE, Gio.Socket.$gtype),
+        stream: GObject.ParamSpec.object('stream', '', '', GObject.ParamFlags.READWRITE, Gio.IOStream.$gtype),
     },
 }, class Holder extends GObject.Object {});
 
@@ -123,6 +126,45 @@ function unconnected() {
 
 function tcpSocket() {
     return Gio.Socket.new(Gio.SocketFamily.IPV4, Gio.SocketType.STREAM, Gio.SocketProtocol.DEFAULT);
+}
+
+function bytes(text) {
+    return new GLib.Bytes(ByteArray.fromString(text));
+}
+
+function says(frame, text) {
+    return frame !== null && frame.equal(bytes(text));
+}
+
+// The next signal of that name.
+function emitted(object, signal) {
+    return new Promise(resolve => {
+        const handler = on(object, signal, (_object, ...rest) => {
+            object.disconnect(handler);
+            resolve(rest);
+        });
+    });
+}
+
+// Both ends of a connection, with frames.
+async function framedPair(framing) {
+    const folder = GLib.Dir.make_tmp('gsock-gjs-XXXXXX');
+    const listener = Gsock.SocketListener.new();
+    listener.add_unix_path(`${folder}/socket`, 0o600, Gsock.UnixPathFlags.NONE, null);
+    const here = await new Gsock.SocketClient().connect_async(listener.get_addresses()[0], null);
+    const [there] = await listener.accept_async(null);
+    listener.close();
+    GLib.rmdir(folder);
+    return [here, there].map(end => Gsock.Framed.new(end, framing));
+}
+
+function reconnectorTo(connectable) {
+    return new Gsock.Reconnector({
+        client: new Gsock.SocketClient({enable_proxy: false}),
+        connectable,
+        initial_delay_ms: 5,
+        max_delay_ms: 20,
+    });
 }
 
 // A listener on loopback, and where it is.
@@ -396,6 +438,132 @@ const tests = {
         await right.close_async(GLib.PRIORITY_DEFAULT, null);
         const counts = await relayed;
         check(counts.slice(-2).join() === '8,0', `what went where: ${counts}`);
+        listener.close();
+    },
+
+    async frames() {
+        const [here, there] = await framedPair(Gsock.Framing.JSON_LINES);
+        check(here.send(bytes('{"sent": 1}')), 'queued');
+        check(here.pending_frames === 1 && here.pending_bytes === 12, 'in the queue');
+        here.flush(null);
+        check(here.write_frame(bytes('[2]'), null), 'written');
+        check(says(there.read_frame(null), '{"sent": 1}') && says(there.read_frame(null), '[2]'), 'in their order');
+        const read = there.read_frame_async(null);
+        await here.write_frame_async(bytes('3'), null);
+        check(says(await read, '3'), 'and later');
+        await fails(async () => here.send(bytes('{nonsense')), Gio.IOErrorEnum.INVALID_DATA);
+        const cancellable = new Gio.Cancellable();
+        const cancelled = fails(() => there.read_frame_async(cancellable), Gio.IOErrorEnum.CANCELLED);
+        cancellable.cancel();
+        await cancelled;
+        await here.close_async(null);
+        check(await there.read_frame_async(null) === null && there.read_frame(null) === null, 'the end');
+    },
+
+    async 'bytes and descriptors between frames'() {
+        const [here, there] = await framedPair(Gsock.Framing.LINES);
+        for (const [length, body] of [['3', 'a\nb'], ['4', 'c\nde']]) {
+            here.send(bytes(length));
+            here.send_exact(bytes(body));
+        }
+        await here.flush_async(null);
+        check(says(there.read_frame(null), '3') && says(there.read_exact(3, null), 'a\nb'), 'between two lines');
+        check(says(there.read_frame(null), '4') && says(await there.read_exact_async(3, null), 'c\nd'), 'and later');
+        check(says(there.take_buffered(), 'e'), 'what is left');
+        there.read_ahead = false;
+        here.send_with_fds(bytes('descriptors'), [1, 2]);
+        here.flush(null);
+        check(says(there.read_frame(null), 'descriptors'), 'the frame that they go with');
+        const got = there.io_stream.receive_fds(4, null);
+        check(got.length === 2, 'both');
+        got.forEach(fd => GLib.close(fd));
+    },
+
+    async 'the queue of frames'() {
+        const [here, there] = await framedPair(Gsock.Framing.LINES);
+        const told = [];
+        on(here, 'notify::congested', () => told.push(here.congested));
+        here.set({high_water: 3, keep_queue: true});
+        const stream = here.io_stream;
+        here.io_stream = null;
+        const congested = emitted(here, 'notify::congested');
+        here.send(bytes('more'));
+        await congested;
+        const drained = emitted(here, 'drained');
+        here.io_stream = stream;
+        await drained;
+        check(told.join() === 'true,false', `each is notified: ${told}`);
+        const failed = emitted(here, 'error');
+        there.close(null);
+        here.send(bytes('x'));
+        const [error] = await failed;
+        check(error.matches(Gio.IOErrorEnum, Gio.IOErrorEnum.BROKEN_PIPE), 'nobody reads');
+        check(here.get_last_error() !== null && here.pending_frames === 1, 'it is kept');
+    },
+
+    async 'connects again'() {
+        const [listener, address] = listening();
+        const reconnector = reconnectorTo(address);
+        const told = [];
+        for (const signal of ['attempt', 'connected', 'disconnected'])
+            on(reconnector, signal, () => told.push(signal));
+        const holder = new Holder();
+        reconnector.bind_property('io-stream', holder, 'stream', GObject.BindingFlags.SYNC_CREATE);
+        reconnector.start();
+        const stream = await reconnector.wait_connected_async(null);
+        check(stream === reconnector.connection && stream === holder.stream, 'the stream is the connection');
+        reconnector.connection.bind_property('alive', holder, 'alive', GObject.BindingFlags.SYNC_CREATE);
+        for (let round = 1; round < 3; round++) {
+            const [other] = await listener.accept_async(null);
+            check(holder.alive, 'bound: connected');
+            const lost = emitted(reconnector, 'disconnected');
+            await other.close_async(GLib.PRIORITY_DEFAULT, null);
+            await lost;
+            check(await reconnector.wait_connected_async(null) === stream, 'one object for all sockets');
+        }
+        check(told.join() === 'attempt,connected,disconnected,attempt,connected,disconnected,attempt,connected',
+            `each is told of: ${told}`);
+        check(reconnector.attempt === 3, 'three attempts');
+        reconnector.stop();
+        check(reconnector.state === Gsock.ReconnectorState.STOPPED && !holder.alive, 'stopped');
+        check(reconnector.wait_connected(null) === stream, 'the wait starts it, blocking');
+        reconnector.stop();
+        listener.close();
+    },
+
+    async 'gives up'() {
+        const reconnector = reconnectorTo(deserted());
+        reconnector.max_attempts = 2;
+        const told = [];
+        on(reconnector, 'attempt-failed', (_reconnector, number, error, delay) => told.push([number,
+            error.matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CONNECTION_REFUSED), delay > 0]));
+        const givenUp = emitted(reconnector, 'given-up');
+        await fails(() => reconnector.wait_connected_async(null), Gio.IOErrorEnum.CONNECTION_REFUSED);
+        check(told.join() === '1,true,true,2,true,false', `each is told of: ${told}`);
+        check((await givenUp)[0].matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CONNECTION_REFUSED), 'and why');
+        check(reconnector.state === Gsock.ReconnectorState.GIVEN_UP, 'it gives up');
+        const cancellable = new Gio.Cancellable();
+        cancellable.cancel();
+        await fails(() => reconnectorTo(deserted()).wait_connected_async(cancellable), Gio.IOErrorEnum.CANCELLED);
+    },
+
+    // What is sent while there is no connection goes over the next one.
+    async 'frames over each connection'() {
+        const [listener, address] = listening();
+        const reconnector = reconnectorTo(address);
+        const framed = new Gsock.Framed({framing: Gsock.Framing.LINES, keep_queue: true});
+        reconnector.bind_property('io-stream', framed, 'io-stream', GObject.BindingFlags.SYNC_CREATE);
+        on(reconnector, 'disconnected', () => framed.send(bytes('meanwhile')));
+        framed.send(bytes('before'));
+        reconnector.start();
+        for (const expected of ['before', 'meanwhile', 'meanwhile']) {
+            const other = Gsock.Framed.new((await listener.accept_async(null))[0], Gsock.Framing.LINES);
+            check(says(await other.read_frame_async(null), expected), expected);
+            const lost = emitted(reconnector, 'disconnected');
+            await other.close_async(null);
+            await lost;
+        }
+        reconnector.stop();
         listener.close();
     },
 };

@@ -216,6 +216,61 @@ test_again (void)
 }
 
 static void
+send_meanwhile (GsockReconnector *reconnector,
+                const GError     *error,
+                GsockFramed      *framed)
+{
+  GBytes *frame = g_bytes_new_static ("meanwhile", 9);
+  GError *refused = NULL;
+
+  (void) error;
+  g_assert_cmpint (gsock_reconnector_get_state (reconnector), !=, GSOCK_RECONNECTOR_STATE_CONNECTED);
+  g_assert_true (gsock_framed_send (framed, frame, &refused));
+  g_assert_no_error (refused);
+  g_bytes_unref (frame);
+}
+
+/* What is sent while there is no connection goes over the next one. */
+static void
+test_frames (void)
+{
+  GSocketAddress *address;
+  GSocket *listener = tcp_listener (&address), *peer;
+  GsockReconnector *reconnector = reconnector_to (address);
+  GString *told = told_by (reconnector);
+  GsockFramed *framed = gsock_framed_new (NULL, GSOCK_FRAMING_LINES);
+  GError *error = NULL;
+
+  gsock_framed_set_keep_queue (framed, TRUE);
+  g_object_bind_property (reconnector, "io-stream", framed, "io-stream", G_BINDING_SYNC_CREATE);
+  g_signal_connect (reconnector, "disconnected", G_CALLBACK (send_meanwhile), framed);
+  gsock_reconnector_start (reconnector);
+  for (int round = 0; round < 3; round++)
+    {
+      ITERATE_UNTIL (gsock_reconnector_get_state (reconnector) == GSOCK_RECONNECTOR_STATE_CONNECTED);
+      peer = accepted (listener);
+      if (round > 0)
+        {
+          ITERATE_UNTIL (gsock_framed_get_pending_frames (framed) == 0);
+          assert_receives (peer, "meanwhile\n");
+        }
+      g_socket_close (peer, &error);
+      g_assert_no_error (error);
+      g_object_unref (peer);
+      /* The state may have passed when somebody looks. */
+      ITERATE_UNTIL (losses_in (told) > round);
+    }
+  gsock_reconnector_stop (reconnector);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  drop_last (framed);
+  drop_last (reconnector);
+  g_string_free (told, TRUE);
+  g_object_unref (listener);
+  g_object_unref (address);
+}
+
+static void
 test_wait (void)
 {
   GSocketAddress *address;
@@ -350,6 +405,7 @@ main (int    argc,
   begin (&argc, &argv);
   g_test_add_func ("/reconnector/settings", test_settings);
   g_test_add_func ("/reconnector/again", test_again);
+  g_test_add_func ("/reconnector/frames", test_frames);
   g_test_add_func ("/reconnector/wait", test_wait);
   g_test_add_func ("/reconnector/gives-up", test_gives_up);
   g_test_add_func ("/reconnector/other-thread", test_other_thread);

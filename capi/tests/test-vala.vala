@@ -91,6 +91,10 @@ class Holder : Object {
     public Socket socket { get; set; }
 }
 
+class Stream : Object {
+    public IOStream? io_stream { get; set; }
+}
+
 Socket tcp_socket () throws Error {
     return new Socket (SocketFamily.IPV4, SocketType.STREAM, SocketProtocol.DEFAULT);
 }
@@ -472,6 +476,192 @@ async void test_relay () throws Error {
     passed ("relay");
 }
 
+Bytes text (string of) {
+    return new Bytes (of.data);
+}
+
+bool says (Bytes? frame, string of) {
+    return frame != null && frame.compare (text (of)) == 0;
+}
+
+/* Both ends of a connection, with frames. */
+void framed_pair (out Gsock.Framed here, out Gsock.Framed there) throws Error {
+    int fds[2];
+    check (Posix.socketpair (Posix.AF_UNIX, Posix.SOCK_STREAM, 0, fds) == 0, "a pair of sockets");
+    here = new Gsock.Framed (Gsock.SocketConnection.factory_create_connection_from_fd (fds[0]), Gsock.Framing.LINES);
+    there = new Gsock.Framed (Gsock.SocketConnection.factory_create_connection_from_fd (fds[1]), Gsock.Framing.LINES);
+}
+
+async void test_frames () throws Error {
+    Gsock.Framed here, there;
+    framed_pair (out here, out there);
+    here.send (text ("sent"));
+    check (here.pending_frames == 1 && here.pending_bytes == 5, "in the queue");
+    here.flush ();
+    check (here.write_frame (text ("written")), "written");
+    check (says (there.read_frame (), "sent") && says (there.read_frame (), "written"), "they come in their order");
+    yield here.write_frame_async (text ("later"));
+    check (says (yield there.read_frame_async (), "later"), "and later");
+    passed ("frames");
+
+    here.send (text ("3"));
+    here.send_exact (text ("a\nb"));
+    here.send (text ("4"));
+    here.send_exact (text ("c\nde"));
+    yield here.flush_async ();
+    check (says (there.read_frame (), "3") && says (there.read_exact (3), "a\nb"), "between two lines");
+    check (says (there.read_frame (), "4") && says (yield there.read_exact_async (3), "c\nd"), "and later");
+    check (says (there.take_buffered (), "e"), "what is left");
+    there.read_ahead = false;
+    here.send_with_fds (text ("a descriptor"), { Posix.STDOUT_FILENO });
+    here.flush ();
+    check (says (there.read_frame (), "a descriptor"), "the frame that a descriptor goes with");
+    check (Posix.close (((Gsock.UnixConnection) there.io_stream).receive_fd ()) == 0, "the descriptor");
+    passed ("bytes and descriptors between frames");
+
+    var cancellable = new Cancellable ();
+    Idle.add (() => {
+        cancellable.cancel ();
+        return Source.REMOVE;
+    });
+    try {
+        yield there.read_frame_async (cancellable);
+        check (false, "cancelled");
+    } catch (IOError.CANCELLED error) {
+    }
+    try {
+        here.send (text ("two\nlines"));
+        check (false, "not a line");
+    } catch (IOError.INVALID_DATA error) {
+    }
+    yield here.close_async ();
+    check ((yield there.read_frame_async ()) == null && there.read_frame () == null, "the end");
+    passed ("frames end");
+}
+
+async void test_queue_of_frames () throws Error {
+    Gsock.Framed here, there;
+    framed_pair (out here, out there);
+    string told = "";
+    here.notify["congested"].connect (() => { told += here.congested ? "congested " : "free "; });
+    here.drained.connect (() => { told += "drained "; });
+    here.error.connect ((error) => {
+        check (error.matches (Quark.from_string ("g-io-error-quark"), IOError.BROKEN_PIPE), "nobody reads");
+        told += "failed ";
+    });
+    here.high_water = 3;
+    here.keep_queue = true;
+    var stream = here.io_stream;
+    here.io_stream = null;
+    here.send (text ("more"));
+    while (told != "congested ")
+        MainContext.default ().iteration (true);
+    here.io_stream = stream;
+    while (told != "congested free drained ")
+        MainContext.default ().iteration (true);
+    there.close ();
+    here.send (text ("x"));
+    while (told != "congested free drained failed ")
+        MainContext.default ().iteration (true);
+    check (here.get_last_error () != null && here.pending_frames == 1, "it is kept");
+    passed ("the queue of frames");
+}
+
+Gsock.Reconnector reconnector_to (SocketAddress address) {
+    return new Gsock.Reconnector (new Gsock.SocketClient () { enable_proxy = false }, address) {
+        initial_delay_ms = 5,
+        max_delay_ms = 20
+    };
+}
+
+async void test_connects_again () throws Error {
+    var listener = new Gsock.SocketListener ();
+    var reconnector = reconnector_to (loopback (listener.add_any_inet_port (null)));
+    var begun = new Array<uint> ();
+    int losses = 0, connects = 0;
+    /* As a property it is in the way of the signal of that name. */
+    reconnector.attempt_begun.connect ((number) => { begun.append_val (number); });
+    reconnector.connected.connect ((stream) => { connects++; });
+    reconnector.disconnected.connect ((error) => { losses++; });
+    var bound = new Stream ();
+    reconnector.bind_property ("io-stream", bound, "io-stream", BindingFlags.SYNC_CREATE);
+    reconnector.start ();
+    var stream = yield reconnector.wait_connected_async ();
+    check (stream == reconnector.connection && stream == bound.io_stream, "the stream is the connection");
+    var holder = new Holder ();
+    reconnector.connection.bind_property ("alive", holder, "alive", BindingFlags.SYNC_CREATE);
+    for (int round = 1; round < 3; round++) {
+        var other = yield listener.accept_async ();
+        check (holder.alive && losses == round - 1, "bound: connected");
+        yield other.close_async ();
+        while (losses < round)
+            MainContext.default ().iteration (true);
+        check ((yield reconnector.wait_connected_async ()) == stream, "one object for all sockets");
+    }
+    check (reconnector.attempt == 3 && begun.length == 3 && begun.index (2) == 3 && connects == 3, "each is told of");
+    reconnector.stop ();
+    check (reconnector.state == Gsock.ReconnectorState.STOPPED && !holder.alive, "stopped");
+    check (reconnector.wait_connected () == stream, "the wait starts it, blocking");
+    reconnector.stop ();
+    listener.close ();
+    passed ("connects again");
+}
+
+async void test_gives_up () throws Error {
+    var reconnector = reconnector_to (deserted ());
+    reconnector.max_attempts = 2;
+    int failed = 0, given_up = 0;
+    reconnector.attempt_failed.connect ((number, error, delay) => {
+        check (error.matches (Quark.from_string ("g-io-error-quark"), IOError.CONNECTION_REFUSED), "refused");
+        check (number == ++failed && (delay == 0) == (number == 2), "the delay");
+    });
+    reconnector.given_up.connect ((error) => { given_up++; });
+    try {
+        yield reconnector.wait_connected_async ();
+        check (false, "refused");
+    } catch (IOError.CONNECTION_REFUSED error) {
+        check (failed == 2 && given_up == 1 && reconnector.state == Gsock.ReconnectorState.GIVEN_UP, "it gives up");
+    }
+    var cancellable = new Cancellable ();
+    cancellable.cancel ();
+    try {
+        yield reconnector_to (deserted ()).wait_connected_async (cancellable);
+        check (false, "cancelled");
+    } catch (IOError.CANCELLED error) {
+    }
+    passed ("gives up");
+}
+
+/* What is sent while there is no connection goes over the next one. */
+async void test_frames_over_each_connection () throws Error {
+    var listener = new Gsock.SocketListener ();
+    var reconnector = reconnector_to (loopback (listener.add_any_inet_port (null)));
+    var framed = new Gsock.Framed (null, Gsock.Framing.LINES) { keep_queue = true };
+    reconnector.bind_property ("io-stream", framed, "io-stream", BindingFlags.SYNC_CREATE);
+    int losses = 0;
+    reconnector.disconnected.connect (() => {
+        losses++;
+        try {
+            framed.send (text ("meanwhile"));
+        } catch (Error error) {
+            check (false, error.message);
+        }
+    });
+    framed.send (text ("before"));
+    reconnector.start ();
+    string[] expected = { "before", "meanwhile", "meanwhile" };
+    for (int round = 0; round < 3; round++) {
+        var other = new Gsock.Framed (yield listener.accept_async (), Gsock.Framing.LINES);
+        check (says (yield other.read_frame_async (), expected[round]), expected[round]);
+        yield other.close_async ();
+        while (losses == round)
+            MainContext.default ().iteration (true);
+    }
+    reconnector.stop ();
+    listener.close ();
+    passed ("frames over each connection");
+}
+
 async void all () {
     try {
         test_connect ();
@@ -488,6 +678,11 @@ async void all () {
         yield test_service ();
         yield test_descriptors ();
         yield test_relay ();
+        yield test_frames ();
+        yield test_queue_of_frames ();
+        yield test_connects_again ();
+        yield test_gives_up ();
+        yield test_frames_over_each_connection ();
         print ("1..%d\n", number);
     } catch (Error error) {
         check (false, error.message);

@@ -60,6 +60,19 @@ MUST = {
     "credentials": (r"send_credentials\b", r"receive_credentials\b"),
     "credentials, asynchronous": ("send_credentials_async", "receive_credentials_async"),
     "relay": ("relay_async",),
+    "frames": (r"read_frame ?\(", r"write_frame ?\(", r"flush ?\(", r"pending_frames"),
+    "frames, asynchronous": ("read_frame_async", "write_frame_async", "close_async"),
+    "frames: the end": (r"assert_null \(gsock_framed_read_frame|assertIsNone\(\w+\.read_frame|read_frame \(\) == null|read_frame\(null\) === null",),
+    "frames: bytes between them": ("send_exact", r"read_exact ?\(", "take_buffered"),
+    "frames: descriptors": ("send_with_fds", r"receive_fds? ?\("),
+    "frames: the queue is told of": ("congested", "drained", "high_water"),
+    "frames: a failure is told of": (r"['\"]error['\"]|\.error\.connect",),
+    "connects again: one object for all sockets": ("attempt|told_by", r"disconnected|losses_in", r"get_connection|\.connection\b"),
+    "connects again: waits": (r"wait_connected ?\(",),
+    "connects again: waits, asynchronous": ("wait_connected_async", r"wait_connected_finish|await|yield"),
+    "connects again: a wait is cancelled": (r"wait_connected(_async)? ?\(", CANCELLED),
+    "connects again: gives up": ("max_attempts", "told|failed", REFUSED),
+    "connects again: frames": (r"bind_property \(.*io-stream|bind_property\(.io-stream", "keep_queue", "meanwhile"),
 }
 # Why there can be no test.
 CANNOT = {

@@ -95,6 +95,26 @@ class Reconnector(unittest.TestCase):
         self.assertEqual(self.told[1], ("connected", connection))
         self.assertEqual(self.told[2], ("disconnected", None))
 
+    def test_frames_go_over_each_connection(self):
+        framed = Gsock.Framed(framing=Gsock.Framing.LINES, keep_queue=True)
+        self.reconnector.bind_property("io-stream", framed, "io-stream", GObject.BindingFlags.SYNC_CREATE)
+        losses = []
+
+        def on_disconnected(_reconnector, error):
+            # There is no connection now: it goes over the next one.
+            framed.send(GLib.Bytes.new(b"meanwhile"))
+            losses.append(error)
+
+        self.reconnector.connect("disconnected", on_disconnected)
+        framed.send(GLib.Bytes.new(b"before"))
+        self.reconnector.start()
+        for number, expected in enumerate((b"before\n", b"meanwhile\n", b"meanwhile\n")):
+            with self.accept() as peer, peer.makefile("rb") as lines:
+                until(lambda: framed.get_pending_frames() == 0)
+                self.assertEqual(lines.readline(), expected)
+            until(lambda: len(losses) > number)
+        self.reconnector.stop()
+
     def test_waits(self):
         stream = self.reconnector.wait_connected(None)
         self.assertEqual(stream, self.reconnector.get_io_stream())
