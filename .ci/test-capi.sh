@@ -378,9 +378,13 @@ PYTHON
 }
 if pages_of capi/docs "$gir"; then
     pages_lead_somewhere || fail "the pages of the documentation"
-    for class in {Socket,Tcp,TcpWrapper,Unix}Connection Socket{Client,Listener,Service} ThreadedSocketService; do
+    classes=0
+    while IFS= read -r class; do
+        classes=$((classes + 1))
         [ -s "$scratch/pages/class.$class.html" ] || fail "there is no page for Gsock$class"
-    done
+        grep -q "class@Gsock\.$class\]" capi/docs/overview.md || fail "the overview says nothing of Gsock$class"
+    done < <(sed -nE 's/^ *<class name="([A-Za-z]+)".*/\1/p' "$gir")
+    [ "$classes" -ge 10 ] || fail "the GIR has $classes classes"
     shown=$(grep -c '<h5>Rust</h5>' "$scratch/pages/operations.html")
     [ "$shown" -gt 0 ] || fail "the operations are not shown"
     say "documentation: $(find "$scratch/pages" -name '*.html' | wc -l) pages, $shown blocks of $programs programs in C, Python and Rust"
