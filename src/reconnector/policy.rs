@@ -32,7 +32,7 @@ pub(super) struct Settings {
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// An attempt, the how manieth, and its [`Ticket`]. There is no other one under way.
+    /// An attempt, its number, and its [`Ticket`]. There is no other one under way.
     Attempt(u32, Ticket),
     /// Nothing, until then or until something happens.
     Wait(Option<Moment>),

@@ -9,7 +9,7 @@ use crate::vfunc::Owned;
 pub(super) enum Tell {
     Notify(&'static str),
     Attempt(u32),
-    /// The how manieth, why, and the milliseconds to the next one.
+    /// Its number, why, and the milliseconds to the next one.
     AttemptFailed(u32, glib::Error, u32),
     Connected(Owned<gio::IOStream>),
     Disconnected(Option<glib::Error>),

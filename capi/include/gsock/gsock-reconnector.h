@@ -65,7 +65,7 @@ G_DECLARE_FINAL_TYPE (GsockReconnector, gsock_reconnector, GSOCK, RECONNECTOR, G
 /**
  * GsockReconnector::attempt:
  * @reconnector: a reconnector
- * @number: the how manieth it is since the last stable connection
+ * @number: which it is since the last stable connection: 1, 2 and so on
  *
  * Emitted when an attempt begins.
  *
@@ -75,7 +75,7 @@ G_DECLARE_FINAL_TYPE (GsockReconnector, gsock_reconnector, GSOCK, RECONNECTOR, G
 /**
  * GsockReconnector::attempt-failed:
  * @reconnector: a reconnector
- * @number: the how manieth it was since the last stable connection
+ * @number: which it was since the last stable connection: 1, 2 and so on
  * @error: why it has failed
  * @delay_ms: the milliseconds to the next one, or 0 if none follows
  *
