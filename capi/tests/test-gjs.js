@@ -8,6 +8,9 @@ const System = imports.system;
 // A test that hangs is ended.
 const LIMIT_SECONDS = 60;
 
+// A service of which no server is asked: a label of the DNS has 63 bytes at most.
+const NO_SERVICE = 's'.repeat(64);
+
 for (const [of, names] of [
     [Gsock.SocketConnection, ['connect_async', 'relay_async']],
     [Gsock.SocketClient, ['connect_async', 'connect_to_host_async', 'connect_to_service_async', 'connect_to_uri_async',
@@ -344,12 +347,11 @@ const tests = {
         for (const operation of ['connect_to_service', 'connect_to_service_async']) {
             let failure = null;
             try {
-                await client[operation]('localhost', 'no such service', null);
+                await client[operation]('localhost', NO_SERVICE, null);
             } catch (error) {
                 failure = error;
             }
-            check(failure instanceof GLib.Error && failure.matches(Gio.ResolverError, Gio.ResolverError.NOT_FOUND),
-                'to a service');
+            check(failure instanceof Gio.ResolverError, 'to a service');
         }
         check(connection.get_connect_report().get_n_attempts() === 1, 'it took one attempt');
         const [report, made] = await client.connect_with_report_async(deserted(), null);

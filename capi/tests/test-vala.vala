@@ -6,6 +6,9 @@ MainLoop loop;
 /* A test that hangs is ended. */
 const uint LIMIT_SECONDS = 60;
 
+/* A service of which no server is asked: a label of the DNS has 63 bytes at most. */
+const string NO_SERVICE = "a-service-of-a-name-that-is-longer-than-anything-in-the-dns-can-be";
+
 void passed (string name) {
     number++;
     print ("ok %d %s\n", number, name);
@@ -351,14 +354,14 @@ async void test_client_to_host () throws Error {
     check (client.connect_to_uri (uri, 0).is_connected (), "to a URI");
     check ((yield client.connect_to_uri_async (uri, 0)).is_connected (), "and later");
     try {
-        client.connect_to_service ("localhost", "no such service");
+        client.connect_to_service ("localhost", NO_SERVICE);
         check (false, "no such service");
-    } catch (ResolverError.NOT_FOUND error) {
+    } catch (ResolverError error) {
     }
     try {
-        yield client.connect_to_service_async ("localhost", "no such service");
+        yield client.connect_to_service_async ("localhost", NO_SERVICE);
         check (false, "no such service");
-    } catch (ResolverError.NOT_FOUND error) {
+    } catch (ResolverError error) {
     }
     var report = connection.get_connect_report ();
     check (report.get_n_attempts () == 1 && report.get_error () == null, "it took one attempt");

@@ -287,9 +287,9 @@ main (void)
   g_object_unref (made);
 
   /* Nobody has said where it is. */
-  must (call_service ("localhost", "no such service", &error) == NULL && error->domain == G_RESOLVER_ERROR, NULL);
+  must (call_service ("localhost", NO_SERVICE, &error) == NULL && error->domain == G_RESOLVER_ERROR, NULL);
   g_clear_error (&error);
-  call_service_later ("localhost", "no such service", &made);
+  call_service_later ("localhost", NO_SERVICE, &made);
   g_main_loop_run (loop);
   must (made == NULL, NULL);
 

@@ -7,6 +7,9 @@
 /* Each callback ends it. */
 static G_GNUC_UNUSED GMainLoop *loop;
 
+/* A service of which no server is asked: a label of the DNS has 63 bytes at most. */
+#define NO_SERVICE "a-service-of-a-name-that-is-longer-than-anything-in-the-dns-can-be"
+
 static inline void
 must_have (gconstpointer thing, GError *error)
 {

@@ -5,6 +5,8 @@ import gi
 gi.require_version("Gsock", "1")
 from gi.repository import Gio, GLib, GObject, Gsock  # noqa: E402
 
+# A service of which no server is asked: a label of the DNS has 63 bytes at most.
+NO_SERVICE = "a-service-of-a-name-that-is-longer-than-anything-in-the-dns-can-be"
 loop = GLib.MainLoop()
 answers = []
 
