@@ -6,7 +6,7 @@
 mod device;
 mod ours;
 
-use std::{cell::Cell, error::Error, ops::RangeInclusive, rc::Rc};
+use std::{cell::Cell, error::Error, ops::RangeInclusive, rc::Rc, time::Duration};
 
 use gio::{Cancellable, prelude::*};
 use gsock::SocketConnectionExt;
@@ -19,6 +19,8 @@ use ours::{Link, Server};
 const LINKS: RangeInclusive<u16> = 1716..=1764;
 const FILES: RangeInclusive<u16> = 1739..=1764;
 const SIZE: u64 = 5_000_000;
+/// However long it takes, the client ends.
+const LIMIT: Duration = Duration::from_secs(20);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -27,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         match words[..] {
             [] => {
                 let server = serve()?;
-                let fetched = fetch_from(server.port()).await;
+                let fetched = within_limit(fetch_from(server.port())).await;
                 server.close();
                 fetched
             }
@@ -40,10 +42,17 @@ fn main() -> Result<(), Box<dyn Error>> {
                 ended.map_err(|_| "the standard input")?.map(drop)?;
                 Ok(())
             }
-            ["connect", port] => fetch_from(port.parse()?).await,
+            ["connect", port] => within_limit(fetch_from(port.parse()?)).await,
             _ => Err("kde_link [serve | connect PORT]".into()),
         }
     })
+}
+
+async fn within_limit(
+    client: impl Future<Output = Result<(), Box<dyn Error>>>,
+) -> Result<(), Box<dyn Error>> {
+    let ended = glib::future_with_timeout(LIMIT, client).await;
+    ended.map_err(|_| "it took too long")?
 }
 
 /// What is in the file.
