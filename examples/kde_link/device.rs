@@ -1,14 +1,17 @@
 //! What both versions of the link share: who a device is and whom it trusts, what a packet looks like, TLS over any
-//! `GIOStream`.
+//! `GIOStream`, files.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 
 use gio::{IOErrorEnum, prelude::*};
+use glib::Priority;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use serde_json::{Value, json};
 
 /// How long a peer may take for each step of a link or of a file's connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So much of a file is on its way at a time.
+const PIECE: usize = 64 * 1024;
 
 /// This computer, as its peers know it, and those peers as it has come to know them.
 #[derive(Debug)]
@@ -84,7 +87,7 @@ impl Device {
         };
         let (device, peer) = (self.clone(), peer.to_owned());
         tls.connect_accept_certificate(move |_, certificate, _| device.trusts(&peer, certificate));
-        tls.handshake_future(glib::Priority::DEFAULT).await?;
+        tls.handshake_future(Priority::DEFAULT).await?;
         Ok(tls)
     }
 }
@@ -214,10 +217,40 @@ pub(crate) fn with_port(
     }
 }
 
+pub(crate) async fn write_all(
+    output: &gio::OutputStream,
+    bytes: Vec<u8>,
+) -> Result<(), glib::Error> {
+    match output.write_all_future(bytes, Priority::DEFAULT).await {
+        Ok((_, _, None)) => Ok(()),
+        Ok((_, _, Some(failure))) | Err((_, failure)) => Err(failure),
+    }
+}
+
+/// Copies what should be `size` bytes, and no more. A splice would tell neither how far it is, nor end where it should.
+///
 /// # Errors
 ///
 /// `PartialInput` for less than was told, `InvalidData` for more.
-pub(crate) fn check_size(told: u64, done: u64) -> Result<(), glib::Error> {
+pub(crate) async fn copy(
+    input: &gio::InputStream,
+    output: &gio::OutputStream,
+    size: u64,
+    progress: impl Fn(u64),
+) -> Result<(), glib::Error> {
+    let mut done = 0;
+    loop {
+        let piece = input.read_bytes_future(PIECE, Priority::DEFAULT).await?;
+        done += piece.len() as u64;
+        if piece.is_empty() || done > size {
+            return check_size(size, done);
+        }
+        write_all(output, piece.to_vec()).await?;
+        progress(done);
+    }
+}
+
+fn check_size(told: u64, done: u64) -> Result<(), glib::Error> {
     match done.cmp(&told) {
         std::cmp::Ordering::Equal => Ok(()),
         std::cmp::Ordering::Less => Err(glib::Error::new(

@@ -14,7 +14,7 @@ use futures::{
 use gio::{IOErrorEnum, prelude::*};
 use glib::{JoinHandle, Priority};
 
-use super::device::{Device, Packet, Role, check_size, in_time, with_port};
+use super::device::{Device, Packet, Role, copy, in_time, with_port, write_all};
 
 /// No identity is longer.
 const MAX_IDENTITY: usize = 8192;
@@ -22,7 +22,6 @@ const MAX_IDENTITY: usize = 8192;
 const MAX_OUTGOING: usize = 1024;
 /// So many packets may wait to be taken.
 const MAX_INCOMING: usize = 16;
-const PIECE: usize = 64 * 1024;
 
 /// Accepts links on one port of a range.
 pub(crate) struct Server {
@@ -291,13 +290,18 @@ fn add_inet_port_in_range(
     Err(failure)
 }
 
-/// Asks the system to see whether the peer is still there, as KDE Connect's other programs do.
+/// Has the system see whether the peer is still there.
 fn watch(connection: &gio::SocketConnection) -> Result<(), glib::Error> {
     let socket = connection.socket();
     socket.set_keepalive(true);
-    // IPPROTO_TCP; TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT, as Linux numbers them.
-    for (option, value) in [(4, 10), (5, 5), (6, 3)] {
-        socket.set_option(6, option, value)?;
+    for (option, value) in [
+        (libc::TCP_KEEPIDLE, 10),
+        (libc::TCP_KEEPINTVL, 5),
+        (libc::TCP_KEEPCNT, 3),
+        // Which KDE Connect's programs leave out.
+        (libc::TCP_USER_TIMEOUT, 25_000),
+    ] {
+        socket.set_option(libc::IPPROTO_TCP, option, value)?;
     }
     Ok(())
 }
@@ -326,13 +330,6 @@ async fn read_identity(input: &gio::InputStream) -> Result<Packet, glib::Error> 
     }
 }
 
-async fn write_all(output: &gio::OutputStream, bytes: Vec<u8>) -> Result<(), glib::Error> {
-    match output.write_all_future(bytes, Priority::DEFAULT).await {
-        Ok((_, _, None)) => Ok(()),
-        Ok((_, _, Some(failure))) | Err((_, failure)) => Err(failure),
-    }
-}
-
 async fn write_line(output: &gio::OutputStream, packet: &Packet) -> Result<(), glib::Error> {
     write_all(output, (packet.to_line() + "\n").into_bytes()).await
 }
@@ -358,24 +355,5 @@ async fn read_packets(input: gio::InputStream, mut packets: Sender<Result<Packet
         if packets.send(packet).await.is_err() || is_last {
             return;
         }
-    }
-}
-
-/// Copies what should be `size` bytes. `splice_future()` would not tell how far it is.
-async fn copy(
-    input: &gio::InputStream,
-    output: &gio::OutputStream,
-    size: u64,
-    progress: impl Fn(u64),
-) -> Result<(), glib::Error> {
-    let mut done = 0;
-    loop {
-        let piece = input.read_bytes_future(PIECE, Priority::DEFAULT).await?;
-        done += piece.len() as u64;
-        if piece.is_empty() || done > size {
-            return check_size(size, done);
-        }
-        write_all(output, piece.to_vec()).await?;
-        progress(done);
     }
 }

@@ -9,7 +9,7 @@ use gsock::{
     TcpConnection, prelude::*,
 };
 
-use super::device::{Device, Packet, Role, check_size, in_time, with_port};
+use super::device::{Device, Packet, Role, copy, in_time, with_port};
 
 /// No identity is longer.
 const MAX_IDENTITY: u64 = 8192;
@@ -156,13 +156,8 @@ impl Link {
             self.send(&Packet::share(name, size, port))?;
             let (connection, _) = in_time(listener.accept_future()).await?;
             listener.close();
-            let progress = Rc::new(progress);
-            let told = progress.clone();
-            // With what TLS adds: enough for a bar.
-            connection.connect_bytes_written_notify(move |it| told(it.bytes_written().min(size)));
             let tls = self.secure(&connection, Role::Server).await?;
-            copy(content, &tls.output_stream(), size).await?;
-            progress(size);
+            copy(content, &tls.output_stream(), size, progress).await?;
             tls.close_future(Priority::DEFAULT).await
         };
         gio::CancellableFuture::new(upload, cancellable.clone()).await?
@@ -182,13 +177,8 @@ impl Link {
             let client = SocketClient::new();
             client.set_enable_proxy(false);
             let connection = in_time(client.connect_future(&address)).await?;
-            let progress = Rc::new(progress);
-            let told = progress.clone();
-            connection.connect_bytes_read_notify(move |it| told(it.bytes_read().min(size)));
             let tls = self.secure(&connection, Role::Client).await?;
-            copy(&tls.input_stream(), into, size).await?;
-            progress(size);
-            Ok(())
+            copy(&tls.input_stream(), into, size, progress).await
         };
         gio::CancellableFuture::new(download, cancellable.clone()).await?
     }
@@ -233,17 +223,4 @@ fn gone() -> glib::Error {
         IOErrorEnum::PartialInput,
         "The peer went before it said who it is",
     )
-}
-
-/// Copies what should be `size` bytes.
-async fn copy(
-    input: &gio::InputStream,
-    output: &gio::OutputStream,
-    size: u64,
-) -> Result<(), glib::Error> {
-    let flags = gio::OutputStreamSpliceFlags::NONE;
-    let copied = output
-        .splice_future(input, flags, Priority::DEFAULT)
-        .await?;
-    check_size(size, copied.unsigned_abs() as u64)
 }

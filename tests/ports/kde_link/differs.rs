@@ -1,14 +1,12 @@
 //! What one version does and the other does not, as seen on GLib 2.74.6: `examples/kde_link/README.md` lists it.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::time::Duration;
 
-use futures::stream;
-use gio::{Cancellable, IOErrorEnum, prelude::*};
+use gio::{IOErrorEnum, prelude::*};
 use gsock::{ConnectionState, prelude::*};
 
 use super::{
     device::{Device, Packet},
-    files::{content, made, pass},
     on_gio, ours,
     scene::*,
 };
@@ -132,58 +130,5 @@ fn ours_sends_a_small_packet_at_once() {
         let socket = phone.connection().socket();
         let no_delay = socket.option(libc::IPPROTO_TCP, libc::TCP_NODELAY);
         assert_ne!(no_delay, Ok(0));
-    });
-}
-
-/// How far a file of 500 bytes is said to be of which none has come: at most so many hundredths of a second later.
-async fn told_of_nothing<P: Port>(patience: u32) -> u64 {
-    let mut home = Home::<P>::new();
-    let (phone, desktop): (P, P) = home.link(&Device::new("phone")).await;
-    let adapter = made(stream::pending());
-    let nothing = adapter.input_stream();
-    let into = gio::MemoryOutputStream::new_resizable();
-    let (cancellable, last) = (Cancellable::new(), Rc::new(Cell::new(0)));
-    let sending = phone.upload("none", 500, &nothing, ports(), &cancellable, |_| ());
-    let fetching = async {
-        let offer = desktop.receive().await?.expect("an offer");
-        let told = last.clone();
-        let tell = move |done| told.set(done);
-        let into = into.upcast_ref();
-        desktop.download(&offer, into, &cancellable, tell).await
-    };
-    let waiting = async {
-        for _ in 0..patience {
-            glib::timeout_future(Duration::from_millis(10)).await;
-            if last.get() == 500 {
-                break;
-            }
-        }
-        cancellable.cancel();
-    };
-    let (sent, fetched, ()) = futures::join!(sending, fetching, waiting);
-    assert_fails(sent, IOErrorEnum::Cancelled);
-    assert_fails(fetched, IOErrorEnum::Cancelled);
-    assert_eq!(into.data_size(), 0);
-    last.get()
-}
-
-#[test]
-fn ours_counts_what_tls_says_as_if_it_were_of_the_file() {
-    run(|| async {
-        assert_eq!(told_of_nothing::<ours::Link>(800).await, 500);
-        assert_eq!(told_of_nothing::<on_gio::Link>(20).await, 0);
-    });
-}
-
-#[test]
-fn ours_takes_more_of_a_file_than_was_told_and_says_so_at_its_end() {
-    run(|| async {
-        let bytes = content(100_000);
-        let passed = pass::<ours::Link>(&bytes, 1000).await;
-        assert_fails(passed.fetched, IOErrorEnum::InvalidData);
-        assert!(passed.arrived == bytes);
-        let passed = pass::<on_gio::Link>(&bytes, 1000).await;
-        assert!(passed.fetched.is_err());
-        assert!(passed.arrived.len() <= 1000);
     });
 }

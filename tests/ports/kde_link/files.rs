@@ -13,7 +13,7 @@ use gio::{Cancellable, IOErrorEnum, prelude::*};
 use gsock::IoStreamAdapter;
 
 use super::{
-    device::{Device, Role},
+    device::{Device, Packet, Role},
     scene::*,
 };
 use crate::support::*;
@@ -24,12 +24,13 @@ on_both!(
     a_file_that_the_sender_cancels_half_way_ends_at_both_ends,
     a_file_that_the_receiver_cancels_half_way_ends_at_both_ends,
     a_file_that_is_shorter_than_was_told_is_an_error,
+    a_file_that_is_larger_than_was_told_is_an_error_and_not_taken,
     a_file_is_not_given_to_a_stranger,
 );
 
 const SIZE: usize = 300_000;
 
-pub(crate) fn content(size: usize) -> Vec<u8> {
+fn content(size: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_u32;
     let next = || {
         state ^= state << 13;
@@ -65,7 +66,7 @@ impl Told {
 }
 
 /// Sends `bytes` that are said to be `size`; how that ended at both ends, what arrived, what was told of it.
-pub(crate) async fn pass<P: Port>(bytes: &[u8], size: usize) -> Passed {
+async fn pass<P: Port>(bytes: &[u8], size: usize) -> Passed {
     let mut home = Home::<P>::new();
     let (phone, desktop): (P, P) = home.link(&Device::new("phone")).await;
     let (file, never) = (memory(bytes), Cancellable::new());
@@ -76,8 +77,15 @@ pub(crate) async fn pass<P: Port>(bytes: &[u8], size: usize) -> Passed {
     let fetching = async {
         let offer = desktop.receive().await?.expect("an offer");
         assert_eq!(offer.body()["filename"], "a file");
-        let into = into.upcast_ref();
-        desktop.download(&offer, into, &never, told[1].tell()).await
+        let (written, tell) = (into.clone(), told[1].tell());
+        let tell = move |done| {
+            // Neither what TLS adds nor what is still on its way is of the file.
+            assert_eq!(written.data_size() as u64, done);
+            tell(done);
+        };
+        desktop
+            .download(&offer, into.upcast_ref(), &never, tell)
+            .await
     };
     let (sent, fetched) = futures::join!(sending, fetching);
     into.close(Cancellable::NONE).expect("memory");
@@ -93,10 +101,10 @@ pub(crate) async fn pass<P: Port>(bytes: &[u8], size: usize) -> Passed {
     }
 }
 
-pub(crate) struct Passed {
+struct Passed {
     sent: Result<(), glib::Error>,
-    pub(crate) fetched: Result<(), glib::Error>,
-    pub(crate) arrived: Vec<u8>,
+    fetched: Result<(), glib::Error>,
+    arrived: Vec<u8>,
     told: [Told; 2],
 }
 
@@ -121,6 +129,37 @@ async fn a_file_that_is_shorter_than_was_told_is_an_error<P: Port>() {
     assert_fails(passed.sent, IOErrorEnum::PartialInput);
     assert!(passed.fetched.is_err());
     assert!(passed.arrived.len() <= 1000);
+}
+
+async fn a_file_that_is_larger_than_was_told_is_an_error_and_not_taken<P: Port>() {
+    let passed = pass::<P>(&content(100_000), 1000).await;
+    assert_fails(passed.sent, IOErrorEnum::InvalidData);
+    assert!(passed.fetched.is_err());
+    assert!(passed.arrived.len() <= 1000);
+
+    // A sender that does not look itself.
+    let mut home = Home::<P>::new();
+    let device = Device::new("phone");
+    let (phone, desktop): (P, P) = home.link(&device).await;
+    let listener = gio::SocketListener::new();
+    let port = listener.add_any_inet_port(glib::Object::NONE);
+    let offer = Packet::share("a file", 1000, port.expect("a port"));
+    phone.send(&offer).expect("room");
+    let sending = async {
+        let (connection, _) = listener.accept_future().await?;
+        let tls = device.secure(&connection, "desktop", Role::Server).await?;
+        write(&tls, content(100_000)).await
+    };
+    let (into, never) = (gio::MemoryOutputStream::new_resizable(), Cancellable::new());
+    let fetching = async {
+        let offer = desktop.receive().await?.expect("an offer");
+        let into = into.upcast_ref();
+        desktop.download(&offer, into, &never, |_| ()).await
+    };
+    // It may have sent all before it hears.
+    let (_sent, fetched) = futures::join!(sending, fetching);
+    assert_fails(fetched, IOErrorEnum::InvalidData);
+    assert!(into.data_size() <= 1000);
 }
 
 /// A file of which there is half, and then nothing until somebody has gone; how that ended at both ends.
@@ -161,7 +200,7 @@ async fn cancel<P: Port>(by_sender: bool) -> [Result<(), glib::Error>; 2] {
 }
 
 /// A file whose bytes are made when they are asked for: the input of this.
-pub(crate) fn made(pieces: impl Stream<Item = io::Result<Vec<u8>>> + 'static) -> IoStreamAdapter {
+fn made(pieces: impl Stream<Item = io::Result<Vec<u8>>> + 'static) -> IoStreamAdapter {
     let bytes = pieces.boxed_local().into_async_read();
     IoStreamAdapter::new(ReadOnly(bytes))
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use gio::{IOErrorEnum, prelude::*};
-use gsock::{ConnectionState, TcpConnection, prelude::*};
+use gsock::{ConnectionState, prelude::*};
 
 use super::{
     device::{Device, Packet},
@@ -21,10 +21,11 @@ const PORTS: &str = "GSOCK_TEST_STOPPED";
 struct Peer(Child);
 
 impl Peer {
-    fn start(test: &str, ports: [u16; 2]) -> Self {
+    fn start(test: &str, ports: [u16; 3]) -> Self {
+        let [first, second, third] = ports;
         let child = Command::new(std::env::current_exe().expect("the test itself"))
             .args(["--exact", test])
-            .env(PORTS, format!("{} {}", ports[0], ports[1]))
+            .env(PORTS, format!("{first} {second} {third}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn();
@@ -52,16 +53,18 @@ impl Drop for Peer {
 
 /// Links to both, and reads until it is ended.
 async fn be_the_peer(ports: &str) {
-    let mut ports = ports.split(' ').map(|port| port.parse().expect("a port"));
-    let mut next = || ports.next().expect("two ports");
-    // Two who know nothing of each other, as those to whom they link are two.
-    let phones = [Device::new("phone"), Device::new("phone")];
-    let first = on_gio::Link::connect(&phones[0], "127.0.0.1", next()).await;
-    let second = on_gio::Link::connect(&phones[1], "127.0.0.1", next()).await;
-    let (first, second) = (first.expect("a link"), second.expect("a link"));
+    let mut links = Vec::new();
+    for port in ports.split(' ') {
+        // Each knows nothing of the other, as those to whom they link are several.
+        let phone = Device::new("phone");
+        let port = port.parse().expect("a port");
+        let link = on_gio::Link::connect(&phone, "127.0.0.1", port).await;
+        links.push(link.expect("a link"));
+    }
     // The parent ends at some time.
-    while first.receive().await.is_ok_and(|packet| packet.is_some()) {}
-    while second.receive().await.is_ok_and(|packet| packet.is_some()) {}
+    for link in links {
+        while link.receive().await.is_ok_and(|packet| packet.is_some()) {}
+    }
 }
 
 /// More than two systems keep of what nobody reads.
@@ -78,42 +81,56 @@ async fn send_until_lost<P: Port>(link: &P, packet: &Packet) {
     futures::future::select(lost, sending).await;
 }
 
+/// The system is to be as impatient as it can be told to be.
+fn be_impatient(socket: &gio::Socket, milliseconds: i32) {
+    for (option, value) in [
+        (libc::TCP_KEEPIDLE, 1),
+        (libc::TCP_KEEPINTVL, 1),
+        (libc::TCP_KEEPCNT, 1),
+        (libc::TCP_USER_TIMEOUT, milliseconds),
+    ] {
+        let set = socket.set_option(libc::IPPROTO_TCP, option, value);
+        set.expect("an option");
+    }
+}
+
+fn is_timeout(failure: &glib::Error) -> bool {
+    failure.matches(IOErrorEnum::TimedOut)
+}
+
 #[test]
-fn gio_sits_there_when_the_peer_is_stopped_and_ours_says_so() {
-    let test = "kde_link::stopped::gio_sits_there_when_the_peer_is_stopped_and_ours_says_so";
+fn a_peer_that_is_stopped_is_noticed_by_both_and_keep_alive_alone_does_not_tell() {
+    let test = "kde_link::stopped::a_peer_that_is_stopped_is_noticed_by_both_and_keep_alive_alone_does_not_tell";
     if let Ok(ports) = std::env::var(PORTS) {
         return run(move || async move { be_the_peer(&ports).await });
     }
     run(move || async move {
-        let (mut gio, mut ours) = (Home::<on_gio::Link>::new(), Home::<ours::Link>::new());
-        let peer = Peer::start(test, [gio.port(), ours.port()]);
-        let gio = gio.next().await.expect("a link");
-        let ours = ours.next().await.expect("a link");
-        // Both as impatient as what they use can be told to be.
-        let socket = gio.connection().socket();
-        for option in [libc::TCP_KEEPIDLE, libc::TCP_KEEPINTVL, libc::TCP_KEEPCNT] {
-            socket
-                .set_option(libc::IPPROTO_TCP, option, 1)
-                .expect("an option");
-        }
-        let tcp = ours.connection().downcast_ref::<TcpConnection>();
-        let second = Duration::from_secs(1);
-        tcp.expect("TCP")
-            .set_user_timeout(second)
-            .expect("an option");
+        let mut homes = [Home::<on_gio::Link>::new(), Home::<on_gio::Link>::new()];
+        let mut home = Home::<ours::Link>::new();
+        let ports = [homes[0].port(), homes[1].port(), home.port()];
+        let peer = Peer::start(test, ports);
+        let gio = homes[0].next().await.expect("a link");
+        let by_keep_alive = homes[1].next().await.expect("a link");
+        let ours = home.next().await.expect("a link");
+        be_impatient(&gio.connection().socket(), 1000);
+        be_impatient(&ours.connection().socket(), 1000);
+        be_impatient(&by_keep_alive.connection().socket(), 0);
         peer.stop();
         let packet = Packet::new("large", "x".repeat(60_000).into());
-        while gio.send(&packet).is_ok() {}
-        send_until_lost(&ours, &packet).await;
+        while by_keep_alive.send(&packet).is_ok() {}
+        futures::join!(
+            send_until_lost(&gio, &packet),
+            send_until_lost(&ours, &packet)
+        );
         assert_eq!(ours.connection().state(), ConnectionState::Disconnected);
         // Who reads or writes next takes the system's own reason, and it is kept.
         let read = ours.receive().await.expect_err("no peer");
         let why = ours.connection().last_error().expect("a reason");
-        let is_why = |failure: &glib::Error| failure.matches(IOErrorEnum::TimedOut);
-        assert!(is_why(&read) || is_why(&why), "{read}; {why}");
-        assert!(gio.is_alive());
+        assert!(is_timeout(&read) || is_timeout(&why), "{read}; {why}");
+        gio.receive().await.expect_err("no peer");
+        assert!(by_keep_alive.is_alive());
         // It only hears of a peer that is no more.
         drop(peer);
-        lost(&gio).await;
+        lost(&by_keep_alive).await;
     });
 }
