@@ -191,8 +191,10 @@ impl Session {
 
     /// No more changes after those that are known.
     pub(crate) async fn done(&mut self) -> Result<(), glib::Error> {
-        self.begin_idle().await?;
+        let begun = self.begin_idle().await;
+        // It is not when the server has refused it, which is for those who wait for changes.
         if self.idle.is_some() {
+            begun?;
             self.queue("DONE");
         }
         match self.idle.take() {

@@ -13,7 +13,7 @@ use futures::{
     },
     future::{Either, select},
 };
-use gio::prelude::*;
+use gio::{IOErrorEnum, prelude::*};
 
 use super::{protocol::Change, scene::*};
 use crate::support::*;
@@ -23,6 +23,7 @@ on_both!(
     a_line_of_which_a_part_was_read_is_read_on,
     a_message_of_which_a_part_was_read_is_read_on,
     whatever_is_dropped_at_whatever_point_the_next_command_works,
+    a_refusal_that_comes_when_nobody_waits_any_more_is_no_other_commands,
     a_message_whose_sender_was_dropped_arrives_as_a_whole,
     a_session_dropped_while_it_begins_tls_is_closed_and_says_nothing_in_plain_text,
     a_dropped_session_closes_its_connection,
@@ -180,6 +181,32 @@ fn whatever_is_dropped_at_whatever_point_the_next_command_works<S: Session>(
         }
         session.logout().await.unwrap();
     });
+}
+
+fn a_refusal_that_comes_when_nobody_waits_any_more_is_no_other_commands<S: Session>(
+    context: &glib::MainContext,
+) {
+    let (say, may_say) = channel();
+    let (address, playing) = scripted(move |peer| {
+        peer.say("* OK\r\n");
+        assert_eq!(peer.hear(), "a1 IDLE");
+        may_say.recv().unwrap();
+        peer.say("a1 NO not now\r\n");
+        assert_eq!(peer.hear(), "a2 CAPABILITY");
+        peer.say("* CAPABILITY IDLE\r\na2 OK\r\n");
+        assert_eq!(peer.hear(), "a3 IDLE");
+        peer.say("a3 NO not now\r\n");
+        peer.hear_the_end();
+    });
+    block_on(context, async move {
+        let mut session: S = greeted(address).await;
+        assert!(polled(1, session.idle()).await.is_none());
+        say.send(()).unwrap();
+        assert_eq!(session.capability().await, Ok(vec!["IDLE".to_owned()]));
+        assert_fails(session.idle().await, IOErrorEnum::Failed);
+        session.done().await.unwrap();
+    });
+    playing.join().unwrap();
 }
 
 fn a_message_whose_sender_was_dropped_arrives_as_a_whole<S: Session>(context: &glib::MainContext) {
