@@ -462,11 +462,12 @@ impl Framed {
     }
 
     /// Queues bytes as they are, between one frame and the next: what a line has announced, as IMAP and HTTP do. The peer gets
-    /// them by [`read_exact`](Self::read_exact). Otherwise as [`send`](Self::send).
+    /// them by [`read_exact`](Self::read_exact). They are no frame, and `max-frame-size` is none of their bounds: only
+    /// `max-pending-bytes` is, as of [`send`](Self::send), so that more than that is taken when nothing else is queued.
     ///
     /// # Errors
     ///
-    /// As of [`send`](Self::send), but `InvalidData`: any bytes will do.
+    /// As of [`send`](Self::send), but `InvalidData` and `MessageTooLarge`: any bytes will do.
     ///
     /// # Main context
     ///

@@ -12,7 +12,7 @@ use glib::Bytes;
 use super::{
     bell::Place,
     core::{Core, closed, without_stream},
-    format::{Format, too_large},
+    format::Format,
     queue::Ticket,
     teller::change,
     writing::Step,
@@ -40,21 +40,16 @@ impl Core {
         self.put(frame, &format, cargo)
     }
 
-    /// Queues bytes as they are, likewise.
+    /// Queues bytes as they are, likewise, however many: they are no frame.
     ///
     /// # Errors
     ///
     /// As of [`send`](Self::send).
     pub(super) fn send_exact(self: &Arc<Self>, bytes: Bytes) -> Result<(), glib::Error> {
-        let state = self.lock();
-        if bytes.len() as u64 > state.settings.max_frame_size {
-            return Err(too_large());
-        }
         if bytes.is_empty() {
             // The queue has nothing of no length.
-            return state.check_takes_frames();
+            return self.lock().check_takes_frames();
         }
-        drop(state);
         self.put(bytes, &Format::bare(), None)
     }
 

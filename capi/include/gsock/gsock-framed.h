@@ -383,7 +383,8 @@ gboolean gsock_framed_send (GsockFramed  *framed,
  * @bytes: what to send
  * @error: a place for an error, or %NULL
  *
- * Queues bytes between the frames, as they are: what a line has announced, for example. Else as gsock_framed_send().
+ * Queues bytes between the frames, as they are: what a line has announced, for example. They are no frame:
+ * #GsockFramed:max-frame-size does not bound them. Else as gsock_framed_send().
  *
  * Returns: %TRUE if they are queued, %FALSE with @error set if not
  *

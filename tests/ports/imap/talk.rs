@@ -14,6 +14,7 @@ use crate::support::*;
 on_both!(
     a_session_goes_from_the_greeting_to_the_end,
     a_message_arrives_byte_for_byte,
+    a_message_longer_than_any_line_may_be_is_sent,
     what_the_server_refuses_leaves_the_session_as_it_was,
     a_password_is_not_sent_in_plain_text,
     what_was_said_in_plain_text_is_forgotten_in_tls,
@@ -62,6 +63,25 @@ fn a_message_arrives_byte_for_byte<S: Session>(context: &glib::MainContext) {
             assert!(session.fetch(number).await.unwrap() == *message, "{number}");
         }
     });
+}
+
+fn a_message_longer_than_any_line_may_be_is_sent<S: Session>(context: &glib::MainContext) {
+    let (address, playing) = scripted(|peer| {
+        peer.say("* OK\r\n");
+        assert_eq!(peer.hear(), "a1 APPEND \"INBOX\" {3145728+}");
+        peer.hear_bytes(3_145_730);
+        peer.say("a1 OK\r\n");
+        assert_eq!(peer.hear(), "a2 CAPABILITY");
+        peer.say("* CAPABILITY IDLE\r\na2 OK\r\n");
+        peer.hear_the_end();
+    });
+    block_on(context, async move {
+        let mut session: S = greeted(address).await;
+        session.append("INBOX", &vec![b'x'; 3 << 20]).await.unwrap();
+        assert_eq!(session.capability().await, Ok(vec!["IDLE".to_owned()]));
+    });
+    iterate_until(context, || playing.is_finished());
+    playing.join().unwrap();
 }
 
 fn what_the_server_refuses_leaves_the_session_as_it_was<S: Session>(context: &glib::MainContext) {
