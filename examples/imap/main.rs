@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! imap                              the server, and a client of it
-//! imap server [PORT]                the server alone, with a message every second, until its standard input ends
+//! imap server [PORT [CERTIFICATE]]  the server alone, with a message every second, until its standard input ends;
+//!                                   its certificate will be in that file
 //! imap client HOST:PORT CERTIFICATE the client alone; CERTIFICATE is the file that the server names
 //! ```
 //!
@@ -54,11 +55,12 @@ fn run(words: &[&str]) -> Result<String, Box<dyn Error>> {
             let host = server.address().to_string();
             client(&host, server.certificate(), is_on_gio, Some(&server))
         }
-        ["server"] => serve(0),
-        ["server", port] => serve(port.parse()?),
+        ["server"] => serve(0, None),
+        ["server", port] => serve(port.parse()?, None),
+        ["server", port, certificate] => serve(port.parse()?, Some(certificate.as_ref())),
         ["client", host, certificate] => client(host, certificate.as_ref(), is_on_gio, None),
         _ => Err(
-            "imap [--gio] | imap server [PORT] | imap client HOST:PORT CERTIFICATE [--gio]".into(),
+            "imap [--gio] | imap server [PORT [CERTIFICATE]] | imap client HOST:PORT CERTIFICATE [--gio]".into(),
         ),
     }
 }
@@ -67,10 +69,13 @@ fn messages() -> Vec<Vec<u8>> {
     vec![b"Subject: hello\r\n\r\nNot a reply:\r\na5 OK\r\n".to_vec()]
 }
 
-fn serve(port: u16) -> Result<String, Box<dyn Error>> {
+fn serve(port: u16, certificate: Option<&Path>) -> Result<String, Box<dyn Error>> {
     let server = Server::start(port, messages())?;
-    let (host, certificate) = (server.address(), server.certificate().display());
-    println!("imap client {host} {certificate}");
+    if let Some(path) = certificate {
+        std::fs::copy(server.certificate(), path)?;
+    }
+    let certificate = certificate.unwrap_or(server.certificate());
+    println!("imap client {} {}", server.address(), certificate.display());
     let (end, ended) = mpsc::channel::<()>();
     thread::spawn(move || {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());

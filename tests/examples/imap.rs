@@ -50,3 +50,20 @@ fn a_mail_session_has_its_ends_in_two_processes() {
     assert_eq!(rest, "ok: served\n");
     assert!(!std::path::Path::new(certificate).exists(), "{certificate}");
 }
+
+#[test]
+fn a_mail_server_puts_its_certificate_where_it_is_told() {
+    let (_, file) = glib::file_open_tmp(Some("imap-test-XXXXXX.pem")).expect("a new file");
+    let path = file.to_str().expect("text");
+    let mut server = start("imap", ["server", "0", path], Stdio::piped());
+    let mut said = BufReader::new(server.stdout.take().expect("piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("a line");
+    let words: Vec<_> = line.split_whitespace().skip(1).collect();
+    assert_eq!(words.last(), Some(&path));
+    assert_says_ok("imap", &ended(start("imap", words, Stdio::null())));
+    drop(server.stdin.take());
+    let served = ended(server);
+    assert!(served.status.success(), "{served:?}");
+    std::fs::remove_file(file).expect("it is there");
+}
