@@ -13,10 +13,10 @@ use std::{
     pin::pin,
     rc::Rc,
     task::{Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use futures::future::{Either, select};
+use futures::future::{Either, join_all, select};
 use gio::{IOErrorEnum as E, prelude::*, subclass::prelude::*};
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ mod imp {
         pub(super) lines: RefCell<VecDeque<Line>>,
         /// How much of the first line the socket has.
         pub(super) sent: Cell<usize>,
-        pub(super) waker: RefCell<Option<Waker>>,
+        pub(super) wakers: RefCell<Vec<Waker>>,
     }
 
     #[glib::object_subclass]
@@ -81,9 +81,7 @@ impl Queue {
         }
         imp.lines.borrow_mut().push_back((line, fd));
         self.add(size as i64);
-        if let Some(waker) = imp.waker.take() {
-            waker.wake();
-        }
+        self.wake();
         Ok(())
     }
 
@@ -94,6 +92,12 @@ impl Queue {
         self.notify_pending_bytes();
     }
 
+    fn wake(&self) {
+        for waker in self.imp().wakers.take() {
+            waker.wake();
+        }
+    }
+
     /// Waits until there is nothing in it, or something.
     async fn becomes(&self, empty: bool) {
         let imp = self.imp();
@@ -101,7 +105,10 @@ impl Queue {
             if imp.lines.borrow().is_empty() == empty {
                 return Poll::Ready(());
             }
-            *imp.waker.borrow_mut() = Some(task.waker().clone());
+            let mut wakers = imp.wakers.borrow_mut();
+            if !wakers.iter().any(|waker| waker.will_wake(task.waker())) {
+                wakers.push(task.waker().clone());
+            }
             Poll::Pending
         })
         .await;
@@ -141,9 +148,7 @@ impl Queue {
         }
         drop(lines);
         self.add(-(count as i64));
-        if let Some(waker) = imp.waker.take() {
-            waker.wake();
-        }
+        self.wake();
         Ok(())
     }
 
@@ -414,6 +419,16 @@ impl Server {
 
     pub(crate) fn last_error(&self) -> Option<glib::Error> {
         self.shared.last_error.borrow().clone()
+    }
+
+    /// Takes no more clients, and ends when those that are there have what waits for them, or after `limit`.
+    pub(crate) async fn close(self, limit: Duration) {
+        self.service.stop();
+        self.service.close();
+        let sessions = self.shared.sessions.borrow().clone();
+        let flushes = sessions.iter().map(|session| session.queue.becomes(true));
+        // Who does not read gets no more.
+        let _ = glib::future_with_timeout(limit, join_all(flushes)).await;
     }
 }
 

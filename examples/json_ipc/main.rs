@@ -158,6 +158,7 @@ macro_rules! programs {
                     let read = gio::spawn_blocking(|| stdin().read_line(&mut line).map(|_| line));
                     let line = read.await.map_err(|_| "no line")??;
                     if line.is_empty() {
+                        server.close(LIMIT).await;
                         return Ok(());
                     }
                     server.broadcast("line", &line.trim_end().into());

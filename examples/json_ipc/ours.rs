@@ -5,8 +5,10 @@ use std::{
     os::fd::AsFd,
     path::Path,
     rc::Rc,
+    time::Duration,
 };
 
+use futures::future::join_all;
 use gio::{IOErrorEnum as E, prelude::*};
 use glib::Bytes;
 use gsock::{
@@ -90,6 +92,15 @@ impl Server {
 
     pub(crate) fn last_error(&self) -> Option<glib::Error> {
         self.shared.last_error.borrow().clone()
+    }
+
+    /// Takes no more clients, and ends when those that are there have what waits for them, or after `limit`.
+    pub(crate) async fn close(self, limit: Duration) {
+        self.service.close();
+        let sessions = self.shared.sessions.borrow().clone();
+        let flushes = sessions.iter().map(|session| session.lines.flush_future());
+        // Who does not read gets no more.
+        let _ = glib::future_with_timeout(limit, join_all(flushes)).await;
     }
 }
 

@@ -3,7 +3,13 @@
 use std::{
     fs::Permissions,
     io::{BufRead, BufReader, Write},
-    os::unix::{fs::PermissionsExt, net::UnixListener},
+    cell::Cell,
+    os::unix::{
+        fs::PermissionsExt,
+        net::{UnixListener, UnixStream},
+    },
+    rc::Rc,
+    thread,
 };
 
 use ::gio::{IOErrorEnum as E, prelude::*};
@@ -248,6 +254,50 @@ fn a_client_that_asks_and_does_not_read_loses_the_connection() {
         assert_eq!(code(&server.last_error().expect("seen")), E::WouldBlock);
         assert_eq!(server.pending_bytes(), 0);
         drop(stream);
+    });
+}
+
+/// A server that has so many answers for a client that has read none of them, more than the system keeps.
+fn asked(context: &glib::MainContext, path: &std::path::Path) -> (Server, UnixStream, u64) {
+    let answered = Rc::new(Cell::new(0_u64));
+    let counted = answered.clone();
+    let server = Server::listen(path, limits(), move |method, params| {
+        counted.set(counted.get() + 1);
+        handler(method, params)
+    });
+    let server = server.expect("a free path");
+    let mut stream = connect(path);
+    // More than one answer waits.
+    while server.pending_bytes() < 60_000 {
+        let id = answered.get() + 1;
+        let ask = json!({"id": id, "method": "repeat", "params": 50_000});
+        writeln!(stream, "{ask}").expect("room");
+        iterate_until(context, || answered.get() == id);
+    }
+    (server, stream, answered.get())
+}
+
+#[test]
+fn a_server_that_closes_sends_what_waits() {
+    on_private_context(|context| {
+        let folder = Folder::new();
+        let path = folder.at("socket");
+        let (server, stream, count) = asked(context, &path);
+        let reading = thread::spawn(move || lines_of(stream));
+        block_on(context, server.close(LIMIT * slowness()));
+        assert!(!path.exists());
+        let lines = reading.join().expect("no panic");
+        let ids: Vec<_> = lines.iter().map(|line| line["id"].as_u64()).collect();
+        assert_eq!(ids, (1..=count).map(Some).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_server_that_closes_does_not_wait_for_ever_for_who_does_not_read() {
+    on_private_context(|context| {
+        let folder = Folder::new();
+        let (server, _stream, _) = asked(context, &folder.at("socket"));
+        block_on(context, server.close(limits().longest_delay));
     });
 }
 
