@@ -98,7 +98,7 @@ while IFS= read -r symbol; do
             *-gsock_socket_listener_*) file=test-listener-$test.c ;;
             *-gsock_socket_service_* | *-gsock_threaded_*) file=test-service-$test.c ;;
             # Adopting is for a whole process.
-            *_gio) file="test-gio.c" ;;
+            *_gio | *_beneath) file="test-gio.c" ;;
             functions-*_relay_*) file="test-relay.c" ;;
             *) file=test-$test.c ;;
         esac

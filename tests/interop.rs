@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "interop/beneath.rs"]
+mod beneath;
 #[path = "interop/dbus.rs"]
 mod dbus;
 #[path = "interop/dbus_talk.rs"]

@@ -30,4 +30,11 @@ exported! {
     ) -> *mut SocketConnectionInstance, else ptr::null_mut() => {
         SocketConnection::from_gio(&*connection).into_glib_ptr()
     }
+
+    /// What other streams stand on.
+    fn gsock_socket_connection_beneath(
+        io_stream: gio::IOStream,
+    ) -> *mut SocketConnectionInstance, else ptr::null_mut() => {
+        SocketConnection::beneath(&*io_stream).into_glib_ptr()
+    }
 }

@@ -19,6 +19,12 @@ test_wrong_arguments (void)
   EXPECT_CRITICAL ("*gsock_socket_connection_new_from_gio:*(connection)*");
   g_assert_null (gsock_socket_connection_new_from_gio ((GSocketConnection *) (gpointer) wrong));
   MET ();
+  EXPECT_CRITICAL ("*gsock_socket_connection_beneath:*(io_stream)*");
+  g_assert_null (gsock_socket_connection_beneath (NULL));
+  MET ();
+  EXPECT_CRITICAL ("*gsock_socket_connection_beneath:*(io_stream)*");
+  g_assert_null (gsock_socket_connection_beneath ((GIOStream *) (gpointer) wrong));
+  MET ();
   g_object_unref (wrong);
 }
 
@@ -66,6 +72,33 @@ test_from_gio (void)
   drop_last (gios);
   write_text (connection, "on");
   assert_receives (peer, "on");
+  drop_last (connection);
+  g_object_unref (peer);
+}
+
+static void
+test_beneath (void)
+{
+  GError *error = NULL;
+  GSocket *peer;
+  GsockSocketConnection *connection = connected (&peer), *found;
+  GIOStream *tls = g_tls_client_connection_new (G_IO_STREAM (connection), NULL, &error);
+  GInputStream *input = g_memory_input_stream_new ();
+  GOutputStream *output = g_memory_output_stream_new_resizable ();
+  GIOStream *memory = g_simple_io_stream_new (input, output);
+
+  g_assert_no_error (error);
+  found = gsock_socket_connection_beneath (tls);
+  g_assert_true (found == connection);
+  g_object_unref (found);
+  found = gsock_socket_connection_beneath (G_IO_STREAM (connection));
+  g_assert_true (found == connection);
+  g_object_unref (found);
+  g_assert_null (gsock_socket_connection_beneath (memory));
+  g_object_unref (input);
+  g_object_unref (output);
+  drop_last (memory);
+  drop_last (tls);
   drop_last (connection);
   g_object_unref (peer);
 }
@@ -150,6 +183,7 @@ main (int    argc,
   g_test_add_func ("/gio/wrong-arguments", test_wrong_arguments);
   g_test_add_func ("/gio/to_gio", test_to_gio);
   g_test_add_func ("/gio/new_from_gio", test_from_gio);
+  g_test_add_func ("/gio/beneath", test_beneath);
   g_test_add_func ("/gio/adopt_gio", test_adopt_gio);
   return g_test_run ();
 }

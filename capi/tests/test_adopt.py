@@ -70,6 +70,7 @@ assert isinstance(connection, Gsock.UnixConnection)
 assert connection.to_gio() is gios
 connection.get_output_stream().write_all(b"x", None)
 print(peer.recv(10), connection.get_bytes_written())
+assert Gsock.SocketConnection.beneath(connection) is connection
 """
         )
         self.assertEqual(lines, ["b'x' 1"])

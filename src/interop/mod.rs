@@ -1,6 +1,7 @@
 //! Connections of GIO's own classes on our transport, and the way to and fro.
 
 mod adoption;
+mod beneath;
 mod classes;
 mod core;
 mod output_stream;

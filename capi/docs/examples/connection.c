@@ -255,6 +255,23 @@ there_and_back (GsockSocketConnection *connection)
 }
 /* {} */
 
+/* {gsock_socket_connection_beneath} */
+static GSocketAddress *
+peer_of (GIOStream  *stream,
+         GError    **error)
+{
+  /* Of TLS over a connection, for example, which does not tell. */
+  g_autoptr (GsockSocketConnection) connection = gsock_socket_connection_beneath (stream);
+
+  if (connection == NULL)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "There is no socket");
+      return NULL;
+    }
+  return gsock_socket_connection_get_remote_address (connection, error);
+}
+/* {} */
+
 /* {gsock_engine_use_poll_function} */
 static gboolean
 wait_by_one_call (GError **error)
@@ -345,7 +362,7 @@ write_at (GsockSocketConnection *connection, const char *text)
 int
 main (void)
 {
-  g_autoptr (GSocketAddress) address = NULL;
+  g_autoptr (GSocketAddress) address = NULL, peer = NULL;
   g_autoptr (GsockSocketListener) listener = loopback_listener (&address);
   g_autoptr (GsockSocketConnection) one = NULL, other = NULL, again = NULL, elsewhere = NULL, own = NULL;
   g_autoptr (GsockSocketConnection) left = NULL, right = NULL;
@@ -379,6 +396,8 @@ main (void)
   must (received.length == 9, NULL);
   write_at (other, "again");
   must (there_and_back (one), NULL);
+  peer = peer_of (G_IO_STREAM (one), &error);
+  must_have (peer, error);
   must (say_and_hear (one, answer, 5, &error) && memcmp (answer, "again", 5) == 0, error);
   tell_of (one);
   must (!((View *) view)->enabled && g_str_equal (((View *) view)->name, "closed"), NULL);

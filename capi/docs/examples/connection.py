@@ -122,6 +122,14 @@ def there_and_back(connection):
 # {}
 
 
+# {gsock_socket_connection_beneath}
+def peer_of(stream):
+    # Of TLS over a connection, for example, which does not tell.
+    connection = Gsock.SocketConnection.beneath(stream)
+    return connection and connection.get_remote_address()
+# {}
+
+
 # {gsock_engine_use_poll_function}
 def wait_by_one_call():
     # For the global default context; not where a toolkit has a poll function of its own.
@@ -159,6 +167,7 @@ def main():
     must(wait()[0] == b"there")
     other.get_output_stream().write_all(b"again", None)
     must(there_and_back(one))
+    must(peer_of(one))
     must(say_and_hear(one, 5) == b"again")
     tell_of(one)
     must((view.enabled, view.name) == (False, "closed"))

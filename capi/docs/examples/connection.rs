@@ -200,6 +200,13 @@ fn there_and_back(connection: &SocketConnection) -> bool {
 }
 // {}
 
+// {gsock_socket_connection_beneath}
+fn peer_of(stream: &impl IsA<gio::IOStream>) -> Option<gio::SocketAddress> {
+    // Of TLS over a connection, for example, which does not tell.
+    SocketConnection::beneath(stream)?.remote_address().ok()
+}
+// {}
+
 // {gsock_engine_use_poll_function}
 fn wait_by_one_call(context: &glib::MainContext) -> Result<(), glib::Error> {
     // Not where a toolkit has a poll function of its own.
@@ -276,6 +283,7 @@ async fn run() -> Outcome {
     assert_eq!(received, b"hellomore");
     to_one.write_all(b"again", gio::Cancellable::NONE)?;
     assert!(there_and_back(&one));
+    assert!(peer_of(&one).is_some());
     assert_eq!(say_and_hear(&one, 5)?, b"again");
     tell_of(&one);
     assert_eq!((view.enabled(), &*view.name()), (false, "Closed"));

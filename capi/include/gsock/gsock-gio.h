@@ -58,6 +58,21 @@ GSocketConnection     *gsock_socket_connection_to_gio       (GsockSocketConnecti
 extern
 GsockSocketConnection *gsock_socket_connection_new_from_gio (GSocketConnection *connection);
 
+/**
+ * gsock_socket_connection_beneath:
+ * @io_stream: a stream, of TLS for example
+ *
+ * Finds the connection at the bottom of streams that stand on each other, as a #GTlsConnection stands on one: from there come
+ * the addresses and the state that @io_stream does not tell of. It goes down by the property "base-io-stream", and a connection
+ * without one is its own bottom. For one of GIO's class it is what gsock_socket_connection_new_from_gio() makes of it.
+ *
+ * Returns: (transfer full) (nullable): a connection, or %NULL where the bottom is something else
+ *
+ * Since: 0.2
+ */
+extern
+GsockSocketConnection *gsock_socket_connection_beneath      (GIOStream *io_stream);
+
 G_END_DECLS
 
 #endif /* GSOCK_GIO_H */
