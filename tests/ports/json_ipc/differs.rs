@@ -148,17 +148,22 @@ fn gio_a_data_input_stream_takes_a_line_and_loses_the_descriptor_behind_it() {
         let (ours, theirs) = UnixStream::pair().expect("a pair");
         let [ours, theirs] = [ours, theirs].map(|end| {
             let socket = gio::Socket::from_fd(end.into()).expect("a socket");
-            socket.set_blocking(false);
             let connection = socket.connection_factory_create_connection();
             connection
                 .downcast::<gio::UnixConnection>()
                 .expect("a Unix socket")
         });
         let none = gio::Cancellable::NONE;
-        ours.output_stream().write(b"line\n", none).expect("room");
+        let written = ours.output_stream().write_all(b"line\n", none);
+        written.expect("room");
         let fd = std::io::stdin().as_raw_fd();
         ours.send_fd(fd, none).expect("room");
+        theirs.socket().set_blocking(false);
         let lines = gio::DataInputStream::new(&theirs.input_stream());
+        // All that is there, as it does, in one piece or not.
+        while lines.available() < 6 {
+            lines.fill(-1, none).expect("more is there");
+        }
         let line = lines.read_line(none).expect("a line");
         assert_eq!(line.as_deref(), Some(&b"line"[..]));
         assert_fails(theirs.receive_fd(none), E::WouldBlock);
