@@ -88,6 +88,37 @@ fn ours_refuses_a_packet_beyond_the_bound_and_reads_the_next() {
     });
 }
 
+/// What comes of a line of which the end is missing when the peer goes.
+async fn without_its_end<P: Port>() -> Result<Option<Packet>, glib::Error> {
+    let mut home = Home::<P>::new();
+    let port = home.port();
+    let (peer, link) = futures::join!(plain_peer("phone", port), home.next());
+    let link = link.expect("a link");
+    write(&peer, br#"{"type":"a"}"#.to_vec())
+        .await
+        .expect("room");
+    let closed = peer.close_future(glib::Priority::DEFAULT).await;
+    closed.expect("it was open");
+    link.receive().await
+}
+
+#[test]
+fn gio_takes_a_line_without_its_end_for_a_packet() {
+    run(|| async {
+        let packet = without_its_end::<on_gio::Link>().await;
+        let packet = packet.expect("a packet").expect("a packet");
+        assert_eq!(packet.kind(), Some("a"));
+    });
+}
+
+#[test]
+fn ours_says_that_a_line_has_no_end() {
+    run(|| async {
+        let packet = without_its_end::<ours::Link>().await;
+        assert_fails(packet, IOErrorEnum::PartialInput);
+    });
+}
+
 /// How many of 200 packets of 64 KiB may wait to be sent.
 async fn wait_to_be_sent<P: Port>() -> usize {
     let mut home = Home::<P>::new();
