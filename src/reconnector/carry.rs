@@ -52,6 +52,9 @@ impl Shared {
         match carry(lasting.as_ref(), made, &self.home) {
             Ok((connection, transport)) => {
                 let stream = if made.imp().is_around_a_stream() {
+                    if !self.home.is_here() {
+                        made.imp().settle_at(&self.home);
+                    }
                     made
                 } else {
                     &connection

@@ -27,9 +27,10 @@ pub(super) fn say(home: &Home, connection: SocketConnection, stream: Option<gio:
         let _ = connection.imp().transport().close();
         return;
     };
+    // Of that connection, which may have another one when the goodbye begins.
+    let transport = connection.imp().transport();
     let (above, connection) = (Owned::new(above), Owned::new(connection));
     let farewell = async move {
-        let transport = connection.get().imp().transport();
         {
             let mut closing = pin!(calls::close(above.get()));
             let until = glib::monotonic_time().saturating_add(LIMIT);
@@ -43,8 +44,8 @@ pub(super) fn say(home: &Home, connection: SocketConnection, stream: Option<gio:
             })
             .await;
         }
-        // Of that connection, which may have another one by now.
         let _ = transport.close();
+        drop(connection);
     };
     home.engine.spawn(glib::Priority::DEFAULT, farewell);
 }

@@ -68,6 +68,15 @@ fn client() -> SocketClient {
     client
 }
 
+/// Closes a stream, or waits until whoever closes it has done so: dropped, it would be closed in a context that the next
+/// test may have.
+fn close(context: &glib::MainContext, stream: &gio::IOStream) {
+    iterate_until(context, || {
+        let _ = stream.close(Cancellable::NONE);
+        stream.is_closed()
+    });
+}
+
 /// RECONNECT-20: with TLS the stream is a new one each time, and the connection beneath stays the same.
 #[test]
 fn with_tls_the_stream_is_new_and_the_connection_the_same() {
@@ -129,6 +138,7 @@ fn with_tls_the_stream_is_new_and_the_connection_the_same() {
             };
             streams.iter().all(ended)
         });
+        streams.iter().for_each(|stream| close(context, stream));
     });
 }
 
@@ -155,5 +165,94 @@ fn beneath_tls_nobody_puts_bytes_through_halves() {
         let connection = reconnector.connection().unwrap();
         iterate_until(context, || connection.state() == ConnectionState::Closed);
         assert_eq!(serving.join().unwrap(), [3]);
+        close(context, &stream);
+    });
+}
+
+/// RECONNECT-20: the goodbye of a stop is to the connection of before it, also where another one has been made meanwhile.
+#[test]
+fn the_goodbye_of_a_stop_does_not_end_the_next_connection() {
+    on_private_context(|context| {
+        let (address, serving) = server(2);
+        let aim = Aim::at(address);
+        let reconnector = gsock::Reconnector::builder(&client(), &aim)
+            .network_monitor(gio::NetworkMonitor::NONE)
+            .reconnect(false)
+            .build();
+        let before = reconnector.wait_connected(Cancellable::NONE).unwrap();
+        let output = before.output_stream();
+        output.write_all(b"bye", Cancellable::NONE).unwrap();
+        reconnector.stop();
+        // Without a loop: what the stop has left to it comes later.
+        let after = reconnector.wait_connected(Cancellable::NONE).unwrap();
+        assert_ne!(before, after);
+        let connection = reconnector.connection().unwrap();
+        iterate_for(context, 4 * SOON);
+        assert_eq!(connection.state(), ConnectionState::Connected);
+        let output = after.output_stream();
+        output.write_all(b"bye", Cancellable::NONE).unwrap();
+        assert_eq!(serving.join().unwrap(), [3, 3]);
+        close(context, &before);
+        close(context, &after);
+    });
+}
+
+/// RECONNECT-27: the stream that a thread has made which blocks belongs to home as well.
+#[test]
+fn a_stream_that_another_thread_has_made_is_told_of_at_home() {
+    on_private_context(|context| {
+        struct Sent<T>(T);
+        // SAFETY: as C may.
+        unsafe impl<T> Send for Sent<T> {}
+        let (address, serving) = server(2);
+        let aim = Aim::at(address);
+        let client = SocketClient::new();
+        client.set_tls(true);
+        client.set_tls_validation_flags(gio::TlsCertificateFlags::empty());
+        let reconnector = gsock::Reconnector::builder(&client, &aim)
+            .network_monitor(gio::NetworkMonitor::NONE)
+            .reconnect(false)
+            .build();
+        for round in 0..2 {
+            let sent = Sent(reconnector.clone());
+            let waiting = thread::spawn(move || {
+                let sent = sent;
+                let stream = sent.0.wait_connected(Cancellable::NONE);
+                drop(sent);
+                stream.map(Sent)
+            });
+            let stream = waiting.join().unwrap().unwrap().0;
+            let wrapper = stream.downcast_ref::<TcpWrapperConnection>().unwrap();
+            let seen = notifications(wrapper);
+            let output = stream.output_stream();
+            output.write_all(b"bye", Cancellable::NONE).unwrap();
+            iterate_until(context, || seen.borrow().contains(&"state".to_owned()));
+            assert_ne!(wrapper.state(), ConnectionState::Connected, "{round}");
+            iterate_until(context, || reconnector.state() == State::Stopped);
+            close(context, &stream);
+        }
+        assert_eq!(serving.join().unwrap(), [3, 3]);
+    });
+}
+
+/// RECONNECT-12: a peer that resets in the midst of the handshake.
+#[test]
+fn a_handshake_that_is_reset_is_tried_again() {
+    on_private_context(|context| {
+        let (listener, address) = listener();
+        let resets = thread::spawn(move || {
+            for _ in 0..3 {
+                reset(listener.accept().unwrap().0);
+            }
+        });
+        let reconnector = eager_with(&client(), &Aim::at(address));
+        let told = told_by(&reconnector);
+        reconnector.start();
+        iterate_until(context, || {
+            told.borrow().contains(&"attempt-failed 3".to_owned())
+        });
+        resets.join().unwrap();
+        reconnector.stop();
+        assert!(!told.borrow().contains(&"connected".to_owned()));
     });
 }

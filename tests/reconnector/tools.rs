@@ -4,7 +4,10 @@ use std::{
     cell::{Cell, RefCell},
     net::{SocketAddr, TcpListener, TcpStream},
     rc::Rc,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -55,7 +58,7 @@ mod imp {
 
     #[derive(Debug, Default)]
     pub struct Monitor {
-        pub is_available: Cell<bool>,
+        pub is_available: AtomicBool,
     }
 
     #[glib::object_subclass]
@@ -80,7 +83,7 @@ mod imp {
 
         fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
             match pspec.name() {
-                "network-available" => self.is_available.get().to_value(),
+                "network-available" => self.is_available.load(Ordering::SeqCst).to_value(),
                 "network-metered" => false.to_value(),
                 _ => gio::NetworkConnectivity::Full.to_value(),
             }
@@ -181,13 +184,18 @@ impl Monitor {
     pub(crate) fn new(is_available: bool) -> Self {
         let monitor = gio::Initable::builder::<Self>();
         let monitor = monitor.build(gio::Cancellable::NONE).unwrap();
-        monitor.imp().is_available.set(is_available);
+        monitor
+            .imp()
+            .is_available
+            .store(is_available, Ordering::SeqCst);
         monitor
     }
 
     /// As a monitor tells it.
     pub(crate) fn turn(&self, is_available: bool) {
-        self.imp().is_available.set(is_available);
+        self.imp()
+            .is_available
+            .store(is_available, Ordering::SeqCst);
         self.emit_by_name::<()>("network-changed", &[&is_available]);
         self.notify("network-available");
     }
@@ -213,7 +221,14 @@ pub(crate) struct Scene {
 
 /// One that tries again soon.
 pub(crate) fn eager(connectable: &impl IsA<SocketConnectable>) -> Reconnector {
-    Reconnector::builder(&SocketClient::new(), connectable)
+    eager_with(&SocketClient::new(), connectable)
+}
+
+pub(crate) fn eager_with(
+    client: &SocketClient,
+    connectable: &impl IsA<SocketConnectable>,
+) -> Reconnector {
+    Reconnector::builder(client, connectable)
         .network_monitor(gio::NetworkMonitor::NONE)
         .initial_delay(SOON)
         .max_delay(4 * SOON)
