@@ -245,6 +245,7 @@ impl Reconnector {
                 .engine
                 .spawn(glib::Priority::DEFAULT, driving);
         }
+        self.shared.start();
     }
 
     // --- What there is to know -------------------------------------------------------------------

@@ -20,6 +20,16 @@ enum Monitor {
     Nobody,
 }
 
+impl Monitor {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Given(one), Self::Given(other)) => one.get() == other.get(),
+            (Self::Nobody, Self::Nobody) => true,
+            _ => false,
+        }
+    }
+}
+
 /// The monitor of a reconnector, and the handlers by which that hears of it.
 #[derive(Debug, Default)]
 pub(super) struct Network(Mutex<State>);
@@ -47,13 +57,21 @@ impl Network {
         given.or_else(|| Some(gio::NetworkMonitor::default()))
     }
 
-    pub(super) fn set_monitor(&self, monitor: Option<gio::NetworkMonitor>) {
+    /// Answers whether it is another one.
+    pub(super) fn set_monitor(&self, monitor: Option<gio::NetworkMonitor>) -> bool {
         let monitor = monitor.map_or(Monitor::Nobody, |monitor| {
             Monitor::Given(Owned::new(monitor))
         });
-        let before = mem::replace(&mut self.state().monitor, monitor);
+        let before = {
+            let mut state = self.state();
+            if state.monitor.is_same(&monitor) {
+                return false;
+            }
+            mem::replace(&mut state.monitor, monitor)
+        };
         drop(before);
         self.forget();
+        true
     }
 
     /// Has `shared` know of the network from now on, unless what it connects to is on this machine.

@@ -86,6 +86,15 @@ fn the_settings_are_set_and_notified() {
                 "reconnect"
             ]
         );
+        seen.take();
+        let monitor = Monitor::new(true);
+        for _ in 0..2 {
+            reconnector.set_network_monitor(Some(&monitor));
+        }
+        for _ in 0..2 {
+            reconnector.set_network_monitor(gio::NetworkMonitor::NONE);
+        }
+        assert_eq!(*seen.borrow(), ["network-monitor"; 2]);
         assert_eq!(reconnector.initial_delay(), Duration::from_millis(7));
         assert_eq!(reconnector.debounce(), Duration::from_millis(11));
         reconnector.set_initial_delay(Duration::ZERO);
