@@ -19,6 +19,8 @@ mod delays;
 mod ends;
 #[path = "reconnector/framed.rs"]
 mod framed;
+#[path = "reconnector/handlers.rs"]
+mod handlers;
 #[path = "reconnector/losses.rs"]
 mod losses;
 #[path = "reconnector/network.rs"]
@@ -33,5 +35,7 @@ mod settings;
 mod tls;
 #[path = "reconnector/tools.rs"]
 mod tools;
+#[path = "reconnector/troubles.rs"]
+mod troubles;
 #[path = "reconnector/waiting.rs"]
 mod waiting;

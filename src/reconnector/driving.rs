@@ -9,7 +9,11 @@ use std::{
 
 use glib::subclass::prelude::*;
 
-use super::{ReconnectorState as State, carry::Carried, policy::Step, shared::Shared};
+use super::{
+    carry::Carried,
+    policy::{Step, Ticket},
+    shared::Shared,
+};
 use crate::{
     SocketConnection,
     reactor::{Engine, Wait, earlier},
@@ -20,6 +24,8 @@ use crate::{
 pub(super) struct Driving {
     shared: Arc<Shared>,
     wait: Wait,
+    /// An attempt that is to begin, once that has been told.
+    begins: Option<Ticket>,
     /// Has it woken when the connection breaks.
     watched: Option<(Arc<Transport>, Waiter)>,
 }
@@ -29,13 +35,14 @@ impl Driving {
         Self {
             shared: shared.clone(),
             wait: Wait::new(),
+            begins: None,
             watched: None,
         }
     }
 
     /// Looks whether the connection is there yet, and has the task woken when it is not.
     fn watch(&mut self, cx: &Context<'_>) {
-        let Some(connection) = self.shared.connection_to_watch() else {
+        let Some((connection, ticket)) = self.shared.connection_to_watch() else {
             self.watched = None;
             return;
         };
@@ -50,26 +57,24 @@ impl Driving {
             }
         }
         // After the place in the list was taken, so that a loss in between is seen.
-        self.shared.look_at(&connection);
+        self.shared.look_at(&connection, ticket);
     }
 }
 
 impl Shared {
-    /// The connection, while it is to be looked after.
-    pub(super) fn connection_to_watch(&self) -> Option<SocketConnection> {
+    /// The connection, while it is to be looked after, and the attempt that has led to it.
+    pub(super) fn connection_to_watch(&self) -> Option<(SocketConnection, Ticket)> {
         let inner = self.inner();
-        inner
-            .connection()
-            .filter(|_| inner.policy.state() == State::Connected)
+        inner.connection().zip(inner.policy.connected_by())
     }
 
     /// Whether the connection is there yet.
-    pub(super) fn look_at(&self, connection: &SocketConnection) {
-        if connection.imp().connected_transport().is_err() {
-            let transport = connection.imp().transport();
+    pub(super) fn look_at(&self, connection: &SocketConnection, ticket: Ticket) {
+        // Of one transport throughout: on another thread the next one may take its place meanwhile.
+        if let Err(transport) = connection.imp().connected_transport() {
             // What is written from now on would reach nobody, and seem to.
             let _ = transport.shutdown_write();
-            self.lost(transport.last_error());
+            self.lost(ticket, transport.last_error());
         }
     }
 }
@@ -79,8 +84,17 @@ impl Future for Driving {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        let _in_task = this.shared.enter_task();
         loop {
             this.shared.deliver();
+            if this.shared.has_news() {
+                // In the round after that of the one who tells it, who may not come back from it soon.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if let Some(ticket) = this.begins.take() {
+                this.shared.begin(ticket);
+            }
             this.watch(cx);
             let now = glib::monotonic_time();
             let Some(step) = this.shared.step(now, cx.waker()) else {
@@ -89,8 +103,7 @@ impl Future for Driving {
             };
             let until = match step {
                 Step::Attempt(_, ticket) => {
-                    this.shared.deliver();
-                    this.shared.begin(ticket);
+                    this.begins = Some(ticket);
                     continue;
                 }
                 Step::Wait(until) => until,
@@ -105,9 +118,8 @@ impl Future for Driving {
             };
             let until = earlier(until, again);
             this.wait.until(until, &Engine::current(), cx.waker());
-            if !this.shared.has_news() {
-                return Poll::Pending;
-            }
+            this.shared.deliver();
+            return Poll::Pending;
         }
     }
 }
@@ -119,5 +131,8 @@ impl Drop for Driving {
     fn drop(&mut self) {
         self.shared.drop_connecting(false);
         self.shared.inner().has_task = false;
+        // Where its context has gone, others may go on with what was under way.
+        self.shared.take_back();
+        self.shared.wake_everybody();
     }
 }

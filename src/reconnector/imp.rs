@@ -237,7 +237,7 @@ impl Reconnector {
 
     pub(super) fn start(&self) {
         self.network.tell(&self.shared);
-        self.shared.start();
+        // Before anything is told: a handler may run a loop until there is a connection.
         if self.shared.begin_task() {
             let driving = Driving::new(&self.shared);
             self.shared
@@ -295,7 +295,9 @@ impl Reconnector {
     }
 
     pub(super) fn set_network_monitor(&self, monitor: Option<gio::NetworkMonitor>) {
-        self.network.set_monitor(monitor);
+        if !self.network.set_monitor(monitor) {
+            return;
+        }
         if self.state() != ReconnectorState::Stopped {
             self.network.tell(&self.shared);
         }

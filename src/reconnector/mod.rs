@@ -43,7 +43,8 @@ glib::wrapper! {
     /// `last-error` begin anew. What is pending on the old socket ends before that, since the old socket is shut down; as long as it has not
     /// ended, the new socket waits, for three seconds at most, after which the attempt has failed with
     /// `Pending`. Options of the old socket, such as [`set_liveness`](crate::TcpConnectionExt::set_liveness), are to be set
-    /// on the new one: in a handler of `connected`.
+    /// on the new one: in a handler of `connected`. So are sources of its streams, which fire once more and then no more,
+    /// and whatever was laid over it by hand, such as a TLS stream after `STARTTLS`.
     /// A new object takes the place of one that was closed, or whose class cannot carry the new socket: a
     /// [`TcpConnection`](crate::TcpConnection) carries IPv4 and IPv6, and no Unix socket.
     ///
@@ -83,7 +84,8 @@ glib::wrapper! {
     /// | `next-attempt-in-ms` | milliseconds, read-only | 0 | how long it is to the next attempt, while `state` is `Delaying`; notified when an attempt is given its time, not as that comes nearer |
     /// | `last-error` | [`glib::Error`] or none, read-only | none | of the last attempt that failed, or of the loss; none once connected |
     ///
-    /// Those from `network-monitor` to `reconnect` may be set at any time, and count from the next delay on.
+    /// Those from `network-monitor` to `reconnect` may be set at any time: another monitor counts at once, the others from
+    /// the next delay on.
     ///
     /// # Signals
     ///
@@ -95,7 +97,8 @@ glib::wrapper! {
     /// * `given-up (error)`: there will be no further attempt.
     ///
     /// After `stop` there is none of them, but for the `disconnected` that belongs to a `connected`. Handlers may call
-    /// anything of it.
+    /// anything of it, and run a main loop, in which it goes on: what happens meanwhile is told when they have returned.
+    /// Who waits for a connection on the thread where it was made goes on after the handlers.
     ///
     /// # Main context
     ///

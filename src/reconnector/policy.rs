@@ -112,6 +112,11 @@ impl Policy {
         self.state == State::Connecting && self.is_under_way && ticket.0 == self.tickets
     }
 
+    /// The attempt that has led to the connection, while there is one.
+    pub(super) fn connected_by(&self) -> Option<Ticket> {
+        (self.state == State::Connected).then_some(Ticket(self.tickets))
+    }
+
     // --- What happens ----------------------------------------------------------------------------
 
     /// Answers whether that is news.

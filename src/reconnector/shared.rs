@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::Waker,
 };
 
@@ -37,6 +37,7 @@ pub(super) struct Fresh {
 
 /// See the module's documentation.
 pub(super) struct Shared {
+    pub(super) this: Weak<Self>,
     pub(super) client: OnceCell<Owned<SocketClient>>,
     pub(super) connectable: OnceCell<Owned<gio::SocketConnectable>>,
     pub(super) home: Home,
@@ -55,6 +56,10 @@ pub(super) struct Inner {
     pub(super) tells: VecDeque<Tell>,
     pub(super) shown: Shown,
     pub(super) is_delivering: bool,
+    /// The task is at it, at home: it does not call out itself.
+    pub(super) is_in_task: bool,
+    /// Somebody is on his way to tell what there is.
+    pub(super) has_teller: bool,
     /// `connected` has been emitted, and `disconnected` not yet.
     pub(super) is_told_connected: bool,
     pub(super) has_task: bool,
@@ -74,7 +79,8 @@ pub(super) struct Inner {
 impl Shared {
     pub(super) fn here(settings: Settings) -> Arc<Self> {
         let seed = (u64::from(glib::random_int()) << 32) | u64::from(glib::random_int());
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             client: OnceCell::new(),
             connectable: OnceCell::new(),
             home: Home::here(),
@@ -88,6 +94,8 @@ impl Shared {
                 tells: VecDeque::new(),
                 shown: Shown::default(),
                 is_delivering: false,
+                is_in_task: false,
+                has_teller: false,
                 is_told_connected: false,
                 has_task: false,
                 task: None,
@@ -134,11 +142,8 @@ impl Shared {
             let mut inner = self.inner();
             let was_stopped = inner.policy.state() == State::Stopped;
             inner.policy.stop();
-            let untold = inner.forget_signals();
             inner.show();
-            if mem::take(&mut inner.is_told_connected) {
-                inner.tells.push_back(Tell::Disconnected(None));
-            }
+            let untold = inner.forget_signals();
             if !was_stopped {
                 inner.note_end(stopped());
             }
@@ -306,12 +311,12 @@ impl Shared {
         true
     }
 
-    /// The connection has gone.
-    pub(super) fn lost(&self, failure: Option<glib::Error>) {
+    /// The connection to which that attempt had led has gone.
+    pub(super) fn lost(&self, ticket: Ticket, failure: Option<glib::Error>) {
         let now = glib::monotonic_time();
         {
             let mut inner = self.inner();
-            if inner.policy.state() != State::Connected {
+            if inner.policy.connected_by() != Some(ticket) {
                 return;
             }
             inner.policy.lost(now);

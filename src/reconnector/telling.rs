@@ -1,6 +1,10 @@
 //! How what has happened is told.
 
-use std::{collections::VecDeque, mem};
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Arc, Weak},
+};
 
 use super::{
     shared::{Inner, Shared},
@@ -12,6 +16,13 @@ impl Shared {
     /// Something has changed: tells it where that may be, and has everybody look.
     pub(super) fn told(&self) {
         self.deliver();
+        // Who waits at home finds there what handlers have made of the news.
+        if !self.has_news() {
+            self.wake_everybody();
+        }
+    }
+
+    pub(super) fn wake_everybody(&self) {
         let (task, waiters) = {
             let mut inner = self.inner();
             (inner.task.take(), mem::take(&mut inner.waiters))
@@ -20,9 +31,40 @@ impl Shared {
         waiters.into_iter().for_each(|(_, waker)| wake(waker));
     }
 
-    /// Tells what is to be told, in order, at home. A handler that has more to be told leaves it to the one that
-    /// has called it.
+    /// Tells what is to be told, at home; soon, where the task is at it.
     pub(super) fn deliver(&self) {
+        if !self.home.is_here() {
+            return;
+        }
+        if self.inner().is_in_task {
+            self.tell_soon();
+        } else {
+            self.tell();
+        }
+    }
+
+    /// Has it told outside of the task: a handler may run a loop until the task has achieved something.
+    fn tell_soon(&self) {
+        {
+            let mut inner = self.inner();
+            let is_of_use = !inner.tells.is_empty() && !inner.is_delivering;
+            if !is_of_use || mem::replace(&mut inner.has_teller, true) {
+                return;
+            }
+        }
+        let teller = Teller(self.this.clone());
+        self.home.engine.at(None, move || {
+            let shared = teller.0.upgrade();
+            drop(teller);
+            if let Some(shared) = shared {
+                shared.tell();
+                shared.wake_everybody();
+            }
+        });
+    }
+
+    /// In order. A handler that has more to be told leaves it to the one that has called it.
+    fn tell(&self) {
         if !self.home.is_here() || mem::replace(&mut self.inner().is_delivering, true) {
             return;
         }
@@ -47,10 +89,37 @@ impl Shared {
             }
         }
     }
+
+    /// From now on the task is at it, for as long as the result lives.
+    pub(super) fn enter_task(self: &Arc<Self>) -> InTask {
+        self.inner().is_in_task = self.home.is_here();
+        InTask(self.clone())
+    }
+
     /// Whether there is something to tell that this thread could.
     pub(super) fn has_news(&self) -> bool {
         let inner = self.inner();
         self.home.is_here() && !inner.is_delivering && !inner.tells.is_empty()
+    }
+}
+
+/// Somebody who is on his way to tell.
+struct Teller(Weak<Shared>);
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.inner().has_teller = false;
+        }
+    }
+}
+
+/// While it lives the task is at it.
+pub(super) struct InTask(Arc<Shared>);
+
+impl Drop for InTask {
+    fn drop(&mut self) {
+        self.0.inner().is_in_task = false;
     }
 }
 
@@ -77,12 +146,21 @@ impl Inner {
         self.tells.extend(notifies.map(Tell::Notify));
     }
 
-    /// Of what has been before a stop, properties only are told. Answers the rest, to be dropped without the lock.
+    /// Of what has been before a stop, properties only are told, and the `disconnected` that belongs to a `connected`
+    /// which has been told: be it one of before. Answers the rest, to be dropped without the lock.
     pub(super) fn forget_signals(&mut self) -> VecDeque<Tell> {
+        let mut is_missing = self.is_told_connected;
         let (told, untold) = mem::take(&mut self.tells)
             .into_iter()
-            .partition(|tell| matches!(tell, Tell::Notify(_)));
+            .partition(|tell| match tell {
+                Tell::Notify(_) => true,
+                Tell::Disconnected(_) => mem::take(&mut is_missing),
+                _ => false,
+            });
         self.tells = told;
+        if is_missing {
+            self.tells.push_back(Tell::Disconnected(None));
+        }
         untold
     }
 

@@ -23,6 +23,10 @@ impl Shared {
 
     pub(super) fn standing(&self, ends: u64) -> Standing {
         let inner = self.inner();
+        if inner.is_over {
+            // Disposed of by C, which still has it.
+            return Standing::Ended(stopped());
+        }
         if inner.ends != ends {
             return Standing::Ended(inner.end.clone().unwrap_or_else(stopped));
         }

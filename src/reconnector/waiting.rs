@@ -68,6 +68,7 @@ impl Future for Connected {
         let Some((ends, number)) = self.begun else {
             return Poll::Pending;
         };
+        shared.deliver();
         shared.wait(number, cx.waker());
         let outcome = match shared.standing(ends) {
             Standing::Underway => return Poll::Pending,
@@ -112,8 +113,8 @@ pub(super) fn block(
     loop {
         shared.deliver();
         // Where nobody runs the context of home, nobody has seen it.
-        if let Some(connection) = shared.connection_to_watch() {
-            shared.look_at(&connection);
+        if let Some((connection, ticket)) = shared.connection_to_watch() {
+            shared.look_at(&connection, ticket);
         }
         if let Some(waker) = blocking_waker() {
             shared.wait(number, &waker);
@@ -168,11 +169,12 @@ fn attempt(
         Err(error::cancelled())
     };
     drop(watch);
-    shared.unblocked(ticket);
     let is_cancelled = cancellable.is_some_and(CancellableExt::is_cancelled);
     if result.is_err() && (is_cancelled || cancel.is_cancelled()) {
         shared.abandoned(ticket);
     } else {
         shared.attempted(ticket, result);
     }
+    // Not before: nobody at home is to think meanwhile that the attempt is his.
+    shared.unblocked(ticket);
 }

@@ -64,12 +64,12 @@ impl imp::SocketConnection {
     }
 
     /// Whether there is a peer, from what the system has told so far. Otherwise the transport that has lost it.
-    pub(crate) fn connected_transport(&self) -> Result<Arc<Transport>, ConnectionState> {
+    pub(crate) fn connected_transport(&self) -> Result<Arc<Transport>, Arc<Transport>> {
         let transport = self.transport();
         transport.catch_up();
         match transport.connection_state() {
             ConnectionState::Connected if !self.obj().is_closed() => Ok(transport),
-            state => Err(state),
+            _ => Err(transport),
         }
     }
 }

@@ -24,8 +24,13 @@ fn it_waits_for_the_network() {
         assert_eq!(scene.reconnector.state(), State::WaitingForNetwork);
         iterate_for(context, 10 * SOON);
         assert!(scene.told().is_empty());
+        // For longer than this machine can be busy.
+        scene.reconnector.set_debounce(Duration::from_secs(3600));
         monitor.turn(true);
         assert_eq!(scene.reconnector.state(), State::WaitingForNetwork);
+        monitor.turn(false);
+        scene.reconnector.set_debounce(Duration::from_millis(20));
+        monitor.turn(true);
         scene.accept();
         assert_eq!(scene.told(), ["attempt 1", "connected"]);
     });
