@@ -97,6 +97,10 @@ impl Home {
         self.thread == thread::here()
     }
 
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.thread == other.thread && Arc::ptr_eq(&self.engine, &other.engine)
+    }
+
     /// The calling thread and its thread-default context.
     pub(crate) fn here() -> Self {
         Self {

@@ -52,9 +52,7 @@ impl Shared {
         match carry(lasting.as_ref(), made, &self.home) {
             Ok((connection, transport)) => {
                 let stream = if made.imp().is_around_a_stream() {
-                    if !self.home.is_here() {
-                        made.imp().settle_at(&self.home);
-                    }
+                    made.imp().settle_at(&self.home);
                     made
                 } else {
                     &connection
@@ -137,9 +135,8 @@ fn carry(
     } else {
         fresh.clone()
     };
-    if !home.is_here() {
-        connection.imp().settle_at(home);
-    }
+    // Where it was made another context may have been thread-default than that of home, be it on the same thread.
+    connection.imp().settle_at(home);
     let transport = connection.imp().transport();
     Ok((connection, transport))
 }

@@ -53,6 +53,9 @@ impl imp::SocketConnection {
 
     /// Makes `home` the home of a connection that was made on this thread and that nobody here goes on using.
     pub(crate) fn settle_at(&self, home: &Home) {
+        if self.notifier().home().is_same(home) {
+            return;
+        }
         self.notifier().settle_at(home);
         self.transport().move_watch();
     }

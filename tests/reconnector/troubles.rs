@@ -54,6 +54,21 @@ fn a_wait_outlives_the_context_of_home() {
     });
 }
 
+/// RECONNECT-27: a blocking call on the thread of home, under another context, makes a connection of home's context.
+#[test]
+fn what_is_made_under_another_context_belongs_to_that_of_home() {
+    on_private_context(|context| {
+        let (scene, other) = (Scene::new(context), glib::MainContext::new());
+        let connecting = || scene.reconnector.wait_connected(Cancellable::NONE);
+        other.with_thread_default(connecting).unwrap().unwrap();
+        let (peer, _) = scene.listener.accept().unwrap();
+        drop(peer);
+        // Seen in an iteration of home's, which is all that there is.
+        scene.until_lost();
+        scene.accept();
+    });
+}
+
 /// RECONNECT-22: disposed of while somebody has it yet, as C can, it lets nobody wait.
 #[test]
 fn disposed_of_it_lets_nobody_wait() {
