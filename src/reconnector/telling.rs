@@ -16,10 +16,7 @@ impl Shared {
     /// Something has changed: tells it where that may be, and has everybody look.
     pub(super) fn told(&self) {
         self.deliver();
-        // Who waits at home finds there what handlers have made of the news.
-        if !self.has_news() {
-            self.wake_everybody();
-        }
+        self.wake_everybody();
     }
 
     pub(super) fn wake_everybody(&self) {

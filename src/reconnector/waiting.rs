@@ -68,8 +68,12 @@ impl Future for Connected {
         let Some((ends, number)) = self.begun else {
             return Poll::Pending;
         };
+        // Who waits at home finds there what handlers have made of the news.
         shared.deliver();
         shared.wait(number, cx.waker());
+        if shared.has_news() {
+            return Poll::Pending;
+        }
         let outcome = match shared.standing(ends) {
             Standing::Underway => return Poll::Pending,
             Standing::Connected(stream) => Ok(stream),

@@ -54,6 +54,25 @@ fn a_wait_outlives_the_context_of_home() {
     });
 }
 
+/// RECONNECT-27: another thread that blocks has the connection as soon as it is there, though home runs no loop any more.
+#[test]
+fn a_thread_that_blocks_needs_no_loop_after_the_connect() {
+    on_private_context(|context| {
+        for _ in 0..20 {
+            let scene = Scene::new(context);
+            let sent = Sent(scene.reconnector.clone());
+            scene.reconnector.start();
+            let waiting = thread::spawn(move || {
+                let sent = sent;
+                let result = sent.0.wait_connected(Cancellable::NONE);
+                result.map(|stream| drop(Sent(stream)))
+            });
+            scene.until(|| scene.reconnector.state() == State::Connected);
+            waiting.join().unwrap().unwrap();
+        }
+    });
+}
+
 /// RECONNECT-27: a blocking call on the thread of home, under another context, makes a connection of home's context.
 #[test]
 fn what_is_made_under_another_context_belongs_to_that_of_home() {

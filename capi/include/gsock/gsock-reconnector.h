@@ -47,7 +47,9 @@ GType gsock_reconnector_state_get_type (void) G_GNUC_CONST;
  *
  * #GsockReconnector:connection is one object for all sockets: the next one is put into it, so that bindings and handlers on it
  * and on its streams live on, and #GsockReconnector:io-stream is notified. What is pending on the old socket ends before that.
- * From a loss on writes fail, and what has arrived can be read until the next connection is there.
+ * From a loss on writes fail, and what has arrived can be read until the next connection is there. A #GSource of its streams, and
+ * what was laid over it by hand, such as a TLS stream, are of one socket: they are made anew in a handler of
+ * #GsockReconnector::connected.
  * With #GsockSocketClient:tls the stream is the encrypted one, new at each connect, and the connection is on the socket below, for
  * its state and its addresses.
  *
@@ -55,7 +57,8 @@ GType gsock_reconnector_state_get_type (void) G_GNUC_CONST;
  * it is on this machine.
  *
  * It makes its attempts, notifies and emits in the #GMainContext that was thread-default where it was made. Its functions may be called
- * from any thread. Dropped, it leaves what is connected to whoever has that.
+ * from any thread. Handlers may call anything of it, and run a #GMainLoop, in which it goes on: what happens meanwhile is told
+ * when they have returned. Dropped, it leaves what is connected to whoever has that.
  *
  * Since: 0.2
  */
