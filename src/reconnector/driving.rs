@@ -68,8 +68,15 @@ impl Shared {
         inner.connection().zip(inner.policy.connected_by())
     }
 
+    /// Whether the connection is there yet, if there is one.
+    pub(super) fn look(&self) {
+        if let Some((connection, ticket)) = self.connection_to_watch() {
+            self.look_at(&connection, ticket);
+        }
+    }
+
     /// Whether the connection is there yet.
-    pub(super) fn look_at(&self, connection: &SocketConnection, ticket: Ticket) {
+    fn look_at(&self, connection: &SocketConnection, ticket: Ticket) {
         // Of one transport throughout: on another thread the next one may take its place meanwhile.
         if let Err(transport) = connection.imp().connected_transport() {
             // What is written from now on would reach nobody, and seem to.

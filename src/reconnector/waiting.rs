@@ -68,6 +68,8 @@ impl Future for Connected {
         let Some((ends, number)) = self.begun else {
             return Poll::Pending;
         };
+        // The caller may have read its end already, when the task has not heard of that yet.
+        shared.look();
         // Who waits at home finds there what handlers have made of the news.
         shared.deliver();
         shared.wait(number, cx.waker());
@@ -117,9 +119,7 @@ pub(super) fn block(
     loop {
         shared.deliver();
         // Where nobody runs the context of home, nobody has seen it.
-        if let Some((connection, ticket)) = shared.connection_to_watch() {
-            shared.look_at(&connection, ticket);
-        }
+        shared.look();
         if let Some(waker) = blocking_waker() {
             shared.wait(number, &waker);
         }

@@ -54,6 +54,30 @@ fn a_wait_outlives_the_context_of_home() {
     });
 }
 
+/// RECONNECT-10: who has read the end of a connection, and waits for one, gets the next.
+#[test]
+fn a_wait_after_the_end_of_file_gets_the_next_connection() {
+    on_private_context(|context| {
+        let scene = Scene::new(context);
+        let listener = scene.listener.try_clone().unwrap();
+        scene
+            .reconnector
+            .connect_connected(move |_, _| drop(listener.accept().unwrap()));
+        let reconnector = scene.reconnector.clone();
+        let reading = gsock::engine::spawn_local(context, async move {
+            let mut attempts = Vec::new();
+            for _ in 0..4 {
+                reconnector.wait_connected_future().await.unwrap();
+                attempts.push(reconnector.attempt());
+                let (mut half, _) = reconnector.connection().unwrap().halves();
+                assert_eq!(half.read(&mut [0; 4]).await.unwrap(), 0);
+            }
+            attempts
+        });
+        assert_eq!(block_on(context, reading).unwrap(), [1, 2, 3, 4]);
+    });
+}
+
 /// RECONNECT-27: another thread that blocks has the connection as soon as it is there, though home runs no loop any more.
 #[test]
 fn a_thread_that_blocks_needs_no_loop_after_the_connect() {
