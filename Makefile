@@ -52,7 +52,8 @@ nets-setup: ## install what the nets and the tests of the C library need beyond 
 
 # What each of them does stands in its first lines.
 nets: nets-setup ## run the tests under everything that may find something, and show that it can
-	@$(STEP) "the tests on the default main context" .ci/nets/contexts.sh default
+	@# Where it says "each", a part of them, another one on the next day: make torture has all.
+	@$(STEP) "the tests on the default main context" .ci/nets/contexts.sh default --each 2
 	@# Without arguments: all of them.
 	@$(STEP) "the tests of waiting on the portable back end" .ci/nets/contexts.sh sources \
 		--test streams --test halves --test engine --test home --test threads
@@ -60,12 +61,11 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 		--test halves --test engine --test fork
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
 	@$(STEP) "a hundred thousand connections" cargo test --locked --test socket_service -- --ignored
-	@# A part of them, another one each day, and of the sanitized tests too.
 	@$(STEP) "system calls that fail" .ci/nets/faults.sh --shallow 2000
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
-	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh --half
+	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh --each 3
 	@$(STEP) "valgrind" .ci/nets/valgrind.sh
-	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 40
+	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 60
 	@$(STEP) "a control for each net" .ci/nets/controls.sh --one-each
 
 # An hour and more.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs the tests under the sanitizers of addresses and of leaks: asan.sh [--half | FILE[=TEST]…]
+# Runs the tests under the sanitizers of addresses and of leaks: asan.sh [--each N | FILE[=TEST]…]
 #
-# Without arguments every file of tests; with --half each second one, on the next day the others; else the files named, and
-# of them the tests whose names contain TEST.
+# Without arguments every file of tests; with --each only each N-th, and others on the next day; else the files named,
+# and of them the tests whose names contain TEST.
 # A process per file: it fails on a bad access, and at its end on what nobody refers to any more.
 # What they cannot see: accesses inside of std, which is not instrumented.
 
@@ -22,7 +22,7 @@ left_out=(factory_order_gio fork service_limits)
 apart=cancel_points
 # Whole programs have time limits of their own, which a handshake does not keep whose every allocation has its stack
 # walked the slow way.
-quick=(ports)
+quick=(ports examples)
 limit=480 # seconds, for one process
 at_once=4 # files; they wait more than they work
 
@@ -31,10 +31,29 @@ cargo +nightly --version >/dev/null 2>&1 ||
 symbolizer=$(compgen -c llvm-symbolizer | sort -V | tail -n 1)
 [ -n "$symbolizer" ] || broken "needs llvm-symbolizer, to name functions: apt-get install llvm"
 
-half=
-if [ "${1-}" = --half ]; then
-    half=$(($(date +%s) / 86400 % 2))
-    shift
+# The names of the files that are run, the biggest first: they take longest. The unit tests have no file.
+file_names() {
+    local file name
+    for file in tests/*.rs; do
+        name=${file##*/}
+        name=${name%.rs}
+        case " ${left_out[*]} " in *" $name "*) continue ;; esac
+        printf '%s %s\n' "$(cat "$file" "tests/$name"/*.rs 2>/dev/null | wc -c)" "$name"
+    done | sort -rn | sed 's/.* //'
+}
+
+chosen=()
+turn=0
+if [ "${1-}" = --each ]; then
+    each=$2
+    today=$(($(date +%s) / 86400 % each))
+    while read -r name; do
+        [ $((turn++ % each)) -ne "$today" ] || chosen+=("$name")
+    done < <(file_names)
+    # They are a file like others.
+    [ $((turn % each)) -ne "$today" ] || chosen+=(gsock)
+    shift 2
+    echo "asan: ${#chosen[@]} files of $((turn + 1)), day $today of $each"
 fi
 files=()
 tests=()
@@ -44,21 +63,32 @@ for argument; do
 done
 what=() # all, and the examples, which a test runs
 for file in ${files[@]+"${files[@]}"}; do what+=(--test "$file"); done
+for file in ${chosen[@]+"${chosen[@]}"}; do
+    case $file in
+        gsock) what+=(--lib) ;;
+        *) what+=(--test "$file") ;;
+    esac
+done
 
 # Of this tree alone: cargo takes the files of a copy for those of the tree if both build in one folder.
 CARGO_TARGET_DIR=$(target_folder "$root")/nets/asan
 RUSTFLAGS="-Zsanitizer=address"
 export CARGO_TARGET_DIR RUSTFLAGS
 SECONDS=0
+# A test runs them.
+case " ${files[*]-} ${chosen[*]-} " in *" examples "*)
+    cargo +nightly build --quiet --locked --examples --target "$triple" || broken "the examples do not build"
+    ;;
+esac
 binaries=$(test_binaries +nightly test --target "$triple" ${what[@]+"${what[@]}"}) || broken "the tests do not build"
 echo "asan: built in $SECONDS s"
 if [ "${#files[@]}" -eq 0 ]; then
     # The big ones take longest, and begin.
-    turn=0
     while read -r _ name; do
         case " ${left_out[*]} " in *" $name "*) continue ;; esac
-        turn=$((1 - turn))
-        if [ -n "$half" ] && [ "$turn" -ne "$half" ]; then continue; fi
+        if [ "${#chosen[@]}" -gt 0 ]; then
+            case " ${chosen[*]} " in *" $name "*) ;; *) continue ;; esac
+        fi
         parts=("")
         if [ "$name" = "$apart" ]; then
             mapfile -t parts < <("$(binary_of "$name" "$binaries")" --list | sed -n 's/: test$//p' | sed 's/^\([a-z_]*::[a-z_]*::\).*/\1/' | sort -u)

@@ -5,7 +5,8 @@
 # context, one at a time in a process; "sources" is the portable back end, which watches each descriptor by a
 # source of its own; "poll-function" has each context wait by the poller (gsock::engine::use_poll_function).
 # The arguments are cargo's: a file (--test NAME) or the
-# library (--lib), a part of a test's name.
+# library (--lib), a part of a test's name. With --each N before them only each N-th test, and others on the next day,
+# where there is nextest.
 
 set -u
 
@@ -23,6 +24,12 @@ case $context in
     *) broken "there is nothing called $context" ;;
 esac
 
+part=()
+if [ "${1-}" = --each ]; then
+    part=(--partition "hash:$(($(date +%s) / 86400 % $2 + 1))/$2")
+    shift 2
+fi
+
 files=()
 for argument; do
     case ${previous:-} in --test) files+=(--test "$argument") ;; esac
@@ -33,7 +40,7 @@ test_binaries test ${files[@]+"${files[@]}"} >/dev/null || broken "the tests do 
 
 SECONDS=0
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --locked --no-fail-fast "$@"
+    cargo nextest run --locked --no-fail-fast ${part[@]+"${part[@]}"} "$@"
     code=$?
     [ "$code" -ne 4 ] || broken "there is no such test"
 else

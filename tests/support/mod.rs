@@ -23,7 +23,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
         mpsc,
     },
     thread,
@@ -278,9 +278,26 @@ pub fn deaf_listener() -> Deaf {
 
 /// A port on loopback where nobody listens.
 pub fn refused_address() -> SocketAddr {
-    let (listener, address) = listener();
-    drop(listener);
-    address
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Below what the system hands out by itself: one that was free just now is another test's in a moment, and so are its
+    // clients.
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 9_000;
+    let begin = std::process::id().wrapping_mul(61);
+    (0..COUNT)
+        .map(|_| NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(begin) % COUNT + FIRST)
+        .filter_map(|port| u16::try_from(port).ok())
+        .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
+        .find(|address| {
+            // Not listened to for a moment, either.
+            let socket = gio::Socket::new(
+                gio::SocketFamily::Ipv4,
+                gio::SocketType::Stream,
+                gio::SocketProtocol::Tcp,
+            );
+            socket.is_ok_and(|socket| socket.bind(&gio_address(*address), false).is_ok())
+        })
+        .expect("a port that nobody has")
 }
 
 /// Serves every connection on a thread: what comes in goes back, until the end of file.
