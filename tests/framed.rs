@@ -8,6 +8,8 @@ mod support;
 #[path = "framed/tools.rs"]
 mod tools;
 
+#[path = "framed/abuse.rs"]
+mod abuse;
 #[path = "framed/back_pressure.rs"]
 mod back_pressure;
 #[path = "framed/formats.rs"]

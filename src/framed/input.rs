@@ -124,7 +124,7 @@ impl Input {
     /// All that was read and not given to anybody; what was known of it is forgotten.
     pub(super) fn take_all(&mut self) -> Bytes {
         let taken = self.take(self.len());
-        self.skip = Skip::Nothing;
+        (self.skip, self.seen) = (Skip::Nothing, 0);
         taken
     }
 
@@ -267,14 +267,17 @@ impl Input {
         let have = self.len();
         // A large frame gets its room as it comes, not because a prefix says so.
         let sure = more.sure.min(have.max(MOST_CHUNK));
-        let least = if reads_ahead && more.is_line && have > self.chunk {
+        let least = if more.is_line && have > self.chunk {
             have
         } else if reads_ahead {
             sure.max(self.chunk)
         } else {
             sure
         };
-        self.make_room(least);
+        // Half of it will do, so that what has to be copied is no more than what has come since, in however small pieces.
+        if have == 0 || self.free() < least.div_ceil(2) {
+            self.make_room(least);
+        }
         let end = if reads_ahead {
             usize::MAX
         } else {
@@ -289,13 +292,20 @@ impl Input {
         }
     }
 
-    /// For at least so many bytes more. There is something to be done only where the room has come to its end.
-    fn make_room(&mut self, least: usize) {
-        let have = self.len();
-        let size = match &self.store {
+    fn size(&self) -> usize {
+        match &self.store {
             Store::Own(all) => all.len(),
             Store::Shared(_) => 0,
-        };
+        }
+    }
+
+    fn free(&self) -> usize {
+        self.size().saturating_sub(self.end)
+    }
+
+    /// For at least so many bytes more.
+    fn make_room(&mut self, least: usize) {
+        let (have, size) = (self.len(), self.size());
         let is_huge = have == 0 && size > 2 * MOST_CHUNK && size > 2 * least;
         if have == 0 && !is_huge && size >= least {
             (self.start, self.end) = (0, 0);
@@ -331,7 +341,9 @@ impl Input {
             self.has_ended = true;
             return;
         }
-        self.make_room(bytes.len());
+        if self.free() < bytes.len() {
+            self.make_room(bytes.len().max(self.len()));
+        }
         if let Store::Own(all) = &mut self.store {
             all[self.end..self.end + bytes.len()].copy_from_slice(bytes);
             self.end += bytes.len();
