@@ -1,6 +1,7 @@
 //! Who is to be told when something has changed.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -10,7 +11,7 @@ use std::{
 };
 
 /// A place at a bell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(u64);
 
 impl Place {
@@ -20,76 +21,90 @@ impl Place {
     }
 }
 
-/// Whoever waits here looks anew each time that it is rung, but for those who wait for one before them.
+/// Whoever waits here looks anew each time that it is rung, but for those who are called by name.
 #[derive(Default)]
-pub(super) struct Bell(Mutex<Vec<(Place, Waker, Called)>>);
+pub(super) struct Bell(Mutex<Waiting>);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Called {
-    WithAll,
-    /// By name, or when everything is different.
-    Alone,
+type Wakers = BTreeMap<Place, Waker>;
+
+/// Each is in one of them: crowds are among those who are called by name, and cost nothing when it is rung.
+#[derive(Default)]
+struct Waiting {
+    together: Wakers,
+    /// Or when everything is different.
+    alone: Wakers,
 }
 
 impl Bell {
-    fn lock(&self) -> MutexGuard<'_, Vec<(Place, Waker, Called)>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Whole values are exchanged under it: a panic leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Before the look at what may change.
     pub(super) fn wait(&self, place: Place, waker: &Waker) {
-        let mut all = self.lock();
-        let known = all.iter_mut().find(|(known, ..)| *known == place);
-        let before = match known {
-            Some((_, known, called)) => {
-                *called = Called::WithAll;
-                (!known.will_wake(waker)).then(|| std::mem::replace(known, waker.clone()))
+        {
+            let mut waiting = self.lock();
+            if let Some(known) = waiting.alone.remove(&place) {
+                waiting.together.insert(place, known);
             }
-            None => {
-                all.push((place, waker.clone(), Called::WithAll));
-                None
+            let known = waiting.together.get(&place);
+            if known.is_some_and(|known| known.will_wake(waker)) {
+                return;
             }
-        };
-        drop(all);
+        }
+        let waker = waker.clone();
+        let before = self.lock().together.insert(place, waker);
         drop(before);
     }
 
-    /// After the look: nothing of what happens to others matters to this one, who is called by name. One who was called
+    /// After the look: nothing of what happens to others matters to this one, who is called by name. One who was woken
     /// since is not here any more.
     pub(super) fn wait_alone(&self, place: Place) {
-        let mut all = self.lock();
-        if let Some((.., called)) = all.iter_mut().find(|(known, ..)| *known == place) {
-            *called = Called::Alone;
+        let mut waiting = self.lock();
+        if let Some(known) = waiting.together.remove(&place) {
+            waiting.alone.insert(place, known);
         }
     }
 
     pub(super) fn leave(&self, place: Place) {
-        drop(self.take(|known, _| known == place));
+        drop(self.take(place));
     }
 
     /// `but`: the one who rings, who knows. No lock may be held by the caller.
     pub(super) fn ring(&self, but: Option<Place>) {
-        let woken = self.take(|place, called| called == Called::WithAll && Some(place) != but);
-        woken.into_iter().for_each(|(_, waker, _)| waker.wake());
+        let woken = {
+            let mut waiting = self.lock();
+            let mut woken = std::mem::take(&mut waiting.together);
+            if let Some((place, its)) = but.and_then(|but| woken.remove_entry(&but)) {
+                waiting.together.insert(place, its);
+            }
+            woken
+        };
+        woken.into_values().for_each(Waker::wake);
     }
 
     /// Likewise one of those who wait.
-    pub(super) fn call(&self, place: Option<Place>) {
-        let woken = self.take(|known, _| Some(known) == place);
-        woken.into_iter().for_each(|(_, waker, _)| waker.wake());
+    pub(super) fn call(&self, place: Place) {
+        if let Some(waker) = self.take(place) {
+            waker.wake();
+        }
     }
 
     /// Likewise all of them.
     pub(super) fn ring_for_all(&self) {
-        let woken = self.take(|_, _| true);
-        woken.into_iter().for_each(|(_, waker, _)| waker.wake());
+        let woken = std::mem::take(&mut *self.lock());
+        let woken = woken
+            .together
+            .into_values()
+            .chain(woken.alone.into_values());
+        woken.for_each(Waker::wake);
     }
 
-    fn take(&self, which: impl Fn(Place, Called) -> bool) -> Vec<(Place, Waker, Called)> {
-        let mut all = self.lock();
-        all.extract_if(.., |(place, _, called)| which(*place, *called))
-            .collect()
+    fn take(&self, place: Place) -> Option<Waker> {
+        let mut waiting = self.lock();
+        let together = waiting.together.remove(&place);
+        together.or_else(|| waiting.alone.remove(&place))
     }
 }
 

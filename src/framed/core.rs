@@ -1,7 +1,7 @@
 //! What a [`Framed`](super::Framed) is, for whatever is done with it on any thread.
 
 use std::{
-    collections::VecDeque,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -80,8 +80,9 @@ pub(super) struct State {
     /// Something that was written may still be in the stream.
     pub(super) is_kept_back: bool,
     pub(super) write_interrupt: Option<gio::Cancellable>,
-    /// Who waits for room, first come, first served.
-    pub(super) line: VecDeque<Place>,
+    /// Who waits for room, by the number of his turn.
+    pub(super) line: BTreeMap<u64, Place>,
+    pub(super) last_turn: u64,
     pub(super) is_congested: bool,
     /// Where there is a task that writes, by its engine's address.
     pub(super) drivers: Vec<usize>,

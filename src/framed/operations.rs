@@ -70,7 +70,7 @@ impl Core {
             let length = frame.len() + usize::from(cargo.is_some());
             if state.queue.has_room(length, format, most) {
                 let cargo = cargo.map(Arc::new);
-                state.queue.push(frame, format, cargo, false);
+                state.queue.push(frame, format, cargo, None);
                 (Ok(()), state.account())
             } else {
                 let was_congested = std::mem::replace(&mut state.is_congested, true);
@@ -85,8 +85,10 @@ impl Core {
 
     /// Of those who wait for room.
     fn call_the_first(&self) {
-        let first = self.lock().line.front().copied();
-        self.writers.call(first);
+        let first = self.lock().line.first_key_value().map(|(_, place)| *place);
+        if let Some(first) = first {
+            self.writers.call(first);
+        }
     }
 
     fn check(&self, frame: &[u8]) -> Result<(), glib::Error> {
@@ -110,6 +112,12 @@ pub(super) trait Work {
     fn core(&self) -> &Arc<Core>;
 
     fn place(&self) -> Place;
+
+    /// Whether it is called by name when there is something to look at. A thread that blocks is not: it may be the one who
+    /// has to write.
+    fn is_called(&self) -> bool {
+        false
+    }
 
     /// Whether it has ended.
     fn look(&mut self) -> Poll<Result<(), glib::Error>>;
@@ -137,6 +145,9 @@ pub(super) fn poll(
         looked = work.look();
     }
     if looked.is_pending() {
+        if work.is_called() {
+            core.writers.wait_alone(place);
+        }
         // This first: home may be the same context, with nobody at home.
         core.write_here();
         core.write_at_home();
@@ -179,6 +190,8 @@ pub(super) struct Write {
     core: Arc<Core>,
     place: Place,
     frame: Option<Bytes>,
+    /// In the line of those who wait for room.
+    turn: Option<u64>,
     ticket: Option<Ticket>,
     /// The stream has it, and may still keep it back.
     is_taken: bool,
@@ -194,6 +207,7 @@ impl Write {
             core: core.clone(),
             place: Place::new(),
             frame: Some(frame),
+            turn: None,
             ticket: None,
             is_taken: false,
         })
@@ -207,20 +221,26 @@ impl Write {
             return Ok(0);
         };
         state.check_takes_frames()?;
-        let is_first = state.line.front().is_none_or(|first| *first == self.place);
+        let first = state.line.first_key_value().map(|(turn, _)| *turn);
+        let is_first = first.is_none() || first == self.turn;
         let most = state.settings.max_pending_bytes;
         if !is_first || !state.queue.has_room(frame.len(), &state.format, most) {
-            if !state.line.contains(&self.place) {
-                state.line.push_back(self.place);
+            if self.turn.is_none() {
+                state.last_turn += 1;
+                state.line.insert(state.last_turn, self.place);
+                self.turn = Some(state.last_turn);
             }
             if !is_first {
                 self.core.writers.wait_alone(self.place);
             }
             return Ok(0);
         }
-        state.line.retain(|place| *place != self.place);
+        if let Some(turn) = self.turn.take() {
+            state.line.remove(&turn);
+        }
         if let Some(frame) = self.frame.take() {
-            self.ticket = Some(state.queue.push(frame, &state.format, None, true));
+            let watcher = Some(self.place);
+            self.ticket = Some(state.queue.push(frame, &state.format, None, watcher));
         }
         Ok(state.account())
     }
@@ -233,6 +253,10 @@ impl Work for Write {
 
     fn place(&self) -> Place {
         self.place
+    }
+
+    fn is_called(&self) -> bool {
+        self.ticket.is_some() && !self.is_taken
     }
 
     fn look(&mut self) -> Poll<Result<(), glib::Error>> {
@@ -281,6 +305,8 @@ impl Work for Write {
         drop(gone);
         self.ticket = None;
         self.core.teller.tell(told);
+        // Others may have room, now, or nothing more to wait for.
+        self.core.writers.ring(None);
         true
     }
 }
@@ -291,13 +317,14 @@ impl Drop for Write {
         self.cancel();
         {
             let mut state = self.core.lock();
-            state.line.retain(|place| *place != self.place);
+            if let Some(turn) = self.turn.take() {
+                state.line.remove(&turn);
+            }
             if let Some(ticket) = self.ticket {
                 state.queue.forget(ticket);
             }
         }
-        // Others may have room, now, or nothing more to wait for.
-        self.core.writers.ring(None);
+        // It may have been called, and this is the one who comes next.
         self.core.call_the_first();
     }
 }
@@ -401,9 +428,10 @@ impl Close {
             );
             (state.ends.clone(), state.account(), gone)
         };
-        for interrupt in [&gone.3, &gone.4].into_iter().flatten() {
+        for interrupt in [&gone.1, &gone.2].into_iter().flatten() {
             interrupt.cancel();
         }
+        self.ending.cancel();
         drop(gone);
         core.readers.ring_for_all();
         core.writers.ring_for_all();

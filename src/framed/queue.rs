@@ -7,7 +7,10 @@ use std::{
 
 use glib::Bytes;
 
-use super::format::{Format, Header};
+use super::{
+    bell::Place,
+    format::{Format, Header},
+};
 use crate::unix_connection::Cargo;
 
 /// What is copied together rather than given to the system by itself.
@@ -19,8 +22,8 @@ const MOST_PARTS: usize = 64;
 /// Names a frame; those that come later have higher ones.
 pub(super) type Ticket = u64;
 
-/// What was sent or is not to be sent any more.
-pub(super) type Gone = (Bytes, Option<Arc<Cargo>>);
+/// What was sent or is not to be sent any more, and who wants to know of it.
+pub(super) type Gone = (Option<Place>, Bytes, Option<Arc<Cargo>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -30,8 +33,8 @@ struct Entry {
     trailer: &'static [u8],
     /// Descriptors that follow, with a byte of their own.
     cargo: Option<Arc<Cargo>>,
-    /// Somebody wants to know what becomes of it.
-    is_watched: bool,
+    /// Who wants to know what becomes of it.
+    watcher: Option<Place>,
 }
 
 impl Entry {
@@ -94,7 +97,7 @@ impl Queue {
         frame: Bytes,
         format: &Format,
         cargo: Option<Arc<Cargo>>,
-        is_watched: bool,
+        watcher: Option<Place>,
     ) -> Ticket {
         self.last += 1;
         let entry = Entry {
@@ -103,7 +106,7 @@ impl Queue {
             payload: frame,
             trailer: format.trailer(),
             cargo,
-            is_watched,
+            watcher,
         };
         self.pending += entry.len() as u64;
         self.entries.push_back(entry);
@@ -124,14 +127,14 @@ impl Queue {
         }
         let entry = self.entries.remove(at)?;
         self.pending -= entry.len() as u64;
-        Some((entry.payload, entry.cargo))
+        Some((entry.watcher, entry.payload, entry.cargo))
     }
 
     /// Nobody wants to know any more.
     pub(super) fn forget(&mut self, ticket: Ticket) {
         self.outcomes.remove(&ticket);
         if let Ok(at) = self.position(ticket) {
-            self.entries[at].is_watched = false;
+            self.entries[at].watcher = None;
         }
     }
 
@@ -244,10 +247,10 @@ impl Queue {
     }
 
     fn settle(&mut self, entry: Entry, outcome: Result<(), glib::Error>, gone: &mut Vec<Gone>) {
-        if entry.is_watched {
+        if entry.watcher.is_some() {
             self.outcomes.insert(entry.ticket, outcome);
         }
-        gone.push((entry.payload, entry.cargo));
+        gone.push((entry.watcher, entry.payload, entry.cargo));
     }
 }
 

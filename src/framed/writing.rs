@@ -259,6 +259,10 @@ impl Core {
             }
             (step, gone)
         };
+        if failure.is_none() {
+            let watchers = gone.iter().filter_map(|(watcher, ..)| *watcher);
+            watchers.for_each(|watcher| self.writers.call(watcher));
+        }
         drop((gone, left_over, ended));
         if let Some(failure) = &failure {
             self.teller.note_failure(failure);

@@ -1,5 +1,8 @@
-//! What must not cost more than it is worth: bytes that come one by one.
+//! What must not cost more than it is worth: bytes that come one by one, many who wait.
 
+use std::{cell::Cell, io::Read, os::unix::net::UnixStream, rc::Rc, thread::JoinHandle};
+
+use futures::{StreamExt, stream::FuturesUnordered};
 use gio::{prelude::*, subclass::prelude::*};
 use gsock::{Framed, Framing};
 
@@ -103,6 +106,78 @@ fn a_prefixed_frame_that_comes_byte_by_byte_is_not_copied_for_each() {
                 .read_ahead(read_ahead)
                 .build();
             assert_eq!(length(framed.read_frame(NONE)), MANY);
+        });
+    }
+}
+
+const CROWD: usize = 10_000;
+
+/// Answers how much has come, after the end.
+fn slow_peer(mut theirs: UnixStream) -> JoinHandle<usize> {
+    std::thread::spawn(move || {
+        let (mut all, mut some) = (0, [0; 500]);
+        loop {
+            match theirs.read(&mut some).expect("read") {
+                0 => return all,
+                count => all += count,
+            }
+        }
+    })
+}
+
+/// In turn for room, and all queued at once.
+const QUEUES: [u64; 2] = [10_000, u64::MAX];
+
+#[test]
+fn a_crowd_of_futures_is_not_woken_for_each_frame() {
+    for most in QUEUES {
+        on_private_context(move |context| {
+            let (ours, theirs) = pair();
+            let framed = Framed::builder()
+                .io_stream(&ours)
+                .max_pending_bytes(most)
+                .build();
+            let peer = slow_peer(theirs);
+            let frame = glib::Bytes::from_owned(vec![b'x'; 99]);
+            let writes: FuturesUnordered<_> = (0..CROWD)
+                .map(|_| framed.write_frame_future(frame.clone()))
+                .collect();
+            let count = block_on(
+                context,
+                writes.fold(0, |count, written| async move {
+                    written.expect("written");
+                    count + 1
+                }),
+            );
+            assert_eq!(count, CROWD);
+            framed.close(NONE).expect("closed");
+            assert_eq!(peer.join().expect("read"), CROWD * 100);
+        });
+    }
+}
+
+#[test]
+fn a_crowd_of_calls_is_not_woken_for_each_frame() {
+    for most in QUEUES {
+        on_private_context(move |context| {
+            let (ours, theirs) = pair();
+            let framed = Framed::builder()
+                .io_stream(&ours)
+                .max_pending_bytes(most)
+                .build();
+            let peer = slow_peer(theirs);
+            let frame = glib::Bytes::from_owned(vec![b'x'; 99]);
+            let done = Rc::new(Cell::new(0));
+            for _ in 0..CROWD {
+                let done = done.clone();
+                framed.write_frame_async(frame.clone(), NONE, move |framed, result| {
+                    framed.write_frame_finish(result).expect("written");
+                    done.set(done.get() + 1);
+                });
+            }
+            iterate_until(context, || done.get() == CROWD);
+            framed.close(NONE).expect("closed");
+            assert_eq!(peer.join().expect("read"), CROWD * 100);
         });
     }
 }
