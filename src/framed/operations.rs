@@ -162,6 +162,8 @@ pub(super) fn block(
 ) -> Result<(), glib::Error> {
     let (core, place) = (work.core().clone(), work.place());
     loop {
+        // Before the wait begins: a handler that blocks would use up what is to end it.
+        core.teller.catch_up();
         if let Some(waker) = blocking_waker() {
             core.writers.wait(place, &waker);
         }
@@ -175,11 +177,8 @@ pub(super) fn block(
         // What was begun has to be ended, cancelled or not.
         let cancellable = cancellable.filter(|_| !is_cancelled);
         match core.write_blocking(place, cancellable)? {
-            Step::Went => core.teller.catch_up(),
-            _ => {
-                core.teller.catch_up();
-                block_on_events(None, None, cancellable)?;
-            }
+            Step::Went => {}
+            _ => drop(block_on_events(None, None, cancellable)?),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Several threads at one of them, as C may have them.
 
 use std::{
-    io::Read,
+    cell::Cell,
+    io::{Read, Write},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -173,5 +174,49 @@ fn who_runs_the_home_context_on_another_thread_can_write() {
         let mut got = [0; 8];
         theirs.read_exact(&mut got).expect("there");
         assert_eq!(&got, b"one\ntwo\n");
+    });
+}
+
+/// What ends a wait may come while a handler of the same thread waits for something else.
+#[test]
+fn a_handler_that_blocks_costs_the_call_it_interrupts_no_wake_up() {
+    within(LIMIT, || {
+        let (ours, theirs) = pair();
+        let framed = Framed::builder()
+            .io_stream(&ours)
+            .max_frame_size(u64::MAX)
+            .build();
+        let writer = Anywhere(framed.clone());
+        let writing = thread::spawn(move || {
+            writer
+                .get()
+                .write_frame(vec![b'x'; 8_000_000].as_slice(), NONE)
+        });
+        // It is in the midst of it.
+        let mut first = [0; 1];
+        (&theirs).read_exact(&mut first).expect("there");
+        let left = Cell::new(Some((writing, theirs.try_clone().expect("a socket"))));
+        framed.connect_pending_bytes_notify(move |_| {
+            let Some((writing, mut theirs)) = left.take() else {
+                return;
+            };
+            // It ends, which the flush is waked for.
+            let mut rest = vec![0; 8_000_000];
+            theirs.read_exact(&mut rest).expect("there");
+            writing.join().expect("no panic").expect("written");
+            let (other, mut its_peer) = pair();
+            let later = thread::spawn(move || {
+                thread::sleep(std::time::Duration::from_millis(20));
+                its_peer.write_all(b"line\n").expect("written");
+            });
+            assert_eq!(next(&Framed::new(&other, Framing::Lines)), "line");
+            later.join().expect("no panic");
+        });
+        framed.set_max_pending_bytes(u64::MAX);
+        framed.send(b"last").expect("queued");
+        framed.flush(NONE).expect("flushed");
+        let mut last = [0; 5];
+        (&theirs).read_exact(&mut last).expect("there");
+        assert_eq!(&last, b"last\n");
     });
 }
