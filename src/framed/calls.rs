@@ -17,8 +17,9 @@ use glib::{
 
 use super::{
     Framed,
+    closing::Close,
     input::Want,
-    operations::{Close, Flush, Work, Write, poll},
+    operations::{Flush, Work, Write, poll},
     reading::Read,
 };
 use crate::{

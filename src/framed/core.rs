@@ -53,6 +53,13 @@ pub(super) enum Begun {
     Flush(Answer<usize>),
 }
 
+impl Begun {
+    pub(super) fn cancel(&self) {
+        let (Self::Write(answer) | Self::Flush(answer)) = self;
+        answer.cancel();
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) ends: Option<Arc<Ends>>,
@@ -90,7 +97,8 @@ pub(super) struct State {
     /// Why the stream takes nothing any more.
     pub(super) failure: Option<glib::Error>,
     pub(super) last_error: Option<glib::Error>,
-    pub(super) is_closing: bool,
+    /// So many are about to close it.
+    pub(super) closers: usize,
     pub(super) is_closed: bool,
 }
 
@@ -106,7 +114,7 @@ impl State {
     ///
     /// Why no frame can be queued, whatever room there is.
     pub(super) fn check_takes_frames(&self) -> Result<(), glib::Error> {
-        if self.is_closing || self.is_closed {
+        if self.closers > 0 || self.is_closed {
             return Err(closed());
         }
         if self.settings.keep_queue {
@@ -194,7 +202,7 @@ impl Core {
                 state.queue.start_over();
             }
             state.is_kept_back = false;
-            (state.is_closing, state.is_closed) = (false, false);
+            state.is_closed = false;
             let had_error = state.last_error.take().is_some();
             let mut told = state.account();
             if had_error {

@@ -3,6 +3,7 @@
 mod bell;
 mod builder;
 mod calls;
+mod closing;
 mod core;
 mod ends;
 mod format;
@@ -31,9 +32,10 @@ use glib_macros::Enum;
 
 pub use self::{builder::FramedBuilder, calls::FramedOperation};
 use self::{
+    closing::Close,
     frames::Frames,
     input::Want,
-    operations::{Close, Flush, Work, Write},
+    operations::{Flush, Work, Write},
     reading::Read,
 };
 use crate::{operation::assert_owns_context, unix_connection::Cargo};
@@ -649,7 +651,8 @@ impl Framed {
         })
     }
 
-    /// Takes no more frames, writes what is queued and closes the stream, blocking. Closing it once more does nothing.
+    /// Takes no more frames, writes what is queued and closes the stream, blocking. Closing it once more does nothing. A stream
+    /// that is set meanwhile is written to and closed in the place of the one of before.
     ///
     /// # Errors
     ///

@@ -1,7 +1,6 @@
 //! What a program does with the queue: a frame is written, everything is written, the stream is closed.
 
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -19,7 +18,6 @@ use super::{
 };
 use crate::{
     error,
-    operation::Answer,
     reactor::{CancelWatch, block_on_events, blocking_waker},
     unix_connection::Cargo,
 };
@@ -382,132 +380,5 @@ impl Work for Flush {
 impl Drop for Flush {
     fn drop(&mut self) {
         self.core.writers.leave(self.place);
-    }
-}
-
-/// The end: no more frames are taken, what was queued is written, the stream is closed.
-#[derive(Debug)]
-pub(super) struct Close {
-    flush: Flush,
-    flushed: Option<Result<(), glib::Error>>,
-    closing: Option<Answer<()>>,
-    is_first: bool,
-}
-
-impl Close {
-    pub(super) fn new(core: &Arc<Core>) -> Self {
-        let is_first = {
-            let mut state = core.lock();
-            !state.is_closed && !std::mem::replace(&mut state.is_closing, true)
-        };
-        core.writers.ring_for_all();
-        Self {
-            flush: Flush::new(core),
-            flushed: None,
-            closing: None,
-            is_first,
-        }
-    }
-
-    /// Nothing can be written or read any more. Answers the stream that is to be closed.
-    fn shut(&self) -> Option<Arc<super::ends::Ends>> {
-        let core = &self.flush.core;
-        let (ends, told, gone) = {
-            let mut state = core.lock();
-            if std::mem::replace(&mut state.is_closed, true) {
-                return None;
-            }
-            state.generation += 1;
-            let gone = (
-                state.clear_queue(&closed()),
-                state.reading.take(),
-                state.begun.take(),
-                state.read_interrupt.take(),
-                state.write_interrupt.take(),
-            );
-            (state.ends.clone(), state.account(), gone)
-        };
-        for interrupt in [&gone.1, &gone.2].into_iter().flatten() {
-            interrupt.cancel();
-        }
-        self.ending.cancel();
-        drop(gone);
-        core.readers.ring_for_all();
-        core.writers.ring_for_all();
-        core.teller.tell(told);
-        ends
-    }
-
-    pub(super) fn poll(
-        &mut self,
-        cancel: &mut Option<CancelWatch>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), glib::Error>> {
-        if self.flushed.is_none() {
-            match poll(&mut self.flush, cancel, cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(flushed) => {
-                    if self.is_given_up(&flushed, cancel.as_ref().map(CancelWatch::cancellable)) {
-                        return Poll::Ready(flushed);
-                    }
-                    self.flushed = Some(flushed);
-                }
-            }
-            match self.shut() {
-                Some(ends) => self.closing = Some(ends.begin_close()),
-                None => return Poll::Ready(self.outcome(Ok(()))),
-            }
-        }
-        let Some(closing) = &mut self.closing else {
-            return Poll::Pending;
-        };
-        Pin::new(closing)
-            .poll(cx)
-            .map(|closed| self.outcome(closed))
-    }
-
-    pub(super) fn block(
-        mut self,
-        cancellable: Option<&gio::Cancellable>,
-    ) -> Result<(), glib::Error> {
-        let flush = Flush::new(&self.flush.core);
-        let flushed = block(flush, cancellable);
-        if self.is_given_up(&flushed, cancellable) {
-            return flushed;
-        }
-        self.flushed = Some(flushed);
-        let closed = match self.shut() {
-            Some(ends) => ends.close(cancellable),
-            None => Ok(()),
-        };
-        self.outcome(closed)
-    }
-
-    /// Cancelled before the stream was closed, it stays open.
-    fn is_given_up(
-        &self,
-        flushed: &Result<(), glib::Error>,
-        cancellable: Option<&gio::Cancellable>,
-    ) -> bool {
-        let is_cancelled = cancellable.is_some_and(CancellableExt::is_cancelled);
-        is_cancelled
-            && matches!(flushed, Err(failure) if failure.matches(gio::IOErrorEnum::Cancelled))
-    }
-
-    /// Of one that was closed already there is nothing to say.
-    fn outcome(&mut self, closed: Result<(), glib::Error>) -> Result<(), glib::Error> {
-        match self.flushed.take() {
-            Some(Err(failure)) if !failure.matches(gio::IOErrorEnum::Closed) => Err(failure),
-            _ => closed,
-        }
-    }
-}
-
-impl Drop for Close {
-    fn drop(&mut self) {
-        if self.is_first {
-            // Given up before the end.
-            self.flush.core.lock().is_closing = false;
-        }
     }
 }

@@ -111,6 +111,13 @@ impl<T> Answer<T> {
     }
 }
 
+impl<T> Answer<T> {
+    /// It ends soon, one way or another.
+    pub(crate) fn cancel(&self) {
+        self.cancellable.cancel();
+    }
+}
+
 unsafe extern "C" fn ready<T, F>(source: *mut GObject, result: *mut GAsyncResult, data: gpointer)
 where
     F: FnOnce(*mut GObject, *mut GAsyncResult) -> Outcome<T>,

@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use futures::io::AllowStdIo;
+use futures::{FutureExt, io::AllowStdIo};
 use gio::prelude::*;
 use gsock::{Framed, Framing, IoStreamAdapter};
 
@@ -101,5 +101,22 @@ fn tls_with_a_slow_peer_gets_each_frame_whole_and_in_order() {
         }
         block_on(context, framed.close_future()).expect("closed");
         assert_eq!(server.join().expect("served"), expected);
+    });
+}
+
+/// What cannot be polled cannot be closed either as long as it is at something.
+#[test]
+fn a_close_ends_a_read_that_waits_on_each_kind_of_stream() {
+    on_private_context(|context| {
+        for kind in 0..KINDS {
+            let (ours, base, theirs) = stream_of(kind);
+            let framed = Framed::new(&ours, Framing::Lines);
+            let mut reading = framed.read_frame_future();
+            assert!(reading.as_mut().now_or_never().is_none());
+            block_on(context, framed.close_future()).expect("closed");
+            assert!(ours.is_closed());
+            assert_eq!(told(block_on(context, reading)), "Closed", "{kind}");
+            drop((base, theirs));
+        }
     });
 }

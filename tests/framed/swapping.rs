@@ -183,3 +183,38 @@ fn without_a_stream_frames_are_kept_or_refused() {
     theirs.read_exact(&mut got).expect("there");
     assert_eq!(&got, b"one\n");
 }
+
+#[test]
+fn a_close_that_waits_takes_no_frames_and_closes_the_stream_that_is_set_meanwhile() {
+    on_private_context(|context| {
+        let (first, from_first) = pair();
+        let framed = Framed::new(&first, Framing::Lines);
+        let sent = fill(&framed, context);
+        let mut closing = framed.close_future();
+        let mut again = framed.close_future();
+        assert!(closing.as_mut().now_or_never().is_none());
+        assert!(again.as_mut().now_or_never().is_none());
+        let (second, mut from_second) = pair();
+        framed.set_io_stream(Some(&second));
+        // It would be lost.
+        assert_fails(framed.send(b"late"), gio::IOErrorEnum::Closed);
+        drop(closing);
+        assert_fails(framed.send(b"late"), gio::IOErrorEnum::Closed);
+        let reading = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            from_second.read_to_end(&mut all).expect("the end");
+            all
+        });
+        block_on(context, again).expect("closed");
+        assert!(second.is_closed());
+        let all = whole_lines(&reading.join().expect("read"));
+        assert_eq!(all.last(), Some(&(sent - 1)));
+        drop(from_first);
+        let (third, mut from_third) = pair();
+        framed.set_io_stream(Some(&third));
+        framed.write_frame(b"new", NONE).expect("written");
+        let mut got = [0; 4];
+        from_third.read_exact(&mut got).expect("there");
+        assert_eq!(&got, b"new\n");
+    });
+}

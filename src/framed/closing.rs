@@ -1,0 +1,179 @@
+//! Closing: everything is written, then the stream is closed.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use gio::prelude::*;
+use glib::Bytes;
+
+use super::{
+    core::{Begun, Core, closed},
+    ends::Ends,
+    operations::{Flush, Work, block, poll},
+};
+use crate::{operation::Answer, reactor::CancelWatch};
+
+/// The end: no more frames are taken, what was queued is written, the stream is closed.
+#[derive(Debug)]
+pub(super) struct Close {
+    flush: Flush,
+    flushed: Option<Result<(), glib::Error>>,
+    /// That are to be closed.
+    ends: Option<Arc<Ends>>,
+    ending: Ending,
+    closing: Option<Answer<()>>,
+}
+
+/// What a stream that cannot be polled was at: as long as it is, it cannot be closed.
+#[derive(Debug, Default)]
+struct Ending {
+    reading: Option<Answer<Bytes>>,
+    begun: Option<Begun>,
+}
+
+impl Ending {
+    fn cancel(&self) {
+        if let Some(reading) = &self.reading {
+            reading.cancel();
+        }
+        if let Some(begun) = &self.begun {
+            begun.cancel();
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(reading) = &mut self.reading {
+            ready!(Pin::new(reading).poll(cx)).ok();
+            self.reading = None;
+        }
+        if let Some(Begun::Write(begun) | Begun::Flush(begun)) = &mut self.begun {
+            ready!(Pin::new(begun).poll(cx)).ok();
+            self.begun = None;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Close {
+    pub(super) fn new(core: &Arc<Core>) -> Self {
+        core.lock().closers += 1;
+        core.writers.ring_for_all();
+        Self {
+            flush: Flush::new(core),
+            flushed: None,
+            ends: None,
+            ending: Ending::default(),
+            closing: None,
+        }
+    }
+
+    /// Nothing can be written or read any more. Answers the stream that is to be closed.
+    fn shut(&mut self) -> Option<Arc<Ends>> {
+        let core = self.flush.core().clone();
+        let (ends, told, gone) = {
+            let mut state = core.lock();
+            if std::mem::replace(&mut state.is_closed, true) {
+                return None;
+            }
+            state.generation += 1;
+            self.ending = Ending {
+                reading: state.reading.take(),
+                begun: state.begun.take(),
+            };
+            let gone = (
+                state.clear_queue(&closed()),
+                state.read_interrupt.take(),
+                state.write_interrupt.take(),
+            );
+            (state.ends.clone(), state.account(), gone)
+        };
+        for interrupt in [&gone.1, &gone.2].into_iter().flatten() {
+            interrupt.cancel();
+        }
+        self.ending.cancel();
+        drop(gone);
+        core.readers.ring_for_all();
+        core.writers.ring_for_all();
+        core.teller.tell(told);
+        ends
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        cancel: &mut Option<CancelWatch>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), glib::Error>> {
+        if self.flushed.is_none() {
+            let flushed = ready!(poll(&mut self.flush, cancel, cx));
+            if self.is_given_up(&flushed, cancel.as_ref().map(CancelWatch::cancellable)) {
+                return Poll::Ready(flushed);
+            }
+            self.flushed = Some(flushed);
+            self.ends = self.shut();
+        }
+        if let Some(ends) = &self.ends {
+            // A stream that takes no notice can be left at it.
+            let is_cancelled = cancel.as_mut().is_some_and(|cancel| {
+                cancel.wake(cx.waker());
+                cancel.is_cancelled()
+            });
+            if self.ending.poll(cx).is_pending() && !is_cancelled {
+                return Poll::Pending;
+            }
+            self.closing = Some(ends.begin_close());
+            self.ends = None;
+        }
+        let closed = match &mut self.closing {
+            Some(closing) => ready!(Pin::new(closing).poll(cx)),
+            None => Ok(()),
+        };
+        Poll::Ready(self.outcome(closed))
+    }
+
+    pub(super) fn block(
+        mut self,
+        cancellable: Option<&gio::Cancellable>,
+    ) -> Result<(), glib::Error> {
+        let flush = Flush::new(self.flush.core());
+        let flushed = block(flush, cancellable);
+        if self.is_given_up(&flushed, cancellable) {
+            return flushed;
+        }
+        self.flushed = Some(flushed);
+        let closed = match self.shut() {
+            Some(ends) => ends.close(cancellable),
+            None => Ok(()),
+        };
+        self.outcome(closed)
+    }
+
+    /// Cancelled before the stream was closed, it stays open.
+    fn is_given_up(
+        &self,
+        flushed: &Result<(), glib::Error>,
+        cancellable: Option<&gio::Cancellable>,
+    ) -> bool {
+        let is_cancelled = cancellable.is_some_and(CancellableExt::is_cancelled);
+        is_cancelled
+            && matches!(flushed, Err(failure) if failure.matches(gio::IOErrorEnum::Cancelled))
+    }
+
+    /// Of one that was closed already there is nothing to say.
+    fn outcome(&mut self, closed: Result<(), glib::Error>) -> Result<(), glib::Error> {
+        match self.flushed.take() {
+            Some(Err(failure)) if !failure.matches(gio::IOErrorEnum::Closed) => Err(failure),
+            _ => closed,
+        }
+    }
+}
+
+impl Drop for Close {
+    fn drop(&mut self) {
+        // Given up before the end, it takes frames again.
+        self.flush.core().lock().closers -= 1;
+    }
+}
