@@ -16,6 +16,8 @@ mod back_pressure;
 mod formats;
 #[path = "framed/json.rs"]
 mod json;
+#[path = "framed/no_lock.rs"]
+mod no_lock;
 #[path = "framed/passing.rs"]
 mod passing;
 #[path = "framed/points.rs"]

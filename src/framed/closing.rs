@@ -85,7 +85,7 @@ impl Close {
                 begun: state.begun.take(),
             };
             let gone = (
-                state.clear_queue(&closed()),
+                state.clear_queue(&closed().into()),
                 state.read_interrupt.take(),
                 state.write_interrupt.take(),
             );

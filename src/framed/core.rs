@@ -46,6 +46,9 @@ impl Default for Settings {
     }
 }
 
+/// An error that is copied and freed where no lock is held: the code for that can be anybody's.
+pub(super) type Failure = Arc<glib::Error>;
+
 /// What a stream that cannot be polled is at.
 #[derive(Debug)]
 pub(super) enum Begun {
@@ -95,8 +98,8 @@ pub(super) struct State {
     pub(super) drivers: Vec<usize>,
 
     /// Why the stream takes nothing any more.
-    pub(super) failure: Option<glib::Error>,
-    pub(super) last_error: Option<glib::Error>,
+    pub(super) failure: Option<Failure>,
+    pub(super) last_error: Option<Failure>,
     /// So many are about to close it.
     pub(super) closers: usize,
     pub(super) is_closed: bool,
@@ -113,9 +116,9 @@ impl State {
     /// # Errors
     ///
     /// Why no frame can be queued, whatever room there is.
-    pub(super) fn check_takes_frames(&self) -> Result<(), glib::Error> {
+    pub(super) fn check_takes_frames(&self) -> Result<(), Failure> {
         if self.closers > 0 || self.is_closed {
-            return Err(closed());
+            return Err(closed().into());
         }
         if self.settings.keep_queue {
             return Ok(());
@@ -124,7 +127,7 @@ impl State {
             return Err(failure.clone());
         }
         if self.ends.is_none() {
-            return Err(without_stream());
+            return Err(without_stream().into());
         }
         Ok(())
     }
@@ -146,7 +149,7 @@ impl State {
 
     /// Drops what is queued. What it answers is to be dropped where no lock is held.
     #[must_use]
-    pub(super) fn clear_queue(&mut self, failure: &glib::Error) -> Vec<Gone> {
+    pub(super) fn clear_queue(&mut self, failure: &Failure) -> Vec<Gone> {
         self.clears += 1;
         self.queue.fail(failure)
     }
@@ -181,6 +184,11 @@ impl Core {
         ends.map(|ends| ends.stream().clone())
     }
 
+    pub(super) fn last_error(&self) -> Option<glib::Error> {
+        let failure = self.lock().last_error.clone();
+        failure.map(Arc::unwrap_or_clone)
+    }
+
     /// Starts over on a stream.
     pub(super) fn set_io_stream(self: &Arc<Self>, stream: Option<&gio::IOStream>) {
         let ends = stream.map(|stream| Arc::new(Ends::new(stream)));
@@ -195,6 +203,7 @@ impl Core {
                 state.read_interrupt.take(),
                 state.write_interrupt.take(),
                 state.failure.take(),
+                state.last_error.take(),
             );
             // Who is in a call knows best how much the stream of before has taken.
             if !state.is_written {
@@ -203,9 +212,8 @@ impl Core {
             }
             state.is_kept_back = false;
             state.is_closed = false;
-            let had_error = state.last_error.take().is_some();
             let mut told = state.account();
-            if had_error {
+            if gone.7.is_some() {
                 told |= change::LAST_ERROR;
             }
             (gone, told)
@@ -227,7 +235,7 @@ impl Core {
             let mut state = self.lock();
             state.is_closed = true;
             state.generation += 1;
-            let failure = closed();
+            let failure = closed().into();
             (
                 state.clear_queue(&failure),
                 state.ends.take(),
@@ -247,12 +255,13 @@ impl Core {
 
     /// The stream of a generation has failed for good.
     pub(super) fn note_error(&self, generation: u64, failure: &glib::Error) {
+        let failure = Failure::new(failure.clone());
         let before = {
             let mut state = self.lock();
             if state.generation != generation {
                 return;
             }
-            state.last_error.replace(failure.clone())
+            state.last_error.replace(failure)
         };
         drop(before);
         self.teller.tell(change::LAST_ERROR);

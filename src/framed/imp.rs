@@ -152,6 +152,9 @@ impl ObjectImpl for Framed {
         if pspec.name() == "io-stream" {
             return self.core.io_stream().to_value();
         }
+        if pspec.name() == "last-error" {
+            return self.core.last_error().to_value();
+        }
         let state = self.core.lock();
         match pspec.name() {
             "framing" => state.format.framing.to_value(),
@@ -167,7 +170,6 @@ impl ObjectImpl for Framed {
             "pending-bytes" => state.queue.bytes().to_value(),
             "pending-frames" => state.queue.frames().to_value(),
             "congested" => state.is_congested.to_value(),
-            "last-error" => state.last_error.to_value(),
             // GObject asks for no others.
             _ => Value::from_type(pspec.value_type()),
         }

@@ -10,7 +10,7 @@ use glib::Bytes;
 
 use super::{
     bell::Place,
-    core::{Core, closed, without_stream},
+    core::{Core, Failure, closed, without_stream},
     format::Format,
     queue::Ticket,
     teller::change,
@@ -46,7 +46,8 @@ impl Core {
     pub(super) fn send_exact(self: &Arc<Self>, bytes: Bytes) -> Result<(), glib::Error> {
         if bytes.is_empty() {
             // The queue has nothing of no length.
-            return self.lock().check_takes_frames();
+            let checked = self.lock().check_takes_frames();
+            return checked.map_err(Arc::unwrap_or_clone);
         }
         self.put(bytes, &Format::bare(), None)
     }
@@ -58,9 +59,12 @@ impl Core {
         cargo: Option<Cargo>,
     ) -> Result<(), glib::Error> {
         let (sent, told) = {
-            let mut state = self.lock();
-            let state = &mut *state;
-            state.check_takes_frames()?;
+            let mut guard = self.lock();
+            let state = &mut *guard;
+            if let Err(failure) = state.check_takes_frames() {
+                drop(guard);
+                return Err(Arc::unwrap_or_clone(failure));
+            }
             if let (Some(_), Some(ends)) = (&cargo, &state.ends) {
                 ends.passing()?;
             }
@@ -211,7 +215,7 @@ impl Write {
     }
 
     /// Answers what is to be told.
-    fn queue(&mut self) -> Result<u32, glib::Error> {
+    fn queue(&mut self) -> Result<u32, Failure> {
         let mut state = self.core.lock();
         let state = &mut *state;
         let Some(frame) = &self.frame else {
@@ -259,7 +263,7 @@ impl Work for Write {
     fn look(&mut self) -> Poll<Result<(), glib::Error>> {
         if self.ticket.is_none() {
             match self.queue() {
-                Err(failure) => return Poll::Ready(Err(failure)),
+                Err(failure) => return Poll::Ready(Err(Arc::unwrap_or_clone(failure))),
                 Ok(0) => return Poll::Pending,
                 Ok(told) => {
                     self.core.teller.tell(told);
@@ -274,7 +278,10 @@ impl Work for Write {
         let mut state = self.core.lock();
         match state.queue.take_outcome(ticket) {
             Some(Ok(())) => self.is_taken = true,
-            Some(failed) => return Poll::Ready(failed),
+            Some(Err(failure)) => {
+                drop(state);
+                return Poll::Ready(Err(Arc::unwrap_or_clone(failure)));
+            }
             None if !self.is_taken => return Poll::Pending,
             None => {}
         }
@@ -312,15 +319,14 @@ impl Drop for Write {
     fn drop(&mut self) {
         self.core.writers.leave(self.place);
         self.cancel();
-        {
+        let outcome = {
             let mut state = self.core.lock();
             if let Some(turn) = self.turn.take() {
                 state.line.remove(&turn);
             }
-            if let Some(ticket) = self.ticket {
-                state.queue.forget(ticket);
-            }
-        }
+            self.ticket.and_then(|ticket| state.queue.forget(ticket))
+        };
+        drop(outcome);
         // It may have been called, and this is the one who comes next.
         self.core.call_the_first();
     }
@@ -359,8 +365,9 @@ impl Work for Flush {
         if state.is_closed {
             return Poll::Ready(Err(closed()));
         }
-        if let Some(failure) = &state.failure {
-            return Poll::Ready(Err(failure.clone()));
+        if let Some(failure) = state.failure.clone() {
+            drop(state);
+            return Poll::Ready(Err(Arc::unwrap_or_clone(failure)));
         }
         let is_kept_back = state.queue.is_empty() && state.is_kept_back;
         if state.queue.is_past(self.last) && !is_kept_back {

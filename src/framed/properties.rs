@@ -177,7 +177,7 @@ impl Framed {
     #[must_use]
     pub fn last_error(&self) -> Option<glib::Error> {
         self.catch_up();
-        self.imp().core.lock().last_error.clone()
+        self.imp().core.last_error()
     }
 
     // --- Signals -------------------------------------------------------------------------------

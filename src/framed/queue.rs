@@ -9,6 +9,7 @@ use glib::Bytes;
 
 use super::{
     bell::Place,
+    core::Failure,
     format::{Format, Header},
 };
 use crate::unix_connection::Cargo;
@@ -18,6 +19,9 @@ const MOST_COPIED: usize = 1024;
 /// How much is given to the system at once.
 const MOST_AT_ONCE: usize = 256 * 1024;
 const MOST_PARTS: usize = 64;
+
+/// What has become of a frame.
+type Outcome = Result<(), Failure>;
 
 /// Names a frame; those that come later have higher ones.
 pub(super) type Ticket = u64;
@@ -58,7 +62,7 @@ pub(super) struct Queue {
     committed: usize,
     pending: u64,
     /// Of the frames that somebody has asked about and that are no longer here.
-    outcomes: BTreeMap<Ticket, Result<(), glib::Error>>,
+    outcomes: BTreeMap<Ticket, Outcome>,
 }
 
 impl Queue {
@@ -114,7 +118,7 @@ impl Queue {
     }
 
     /// What has become of a watched frame, once it is no longer here.
-    pub(super) fn take_outcome(&mut self, ticket: Ticket) -> Option<Result<(), glib::Error>> {
+    pub(super) fn take_outcome(&mut self, ticket: Ticket) -> Option<Outcome> {
         self.outcomes.remove(&ticket)
     }
 
@@ -130,12 +134,13 @@ impl Queue {
         Some((entry.watcher, entry.payload, entry.cargo))
     }
 
-    /// Nobody wants to know any more.
-    pub(super) fn forget(&mut self, ticket: Ticket) {
-        self.outcomes.remove(&ticket);
+    /// Nobody wants to know any more. What it answers is to be dropped where no lock is held.
+    #[must_use]
+    pub(super) fn forget(&mut self, ticket: Ticket) -> Option<Outcome> {
         if let Ok(at) = self.position(ticket) {
             self.entries[at].watcher = None;
         }
+        self.take_outcome(ticket)
     }
 
     fn position(&self, ticket: Ticket) -> Result<usize, usize> {
@@ -237,7 +242,7 @@ impl Queue {
 
     /// There is nothing left: what was here has failed.
     #[must_use]
-    pub(super) fn fail(&mut self, failure: &glib::Error) -> Vec<Gone> {
+    pub(super) fn fail(&mut self, failure: &Failure) -> Vec<Gone> {
         let mut dropped = Vec::new();
         while let Some(entry) = self.entries.pop_front() {
             self.settle(entry, Err(failure.clone()), &mut dropped);
@@ -246,7 +251,7 @@ impl Queue {
         dropped
     }
 
-    fn settle(&mut self, entry: Entry, outcome: Result<(), glib::Error>, gone: &mut Vec<Gone>) {
+    fn settle(&mut self, entry: Entry, outcome: Outcome, gone: &mut Vec<Gone>) {
         if entry.watcher.is_some() {
             self.outcomes.insert(entry.ticket, outcome);
         }

@@ -10,6 +10,7 @@ use std::{
 
 use gio::prelude::*;
 
+use super::core::Failure;
 use crate::{
     home::{Home, WeakObject},
     thread,
@@ -44,7 +45,7 @@ pub(super) struct Teller {
 struct Told {
     object: Option<WeakObject>,
     /// For the signal `error`.
-    failures: Vec<glib::Error>,
+    failures: Vec<Failure>,
 }
 
 impl Teller {
@@ -80,7 +81,7 @@ impl Teller {
         self.home.thread == thread::here()
     }
 
-    pub(super) fn note_failure(&self, failure: &glib::Error) {
+    pub(super) fn note_failure(&self, failure: &Failure) {
         self.lock().failures.push(failure.clone());
     }
 
@@ -126,7 +127,7 @@ impl Teller {
             object.emit_by_name::<()>("drained", &[]);
         }
         for failure in failures {
-            object.emit_by_name::<()>("error", &[&failure]);
+            object.emit_by_name::<()>("error", &[&*failure]);
         }
     }
 }

@@ -11,7 +11,7 @@ use glib::Bytes;
 
 use super::{
     bell::Place,
-    core::{Begun, Core},
+    core::{Begun, Core, Failure},
     ends::Ends,
     queue::{Gone, Window},
     teller::change,
@@ -196,7 +196,7 @@ impl Core {
     ) -> Step {
         let mut told = 0;
         let mut failure = None;
-        let (mut left_over, mut ended) = (None, None);
+        let (mut left_over, mut ended, mut stale) = (None, None, None);
         let (step, gone) = {
             let mut state = self.lock();
             let state = &mut *state;
@@ -245,12 +245,16 @@ impl Core {
                 }
                 Outcome::Nothing => Step::Went,
                 Outcome::Failed(why) if is_current => {
-                    gone = state.fail(&why);
+                    let why = Failure::new(why);
+                    (gone, stale) = state.fail(&why);
                     told |= state.account() | change::LAST_ERROR;
                     failure = Some(why);
                     Step::Went
                 }
-                Outcome::Failed(_) => Step::Went,
+                Outcome::Failed(why) => {
+                    stale = Some(why.into());
+                    Step::Went
+                }
             };
             if !is_current {
                 left_over = state.offer.take();
@@ -263,7 +267,7 @@ impl Core {
             let watchers = gone.iter().filter_map(|(watcher, ..)| *watcher);
             watchers.for_each(|watcher| self.writers.call(watcher));
         }
-        drop((gone, left_over, ended));
+        drop((gone, left_over, ended, stale));
         if let Some(failure) = &failure {
             self.teller.note_failure(failure);
         }
@@ -312,16 +316,16 @@ impl Core {
 impl super::core::State {
     /// Answers what is to be dropped where no lock is held.
     #[must_use]
-    fn fail(&mut self, failure: &glib::Error) -> Vec<Gone> {
+    fn fail(&mut self, failure: &Failure) -> (Vec<Gone>, Option<Failure>) {
         self.failure = Some(failure.clone());
-        self.last_error = Some(failure.clone());
+        let before = self.last_error.replace(failure.clone());
         self.offer = None;
         self.is_kept_back = false;
         if self.settings.keep_queue {
             self.queue.start_over();
-            return Vec::new();
+            return (Vec::new(), before);
         }
-        self.clear_queue(failure)
+        (self.clear_queue(failure), before)
     }
 }
 
