@@ -25,7 +25,7 @@ pub(super) struct Close {
     /// That are to be closed.
     ends: Option<Arc<Ends>>,
     ending: Ending,
-    closing: Option<Answer<()>>,
+    closing: Option<(Arc<Ends>, Answer<()>)>,
 }
 
 /// What a stream that cannot be polled was at: as long as it is, it cannot be closed.
@@ -43,6 +43,10 @@ impl Ending {
         if let Some(begun) = &self.begun {
             begun.cancel();
         }
+    }
+
+    fn is_left(&self) -> bool {
+        self.reading.is_some() || self.begun.is_some()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -124,11 +128,15 @@ impl Close {
             if self.ending.poll(cx).is_pending() && !is_cancelled {
                 return Poll::Pending;
             }
-            self.closing = Some(ends.begin_close());
+            self.closing = Some((ends.clone(), ends.begin_close()));
             self.ends = None;
         }
         let closed = match &mut self.closing {
-            Some(closing) => ready!(Pin::new(closing).poll(cx)),
+            Some((ends, closing)) => {
+                let closed = ready!(Pin::new(closing).poll(cx));
+                let ends = ends.clone();
+                self.close_sides(&ends, closed)
+            }
             None => Ok(()),
         };
         Poll::Ready(self.outcome(closed))
@@ -145,10 +153,42 @@ impl Close {
         }
         self.flushed = Some(flushed);
         let closed = match self.shut() {
-            Some(ends) => ends.close(cancellable),
+            Some(ends) => self.close_sides(&ends, ends.close(cancellable)),
             None => Ok(()),
         };
         self.outcome(closed)
+    }
+
+    /// A stream says that it is closed when one of its sides could not be, because a thread is in a call of it that is about
+    /// to end.
+    fn close_sides(
+        &self,
+        ends: &Arc<Ends>,
+        closed: Result<(), glib::Error>,
+    ) -> Result<(), glib::Error> {
+        let is_pending =
+            matches!(&closed, Err(failure) if failure.matches(gio::IOErrorEnum::Pending));
+        if !is_pending || !ends.stream().is_closed() || self.ending.is_left() {
+            return closed;
+        }
+        let (is_in_read, is_in_write, before) = {
+            let mut state = self.flush.core().lock();
+            let (is_in_read, is_in_write) = (state.is_in_read, state.is_written);
+            let left_open = (
+                is_in_read.then(|| ends.clone()),
+                is_in_write.then(|| ends.clone()),
+            );
+            let before = std::mem::replace(&mut state.left_open, left_open);
+            (is_in_read, is_in_write, before)
+        };
+        drop(before);
+        if !is_in_read {
+            ends.close_input();
+        }
+        if !is_in_write {
+            ends.close_output();
+        }
+        Ok(())
     }
 
     /// Cancelled before the stream was closed, it stays open.

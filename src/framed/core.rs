@@ -76,6 +76,10 @@ pub(super) struct State {
     pub(super) is_read: bool,
     /// A read of a stream that cannot be polled, which outlives whoever has asked for it.
     pub(super) reading: Option<Answer<Bytes>>,
+    /// A thread is in a call of the stream that reads.
+    pub(super) is_in_read: bool,
+    /// Whose sides could not be closed, because somebody was in a call: he does that when he leaves.
+    pub(super) left_open: (Option<Arc<Ends>>, Option<Arc<Ends>>),
     /// Of the thread that blocks in a read.
     pub(super) read_interrupt: Option<gio::Cancellable>,
 

@@ -244,6 +244,17 @@ impl Ends {
         self.stream().close(cancellable)
     }
 
+    /// Of a stream that is closed but for this side of it.
+    pub(super) fn close_input(&self) {
+        // What there is to say was said when the stream was closed.
+        self.input.get().close(gio::Cancellable::NONE).ok();
+    }
+
+    /// Likewise.
+    pub(super) fn close_output(&self) {
+        self.output.get().close(gio::Cancellable::NONE).ok();
+    }
+
     // --- Begun, for the thread-default context to go on with ------------------------------------
 
     pub(super) fn begin_read(&self, most: usize) -> Answer<Bytes> {

@@ -293,10 +293,18 @@ impl Read {
                 return Ok(());
             }
             state.read_interrupt = Some(interrupt.cancellable().clone());
+            state.is_in_read = true;
         }
         let filled = fill.with(|ends, room| ends.read(room, interrupt.cancellable()).map(Some));
-        let ended = self.core.lock().read_interrupt.take();
+        let (ended, left_open) = {
+            let mut state = self.core.lock();
+            state.is_in_read = false;
+            (state.read_interrupt.take(), state.left_open.0.take())
+        };
         drop(ended);
+        if let Some(ends) = left_open {
+            ends.close_input();
+        }
         match filled {
             // The loop finds out why.
             Err(failure) if interrupt.explains(&failure) => {

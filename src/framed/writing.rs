@@ -197,10 +197,11 @@ impl Core {
         let mut told = 0;
         let mut failure = None;
         let (mut left_over, mut ended, mut stale) = (None, None, None);
-        let (step, gone) = {
+        let (step, gone, left_open) = {
             let mut state = self.lock();
             let state = &mut *state;
             state.is_written = false;
+            let left_open = state.left_open.1.take();
             let is_current = state.generation == generation;
             if ends.is_plain_output() && ends.output_polls() {
                 // What it has not taken it has forgotten.
@@ -261,8 +262,11 @@ impl Core {
                 state.queue.start_over();
                 told |= state.account();
             }
-            (step, gone)
+            (step, gone, left_open)
         };
+        if let Some(ends) = left_open {
+            ends.close_output();
+        }
         if failure.is_none() {
             let watchers = gone.iter().filter_map(|(watcher, ..)| *watcher);
             watchers.for_each(|watcher| self.writers.call(watcher));

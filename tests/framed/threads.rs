@@ -220,3 +220,46 @@ fn a_handler_that_blocks_costs_the_call_it_interrupts_no_wake_up() {
         assert_eq!(&last, b"last\n");
     });
 }
+
+/// The thread in the call closes that side when it leaves.
+#[test]
+fn each_kind_of_stream_is_closed_while_a_thread_blocks_in_a_read() {
+    for kind in 0..=KINDS {
+        on_private_context(move |context| {
+            for turn in 0..20 {
+                let (ours, base, theirs) = if kind == KINDS {
+                    let (base, theirs) = gio_pair();
+                    let (input, output) = (base.input_stream(), base.output_stream());
+                    let ours = gio::SimpleIOStream::new(&input, &output);
+                    (ours.upcast(), base.upcast(), theirs)
+                } else {
+                    stream_of(kind)
+                };
+                let framed = Framed::new(&ours, Framing::Lines);
+                let reader = Anywhere(framed.clone());
+                let begun = Arc::new(AtomicUsize::new(0));
+                let tells = begun.clone();
+                let reading = thread::spawn(move || {
+                    tells.store(1, Ordering::Release);
+                    told(reader.get().read_frame(NONE))
+                });
+                while begun.load(Ordering::Acquire) == 0 {
+                    thread::yield_now();
+                }
+                if turn % 2 == 0 {
+                    framed.close(NONE).expect("closed");
+                } else {
+                    block_on(context, framed.close_future()).expect("closed");
+                }
+                assert_eq!(reading.join().expect("no panic"), "Closed");
+                assert!(ours.is_closed());
+                // GIO leaves those of a connection at it.
+                if kind >= UNPOLLABLE {
+                    assert!(ours.input_stream().is_closed(), "{kind}");
+                    assert!(ours.output_stream().is_closed(), "{kind}");
+                }
+                drop((base, theirs));
+            }
+        });
+    }
+}
