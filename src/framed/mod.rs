@@ -116,7 +116,9 @@ glib::wrapper! {
     ///
     /// What implements [`gio::PollableInputStream`] and [`gio::PollableOutputStream`] is read and written when it is
     /// ready. Of other streams, an asynchronous call goes on after who waits for it has gone; a blocking call on the same
-    /// side fails with `Pending` until it has ended.
+    /// side fails with `Pending` until it has ended. What such a stream has taken of a write that was under way when another
+    /// stream was set is not known: frames of that write may be sent twice, once on each. The same object cannot be set anew
+    /// while it reads or writes.
     ///
     /// # The end
     ///
@@ -489,7 +491,8 @@ impl Framed {
     /// # Cancel safety
     ///
     /// Cancelled before the first byte is written, the frame is taken out of the queue. After that it is written to its end,
-    /// which the operation waits for.
+    /// which the operation waits for. TLS, and a stream that cannot be polled, has begun with what it was once given, be it that no
+    /// byte has gone yet.
     ///
     /// # Main context
     ///

@@ -55,6 +55,8 @@ GType gsock_framing_get_type (void) G_GNUC_CONST;
  *
  * Of a stream that is not a #GPollableInputStream, or #GPollableOutputStream, that can poll, an asynchronous call goes on
  * after who waits for it has gone; a blocking call on the same side fails with %G_IO_ERROR_PENDING until it has ended.
+ * What such a stream has taken of a write that was under way when another stream was set is not known: frames of that write
+ * may be sent twice, once on each. The same object cannot be set anew while it reads or writes.
  *
  * When its last reference is dropped it forgets what is queued, and leaves the stream to who else has it.
  *
