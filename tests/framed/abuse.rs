@@ -181,3 +181,39 @@ fn a_crowd_of_calls_is_not_woken_for_each_frame() {
         });
     }
 }
+
+/// Nothing is made for what a prefix merely says.
+#[test]
+fn the_largest_numbers_are_read_until_the_stream_ends() {
+    for length in [u64::MAX, u64::MAX - 7, u64::MAX - 8, 1 << 63, 1 << 40] {
+        for most in [u64::MAX, 1 << 20] {
+            for read_ahead in [true, false] {
+                let mut bytes = length.to_le_bytes().to_vec();
+                bytes.extend([b'x'; 200_000]);
+                let framed = prefixed(&bytes)
+                    .prefix_size(8)
+                    .byte_order(gio::DataStreamByteOrder::LittleEndian)
+                    .max_frame_size(most)
+                    .read_ahead(read_ahead)
+                    .build();
+                let first = next(&framed);
+                if first == "MessageTooLarge" {
+                    assert_eq!(next(&framed), "PartialInput");
+                } else {
+                    assert_eq!((first.as_str(), most), ("PartialInput", u64::MAX));
+                }
+                assert_eq!(next(&framed), "END");
+            }
+        }
+    }
+    let framed = prefixed(&[b'x'; 200_000]).max_frame_size(u64::MAX).build();
+    assert_fails(
+        framed.read_exact(usize::MAX, NONE),
+        gio::IOErrorEnum::PartialInput,
+    );
+    assert_eq!(next(&framed), "END");
+    let framed = lines(&[b'x'; 3_000_000]);
+    for expected in ["MessageTooLarge", "PartialInput", "END"] {
+        assert_eq!(next(&framed), expected);
+    }
+}
