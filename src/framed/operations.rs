@@ -285,6 +285,12 @@ impl Work for Write {
             None if !self.is_taken => return Poll::Pending,
             None => {}
         }
+        // What a stream keeps back goes down with it.
+        let keeps_back = state.ends.as_ref().is_some_and(|ends| ends.keeps_back());
+        if let Some(failure) = state.failure.clone().filter(|_| keeps_back) {
+            drop(state);
+            return Poll::Ready(Err(Arc::unwrap_or_clone(failure)));
+        }
         // When more is queued, that has to go before it is flushed.
         if !state.is_kept_back || !state.queue.is_empty() {
             return Poll::Ready(Ok(()));

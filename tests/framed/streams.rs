@@ -120,3 +120,21 @@ fn a_close_ends_a_read_that_waits_on_each_kind_of_stream() {
         }
     });
 }
+
+#[test]
+fn a_frame_that_was_kept_back_and_could_not_be_flushed_is_not_written() {
+    on_private_context(|context| {
+        for is_blocking in [true, false] {
+            let (ours, base, theirs) = stream_of(UNPOLLABLE);
+            drop(theirs);
+            let framed = Framed::new(&ours, Framing::Lines);
+            let written = if is_blocking {
+                framed.write_frame(b"one", NONE)
+            } else {
+                block_on(context, framed.write_frame_future(b"one"))
+            };
+            assert_fails(written, gio::IOErrorEnum::BrokenPipe);
+            drop(base);
+        }
+    });
+}
