@@ -100,7 +100,7 @@ const SEEDS: u64 = 40;
 
 #[test]
 fn any_frames_are_read_from_any_pieces() {
-    on_private_context(|context| {
+    on_private_context_within(LIMIT * 3, |context| {
         for seed in 0..SEEDS {
             let Case {
                 framing,
@@ -152,7 +152,7 @@ fn any_frames_are_read_from_any_pieces() {
 
 #[test]
 fn any_frames_are_written_as_they_should_be() {
-    on_private_context(|context| {
+    on_private_context_within(LIMIT * 3, |context| {
         for seed in 0..SEEDS {
             let Case {
                 framing,
