@@ -80,6 +80,19 @@ pub fn spawn_local_with_priority<F: Future + 'static>(
 }
 
 /// Spawns tasks on `context` through the traits of the `futures` crates.
+///
+/// # Examples
+///
+/// ```
+/// use futures::task::LocalSpawnExt;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let context = glib::MainContext::new();
+/// let answer = gsock::engine::spawner(&context).spawn_local_with_handle(async { 6 * 7 })?;
+/// assert_eq!(context.block_on(answer), 42);
+/// # Ok(())
+/// # }
+/// ```
 #[doc(alias = "gsock_engine_spawner")]
 pub fn spawner(context: &glib::MainContext) -> LocalSpawner {
     LocalSpawner(context.clone())
@@ -109,6 +122,19 @@ pub fn spawner(context: &glib::MainContext) -> LocalSpawner {
 /// # Main context
 ///
 /// Called on the thread that owns `context`, or while nobody does.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), glib::Error> {
+/// // That of a server: connections, timers, and nothing else.
+/// let context = glib::MainContext::new();
+/// gsock::engine::use_poll_function(&context, true)?;
+/// let task = gsock::engine::spawn_local(&context, async { 6 * 7 });
+/// assert_eq!(context.block_on(task).ok(), Some(42));
+/// # Ok(())
+/// # }
+/// ```
 #[doc(alias = "gsock_engine_use_poll_function")]
 #[doc(alias = "g_main_context_set_poll_func")]
 pub fn use_poll_function(context: &glib::MainContext, on: bool) -> Result<(), glib::Error> {

@@ -148,6 +148,20 @@ impl SocketConnection {
     /// Built in: [`TcpConnection`] for IPv4 and IPv6 streams of protocol 0, TCP (6) and MPTCP (262), and
     /// [`UnixConnection`] for Unix streams and sequenced packets of protocol 0.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gio::prelude::*;
+    /// use gsock::{SocketConnection, TcpConnection, UnixConnection};
+    ///
+    /// let type_of = |family, protocol| {
+    ///     SocketConnection::factory_lookup_type(family, gio::SocketType::Stream, protocol)
+    /// };
+    /// assert_eq!(type_of(gio::SocketFamily::Ipv6, 0), TcpConnection::static_type());
+    /// assert_eq!(type_of(gio::SocketFamily::Unix, 0), UnixConnection::static_type());
+    /// assert_eq!(type_of(gio::SocketFamily::Ipv4, 132), SocketConnection::static_type());
+    /// ```
+    ///
     /// GIO: SC-32.
     #[doc(alias = "gsock_socket_connection_factory_lookup_type")]
     #[doc(alias = "g_socket_connection_factory_lookup_type")]

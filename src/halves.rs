@@ -36,6 +36,32 @@ use crate::{
 /// moment at which the operation had to wait; `NotSupported` where the thread does not own its main
 /// context, and for the halves of a [`TcpWrapperConnection`](crate::TcpWrapperConnection), whose streams may not leave
 /// their thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::os::{fd::OwnedFd, unix::net::UnixStream};
+/// use gsock::{SocketConnection, prelude::*};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (one, other) = UnixStream::pair()?;
+/// let [one, other] = [one, other].map(|end| {
+///     SocketConnection::factory_create_connection_from_fd(OwnedFd::from(end))
+/// });
+/// let (one, other) = (one?, other?);
+/// let (_, mut writes) = one.halves();
+/// let (mut reads, _) = other.halves();
+/// // A half waits on the context of the thread that polls it.
+/// let writer = std::thread::spawn(move || {
+///     glib::MainContext::new().block_on(async move { writes.write_all(b"hello").await })
+/// });
+/// let mut buffer = [0; 8];
+/// let length = glib::MainContext::new().block_on(reads.read(&mut buffer))?;
+/// assert_eq!(&buffer[..length], b"hello");
+/// writer.join().expect("it does not panic")?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[doc(alias = "GsockSocketConnection")]
 pub struct ReadHalf {

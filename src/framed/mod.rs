@@ -288,6 +288,31 @@ impl Framed {
     /// # Main context
     ///
     /// As there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::{fd::OwnedFd, unix::net::UnixStream};
+    /// use gio::prelude::*;
+    /// use gsock::{Framed, Framing, SocketConnection};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (one, other) = UnixStream::pair()?;
+    /// let [one, other] = [one, other].map(|end| {
+    ///     SocketConnection::factory_create_connection_from_fd(OwnedFd::from(end))
+    /// });
+    /// let (one, other) = (one?, other?);
+    /// one.output_stream().write_all(b"DATA 6\nab\ncd\nEND\n", gio::Cancellable::NONE)?;
+    /// let framed = Framed::new(&other, Framing::Lines);
+    /// let announced = framed.read_frame(gio::Cancellable::NONE)?.expect("a line");
+    /// assert_eq!(&announced[..], b"DATA 6");
+    /// let data = framed.read_exact(6, gio::Cancellable::NONE)?;
+    /// assert_eq!(&data[..], b"ab\ncd\n");
+    /// let end = framed.read_frame(gio::Cancellable::NONE)?.expect("a line");
+    /// assert_eq!(&end[..], b"END");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "gsock_framed_read_exact")]
     pub fn read_exact(
         &self,
@@ -377,6 +402,29 @@ impl Framed {
     /// # Main context
     ///
     /// As of [`read_frame_future`](Self::read_frame_future).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::{fd::OwnedFd, unix::net::UnixStream};
+    /// use futures::TryStreamExt;
+    /// use gio::prelude::*;
+    /// use gsock::{Framed, Framing, SocketConnection};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (one, other) = UnixStream::pair()?;
+    /// let [one, other] = [one, other].map(|end| {
+    ///     SocketConnection::factory_create_connection_from_fd(OwnedFd::from(end))
+    /// });
+    /// let (one, other) = (one?, other?);
+    /// one.output_stream().write_all(b"one\ntwo\n", gio::Cancellable::NONE)?;
+    /// one.close(gio::Cancellable::NONE)?;
+    /// let framed = Framed::new(&other, Framing::Lines);
+    /// let lines: Vec<_> = glib::MainContext::new().block_on(framed.frames().try_collect())?;
+    /// assert_eq!(lines, [&b"one"[..], b"two"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn frames(&self) -> Pin<Box<dyn Stream<Item = Result<Bytes, glib::Error>> + 'static>> {
         Box::pin(Frames::new(self))
     }
@@ -644,6 +692,31 @@ impl Framed {
     /// # Main context
     ///
     /// As of [`read_frame_future`](Self::read_frame_future).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::{fd::OwnedFd, unix::net::UnixStream};
+    /// use gio::prelude::*;
+    /// use gsock::{Framed, Framing, SocketConnection};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (one, other) = UnixStream::pair()?;
+    /// let [one, other] = [one, other].map(|end| {
+    ///     SocketConnection::factory_create_connection_from_fd(OwnedFd::from(end))
+    /// });
+    /// let (one, other) = (one?, other?);
+    /// let framed = Framed::new(&one, Framing::LengthPrefixed);
+    /// // Queued, whole; neither waits.
+    /// framed.send(b"one")?;
+    /// framed.send(b"two")?;
+    /// glib::MainContext::default().block_on(framed.flush_future())?;
+    /// assert_eq!(framed.pending_bytes(), 0);
+    /// let sent = other.input_stream().read_bytes(64, gio::Cancellable::NONE)?;
+    /// assert_eq!(&sent[..], b"\0\0\0\x03one\0\0\0\x03two");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "gsock_framed_flush_async")]
     #[doc(alias = "gsock_framed_flush_finish")]
     pub fn flush_future(&self) -> Pending<()> {

@@ -284,6 +284,29 @@ impl Reconnector {
     /// None of the caller's is iterated, and the thread need not own one. Where this is the thread that has made the
     /// reconnector, it is told here what there is to tell.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gio::prelude::*;
+    /// use gsock::{Reconnector, ReconnectorState, SocketClient};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// let address = gio::NetworkAddress::new("127.0.0.1", port);
+    /// let reconnector = Reconnector::builder(&SocketClient::new(), &address)
+    ///     .initial_delay(Duration::from_millis(100))
+    ///     .max_attempts(5)
+    ///     .build();
+    /// let stream = reconnector.wait_connected(gio::Cancellable::NONE)?;
+    /// stream.output_stream().write_all(b"hello", gio::Cancellable::NONE)?;
+    /// assert_eq!(reconnector.state(), ReconnectorState::Connected);
+    /// reconnector.stop();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// RECONNECT-10, RECONNECT-26, RECONNECT-27.
     #[doc(alias = "gsock_reconnector_wait_connected")]
     pub fn wait_connected(

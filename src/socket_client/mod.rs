@@ -330,6 +330,28 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
     ///
     /// If this thread neither owns that context nor can acquire it.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gsock::{SocketClient, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// let client = SocketClient::new();
+    /// let address = gio::NetworkAddress::new("127.0.0.1", port);
+    /// let main_loop = glib::MainLoop::new(None, false);
+    /// let ended = main_loop.clone();
+    /// client.connect_async(&address, gio::Cancellable::NONE, move |client, result| {
+    ///     let connection = client.connect_finish(result).expect("somebody listens");
+    ///     assert!(connection.is_alive());
+    ///     ended.quit();
+    /// });
+    /// main_loop.run();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// GIO: CLIENT-30, CLIENT-40.
     #[doc(alias = "gsock_socket_client_connect_async")]
     #[doc(alias = "g_socket_client_connect_async")]
@@ -411,6 +433,24 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
     /// # Panics
     ///
     /// As of `connect_future`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gsock::{SocketClient, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// let client = SocketClient::new();
+    /// let address = gio::NetworkAddress::new("127.0.0.1", port);
+    /// match glib::MainContext::new().block_on(client.connect_with_report(&address)) {
+    ///     Ok((_, report)) => println!("there after {:?}", report.resolve + report.connect),
+    ///     Err((failure, report)) => println!("{failure}, after {} attempts", report.attempts.len()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "gsock_socket_client_connect_with_report_async")]
     fn connect_with_report(&self, connectable: &impl IsA<gio::SocketConnectable>) -> Reporting {
         let client: SocketClient = self.upcast_ref().clone();
@@ -737,6 +777,28 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
     ///
     /// Its arguments are the event, what is being connected to, and the stream that the
     /// [class](SocketClient#the-signal-event) says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gio::prelude::*;
+    /// use gsock::{SocketClient, prelude::*};
+    ///
+    /// let client = SocketClient::new();
+    /// client.set_tls(true);
+    /// client.connect_event(|_, event, connectable, stream| {
+    ///     let whom = SocketConnectableExt::to_string(connectable);
+    ///     println!("{event:?}: {whom}");
+    ///     // Between the connect and the handshake: the moment for trust and certificates.
+    ///     if event == gio::SocketClientEvent::TlsHandshaking
+    ///         && let Some(tls) = stream.and_then(|it| it.downcast_ref::<gio::TlsConnection>())
+    ///     {
+    ///         tls.connect_accept_certificate(|_, _certificate, errors| {
+    ///             errors == gio::TlsCertificateFlags::EXPIRED
+    ///         });
+    ///     }
+    /// });
+    /// ```
     ///
     /// GIO: CLIENT-7, CLIENT-8.
     #[doc(alias = "event")]

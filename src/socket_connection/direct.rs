@@ -40,6 +40,38 @@ impl SocketConnection {
     /// # Panics
     ///
     /// When another thread owns that context.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::{fd::OwnedFd, unix::net::UnixStream};
+    /// use std::{cell::RefCell, rc::Rc};
+    /// use gsock::{SocketConnection, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (one, other) = UnixStream::pair()?;
+    /// let [one, other] = [one, other].map(|end| {
+    ///     SocketConnection::factory_create_connection_from_fd(OwnedFd::from(end))
+    /// });
+    /// let (one, other) = (one?, other?);
+    /// let priority = glib::Priority::DEFAULT;
+    /// let none = gio::Cancellable::NONE;
+    /// one.send_async(glib::Bytes::from_static(b"hello"), priority, none, |_, sent| {
+    ///     assert_eq!(sent.ok(), Some(5));
+    /// });
+    /// let seen = Rc::new(RefCell::new(None));
+    /// let place = seen.clone();
+    /// other.receive_async(vec![0; 8], priority, none, move |_, mut buffer, count| {
+    ///     buffer.truncate(count.unwrap_or(0));
+    ///     place.replace(Some(buffer));
+    /// });
+    /// while seen.borrow().is_none() {
+    ///     glib::MainContext::default().iteration(true);
+    /// }
+    /// assert_eq!(seen.take().as_deref(), Some(&b"hello"[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "gsock_socket_connection_receive_async")]
     pub fn receive_async(
         &self,

@@ -300,6 +300,33 @@ pub trait SocketConnectionExt: IsA<SocketConnection> + 'static {
     /// `Closed` after a close, `InvalidArgument` for a socket that the connection's class cannot
     /// carry, such as a Unix socket in a [`TcpConnection`](crate::TcpConnection), and for any other one in a
     /// [`TcpWrapperConnection`](crate::TcpWrapperConnection).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gio::prelude::*;
+    /// use gsock::{ConnectionState, SocketConnection, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+    /// let address = gio::InetSocketAddress::new(&loopback, port);
+    /// let socket = || {
+    ///     gio::Socket::new(gio::SocketFamily::Ipv4, gio::SocketType::Stream, gio::SocketProtocol::Tcp)
+    /// };
+    /// let connection = SocketConnection::factory_create_connection(&socket()?);
+    /// connection.connect(&address, gio::Cancellable::NONE)?;
+    /// connection.output_stream().write_all(b"hello", gio::Cancellable::NONE)?;
+    /// // Whatever is bound to the connection stays bound.
+    /// connection.set_socket(&socket()?)?;
+    /// assert_eq!(connection.state(), ConnectionState::Unconnected);
+    /// assert_eq!(connection.bytes_written(), 0);
+    /// connection.connect(&address, gio::Cancellable::NONE)?;
+    /// assert_eq!(connection.state(), ConnectionState::Connected);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "socket")]
     fn set_socket(&self, socket: &gio::Socket) -> Result<(), glib::Error> {
         self.upcast_ref().imp().replace_socket(Some(socket))
@@ -390,6 +417,29 @@ pub trait SocketConnectionExt: IsA<SocketConnection> + 'static {
     /// Its streams are the socket's: what a derived class does in streams of its own is not in them.
     ///
     /// After [`set_socket`](Self::set_socket) it is of no more use, as the halves are not: ask for a new one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::{fd::OwnedFd, unix::net::UnixStream};
+    /// use gio::prelude::*;
+    /// use gsock::{SocketConnection, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (one, other) = UnixStream::pair()?;
+    /// let [one, other] = [one, other].map(|end| {
+    ///     SocketConnection::factory_create_connection_from_fd(OwnedFd::from(end))
+    /// });
+    /// let (one, other) = (one?, other?);
+    /// let gios = one.to_gio();
+    /// assert!(gios.is::<gio::UnixConnection>());
+    /// gios.output_stream().write_all(b"hello", gio::Cancellable::NONE)?;
+    /// assert_eq!(one.bytes_written(), 5);
+    /// // And back.
+    /// assert_eq!(SocketConnection::from_gio(&gios), one);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "gsock_socket_connection_to_gio")]
     fn to_gio(&self) -> gio::SocketConnection {
         let imp = self.upcast_ref().imp();

@@ -217,6 +217,27 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
     ///
     /// None is iterated. The events are emitted here and now.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gio::prelude::*;
+    /// use gsock::{SocketListener, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = SocketListener::new();
+    /// let loopback = gio::InetAddress::new_loopback(gio::SocketFamily::Ipv4);
+    /// let taken = listener.add_address(
+    ///     &gio::InetSocketAddress::new(&loopback, 0),
+    ///     gio::SocketType::Stream,
+    ///     gio::SocketProtocol::Default,
+    ///     glib::Object::NONE,
+    /// )?;
+    /// let taken = taken.downcast::<gio::InetSocketAddress>().expect("of the same family");
+    /// assert_ne!(taken.port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// GIO: LISTEN-7, LISTEN-8, LISTEN-9, LISTEN-10.
     #[doc(alias = "gsock_socket_listener_add_address")]
     #[doc(alias = "g_socket_listener_add_address")]
@@ -403,6 +424,22 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
     /// # Main context
     ///
     /// None is iterated.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gsock::{SocketService, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let service = SocketService::new();
+    /// if service.add_systemd_sockets(None, glib::Object::NONE)?.is_empty() {
+    ///     // Nobody has made any: started by hand.
+    ///     service.add_any_inet_port(glib::Object::NONE)?;
+    /// }
+    /// assert!(!service.addresses().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "gsock_socket_listener_add_systemd_sockets")]
     #[doc(alias = "sd_listen_fds")]
     fn add_systemd_sockets(
@@ -532,6 +569,27 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
     /// # Panics
     ///
     /// The first poll, on a thread that neither owns that context nor can acquire it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gsock::{SocketClient, SocketListener, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = SocketListener::new();
+    /// let port = listener.add_any_inet_port(glib::Object::NONE)?;
+    /// let client = SocketClient::new();
+    /// let (accepted, connected) = glib::MainContext::new().block_on(async {
+    ///     futures::join!(
+    ///         listener.accept_future(),
+    ///         client.connect_to_host_future("127.0.0.1", port),
+    ///     )
+    /// });
+    /// let ((connection, _source_object), client) = (accepted?, connected?);
+    /// assert!(connection.is_alive() && client.is_alive());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "gsock_socket_listener_accept_async")]
     #[doc(alias = "g_socket_listener_accept_async")]
     fn accept_future(&self) -> Accepting<Taken> {

@@ -195,6 +195,23 @@ pub trait SocketServiceExt: IsA<SocketService> + 'static {
     /// # Main context
     ///
     /// Any executor may poll it; what it waits for happens in the context of the service, and on its threads.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gsock::{SocketService, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = glib::MainContext::default();
+    /// let service = SocketService::new();
+    /// service.add_any_inet_port(glib::Object::NONE)?;
+    /// context.block_on(service.drain_future());
+    /// // Who comes now waits in the queue, until it is started again or closed.
+    /// assert!(!service.is_active());
+    /// service.close();
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "gsock_socket_service_drain_async")]
     fn drain_future(&self) -> Pin<Box<dyn Future<Output = ()> + 'static>> {
         let service = self.upcast_ref().clone();

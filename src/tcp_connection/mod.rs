@@ -136,6 +136,25 @@ pub trait TcpConnectionExt: IsA<TcpConnection> + 'static {
     /// # Errors
     ///
     /// `InvalidArgument` for zero, and for more than the system takes (32767 seconds, 127 probes).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gio::prelude::*;
+    /// use gsock::{SocketClient, TcpConnection, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// let connection = SocketClient::new().connect_to_host("127.0.0.1", port, gio::Cancellable::NONE)?;
+    /// let connection = connection.downcast::<TcpConnection>().expect("over TCP");
+    /// let (idle, interval) = (Duration::from_secs(20), Duration::from_secs(5));
+    /// connection.set_keepalive_params(idle, interval, 3)?;
+    /// assert_eq!(connection.keepalive_params()?.map(|it| it.count), Some(3));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "gsock_tcp_connection_set_keepalive_params")]
     fn set_keepalive_params(
         &self,
@@ -186,6 +205,24 @@ pub trait TcpConnectionExt: IsA<TcpConnection> + 'static {
     /// Sets keep-alive probes and the limit for unacknowledged data, both of them, so that a peer
     /// that went away without a word is noticed in the time that `liveness` says: `state` turns
     /// `Disconnected`, and operations end with `TimedOut`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gio::prelude::*;
+    /// use gsock::{Liveness, SocketClient, TcpConnection, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// let connection = SocketClient::new().connect_to_host("127.0.0.1", port, gio::Cancellable::NONE)?;
+    /// let connection = connection.downcast::<TcpConnection>().expect("over TCP");
+    /// // Somebody is looking at the window: half a minute, and `state` says so.
+    /// connection.set_liveness(Liveness::Interactive)?;
+    /// assert!(connection.keepalive_params()?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "gsock_tcp_connection_set_liveness")]
     fn set_liveness(&self, liveness: Liveness) -> Result<(), glib::Error> {
         let (params, timeout) = match liveness {

@@ -4,6 +4,30 @@ use glib_macros::Enum;
 ///
 /// The value of the `state` property. It follows the socket without anybody reading from it: a
 /// peer that goes away is seen within one iteration of the main loop that the connection lives on.
+///
+/// # Examples
+///
+/// ```
+/// use std::os::{fd::OwnedFd, unix::net::UnixStream};
+/// use gio::prelude::*;
+/// use gsock::{ConnectionState, SocketConnection, prelude::*};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (one, other) = UnixStream::pair()?;
+/// let [one, other] = [one, other].map(|end| {
+///     SocketConnection::factory_create_connection_from_fd(OwnedFd::from(end))
+/// });
+/// let (one, other) = (one?, other?);
+/// assert_eq!(other.state(), ConnectionState::Connected);
+/// one.close(gio::Cancellable::NONE)?;
+/// // The loop runs on; nobody reads.
+/// while other.state() == ConnectionState::Connected {
+///     glib::MainContext::default().iteration(true);
+/// }
+/// assert_eq!(other.state(), ConnectionState::Disconnected);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enum)]
 #[enum_type(name = "GsockConnectionState")]
 #[doc(alias = "GsockConnectionState")]

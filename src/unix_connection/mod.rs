@@ -410,6 +410,29 @@ pub trait UnixConnectionExt: IsA<UnixConnection> + 'static {
     /// # Main context
     ///
     /// None is iterated, and the thread need not own one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::{fd::{AsFd, OwnedFd}, unix::net::UnixStream};
+    /// use gio::prelude::*;
+    /// use gsock::{SocketConnection, UnixConnection, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (one, other) = UnixStream::pair()?;
+    /// let [one, other] = [one, other].map(|end| {
+    ///     SocketConnection::factory_create_connection_from_fd(OwnedFd::from(end))
+    /// });
+    /// let (one, other) = (one?, other?);
+    /// let one = one.downcast::<UnixConnection>().expect("a Unix socket");
+    /// let other = other.downcast::<UnixConnection>().expect("a Unix socket");
+    /// let (input, output) = (std::io::stdin(), std::io::stdout());
+    /// one.send_fds(&[input.as_fd(), output.as_fd()], gio::Cancellable::NONE)?;
+    /// let received = other.receive_fds(4, gio::Cancellable::NONE)?;
+    /// assert_eq!(received.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[doc(alias = "gsock_unix_connection_receive_fds")]
     fn receive_fds(
         &self,
@@ -611,6 +634,28 @@ pub trait UnixConnectionExt: IsA<UnixConnection> + 'static {
     /// # Main context
     ///
     /// None is iterated, and the thread need not own one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::{fd::OwnedFd, unix::net::UnixStream};
+    /// use gio::prelude::*;
+    /// use gsock::{SocketConnection, UnixConnection, prelude::*};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (one, other) = UnixStream::pair()?;
+    /// let [one, other] = [one, other].map(|end| {
+    ///     SocketConnection::factory_create_connection_from_fd(OwnedFd::from(end))
+    /// });
+    /// let (one, other) = (one?, other?);
+    /// let one = one.downcast::<UnixConnection>().expect("a Unix socket");
+    /// let other = other.downcast::<UnixConnection>().expect("a Unix socket");
+    /// one.send_credentials(gio::Cancellable::NONE)?;
+    /// let peer = other.receive_credentials(gio::Cancellable::NONE)?;
+    /// assert_eq!(u32::try_from(peer.unix_pid()?)?, std::process::id());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// GIO: UNIX-10, UNIX-11.
     #[doc(alias = "gsock_unix_connection_receive_credentials")]
