@@ -3,7 +3,7 @@
 //! A template binds a property of a widget to a property of a connection, and what stands between them is one of these.
 
 use gio::prelude::*;
-use gsock::ConnectionState;
+use gsock::{ConnectionState, TcpWrapperConnection, prelude::*};
 
 use crate::model::{Kind, Listener, Session, parse_hex};
 
@@ -135,8 +135,16 @@ impl Closures {
     }
 
     #[template_callback]
-    fn security(tls: bool) -> String {
-        if tls { "TLS" } else { "None" }.into()
+    fn security(tls: bool, stream: Option<gio::IOStream>) -> String {
+        let session = stream
+            .and_downcast_ref::<TcpWrapperConnection>()
+            .map(TcpWrapperConnection::base_io_stream)
+            .and_downcast::<gio::TlsConnection>();
+        match session {
+            Some(session) => encryption(&session),
+            None if tls => "None yet".into(),
+            None => "None".into(),
+        }
     }
 
     #[template_callback]
@@ -317,6 +325,20 @@ impl Closures {
         } else {
             Vec::new()
         }
+    }
+}
+
+/// What was agreed on, and whether it is known with whom.
+fn encryption(session: &gio::TlsConnection) -> String {
+    let version = match session.protocol_version() {
+        gio::TlsProtocolVersion::Tls12 => "TLS 1.2",
+        gio::TlsProtocolVersion::Tls13 => "TLS 1.3",
+        _ => "TLS",
+    };
+    if session.peer_certificate_errors().is_empty() {
+        version.into()
+    } else {
+        format!("{version}, certificate not trusted")
     }
 }
 

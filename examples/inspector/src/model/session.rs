@@ -9,7 +9,8 @@ use std::{
 use gio::{SocketClientEvent, prelude::*};
 use glib::subclass::prelude::*;
 use gsock::{
-    ConnectReport, ConnectionState, SocketClient, SocketConnection, TcpConnection, prelude::*,
+    ConnectReport, ConnectionState, SocketClient, SocketConnection, TcpConnection,
+    TcpWrapperConnection, prelude::*,
 };
 
 use super::{Kind, Message, Moment, Traffic, moment::brief};
@@ -47,8 +48,12 @@ mod imp {
         #[property(get, set, construct_only)]
         tls: Cell<bool>,
         /// Never none: until there is one that is being connected, it is one that nobody has connected.
+        /// With TLS the one below it, which is where bytes are counted.
         #[property(get, set, construct, nullable)]
         connection: RefCell<Option<SocketConnection>>,
+        /// What is read, written and closed, when it is connected: the connection itself, or what speaks TLS over it.
+        #[property(get, set, construct, nullable)]
+        io_stream: RefCell<Option<gio::IOStream>>,
         /// The other end, where that is one of ours.
         #[property(get, set, nullable)]
         peer: glib::WeakRef<super::Session>,
@@ -79,6 +84,7 @@ mod imp {
                 incoming: Cell::default(),
                 tls: Cell::default(),
                 connection: RefCell::default(),
+                io_stream: RefCell::default(),
                 peer: glib::WeakRef::new(),
                 timeline: gio::ListStore::new::<Moment>(),
                 transcript: gio::ListStore::new::<Message>(),
@@ -181,6 +187,7 @@ impl Session {
             .property("title", show::address(connection.remote_address().ok()))
             .property("incoming", true)
             .property("connection", connection)
+            .property("io-stream", connection)
             .build();
         session.note(Kind::Success, "Accepted", "");
         session.begin_to_read();
@@ -221,12 +228,13 @@ impl Session {
 
     /// Says good-bye: the peer reads the end.
     pub fn close(&self) {
-        let Some(connection) = self.connection() else {
+        let own = || self.connection().map(Cast::upcast);
+        let Some(stream) = self.io_stream().or_else(own) else {
             return;
         };
         glib::MainContext::default().spawn_local(async move {
             // What there is to be said of it stands in `last-error`.
-            let _ = connection.close_future(glib::Priority::DEFAULT).await;
+            let _ = stream.close_future(glib::Priority::DEFAULT).await;
         });
     }
 
@@ -263,7 +271,8 @@ impl Session {
         match client.connect_with_report(&address).await {
             Ok((connection, report)) => {
                 self.note_report(&report);
-                self.set_connection(Some(&connection));
+                self.set_connection(Some(&below(&connection)));
+                self.set_io_stream(Some(connection.clone()));
                 self.emit_by_name::<()>("connected", &[]);
                 self.begin_to_read();
             }
@@ -282,10 +291,10 @@ impl Session {
 
     /// Until the peer has nothing more to say. The connection is left open: it is the user who closes it.
     async fn read_all(&self) {
-        let Some(connection) = self.connection() else {
+        let Some(stream) = self.io_stream() else {
             return;
         };
-        let input = connection.input_stream();
+        let input = stream.input_stream();
         while let Ok(bytes) = input
             .read_bytes_future(PIECE, glib::Priority::DEFAULT)
             .await
@@ -302,10 +311,10 @@ impl Session {
         let imp = self.imp();
         loop {
             let next = imp.to_send.borrow_mut().pop_front();
-            let (Some(bytes), Some(connection)) = (next, self.connection()) else {
+            let (Some(bytes), Some(stream)) = (next, self.io_stream()) else {
                 break;
             };
-            let written = connection
+            let written = stream
                 .output_stream()
                 .write_all_future(bytes, glib::Priority::DEFAULT)
                 .await;
@@ -408,4 +417,15 @@ impl Session {
             _ => {}
         }
     }
+}
+
+/// What is on the socket: below TLS, where there is TLS.
+fn below(connection: &SocketConnection) -> SocketConnection {
+    connection
+        .downcast_ref::<TcpWrapperConnection>()
+        .map(TcpWrapperConnection::base_io_stream)
+        .and_downcast::<gio::TlsConnection>()
+        .and_then(|tls| tls.base_io_stream())
+        .and_downcast()
+        .unwrap_or_else(|| connection.clone())
 }

@@ -7,6 +7,7 @@
 mod names;
 mod pictures;
 mod steps;
+mod tls;
 mod widgets;
 
 use std::{

@@ -16,6 +16,7 @@ use gsock_inspector::{
 use crate::{
     names::{nameless, tells_its_value},
     pictures::Album,
+    tls,
     widgets::{all, find, named, press, says, until},
 };
 
@@ -65,6 +66,8 @@ pub async fn all_steps(application: &Application, first: &Window, album: &Album)
     scheme(application, "light");
 
     what_was_refused_is_told(window, &inspector).await;
+    tls::a_certificate_that_nobody_trusts_is_refused(application, window, &inspector).await;
+    tls::bytes_go_encrypted(application, window, &inspector, album).await;
     several_at_once(window, &inspector).await;
     window.choose(0);
     album.take(window, "listener-light").await;
@@ -121,16 +124,16 @@ fn scheme(application: &Application, name: &str) {
     assert_eq!(is_dark, name == "dark", "the menu chooses light or dark");
 }
 
-fn window_action(window: &Window, name: &str) {
+pub fn window_action(window: &Window, name: &str) {
     WidgetExt::activate_action(window, name, None)
         .unwrap_or_else(|failure| panic!("{name}: {failure}"));
 }
 
-fn page(window: &Window) -> ConnectionPage {
+pub fn page(window: &Window) -> ConnectionPage {
     find(window, "connection_page")
 }
 
-fn view(window: &Window, name: &str) {
+pub fn view(window: &Window, name: &str) {
     WidgetExt::activate_action(window, "win.show-view", Some(&name.to_variant()))
         .unwrap_or_else(|failure| panic!("{name}: {failure}"));
 }
@@ -143,7 +146,7 @@ fn place(window: &Window) -> String {
         .unwrap_or_default()
 }
 
-fn connection(session: &Session) -> SocketConnection {
+pub fn connection(session: &Session) -> SocketConnection {
     session.connection().expect("a session has one")
 }
 
@@ -171,12 +174,7 @@ async fn a_listener_says_its_address(window: &Window, inspector: &Inspector) {
     assert!(looked_at >= 5, "only {looked_at} widgets were looked at");
 }
 
-async fn a_dialog_connects(
-    application: &Application,
-    window: &Window,
-    inspector: &Inspector,
-    album: &Album,
-) -> Session {
+pub async fn open_dialog(application: &Application, window: &Window) -> ConnectDialog {
     window_action(window, "win.new-connection");
     let dialog = || {
         let windows = application.windows().into_iter();
@@ -194,7 +192,16 @@ async fn a_dialog_connects(
         dialog().or_else(toplevels).is_some_and(|it| it.is_mapped())
     })
     .await;
-    let dialog = dialog().or_else(toplevels).expect("it is there");
+    dialog().or_else(toplevels).expect("it is there")
+}
+
+async fn a_dialog_connects(
+    application: &Application,
+    window: &Window,
+    inspector: &Inspector,
+    album: &Album,
+) -> Session {
+    let dialog = open_dialog(application, window).await;
     let connect: gtk::Button = find(&dialog, "connect");
     let host: adw::EntryRow = find(&dialog, "host");
     let port: adw::EntryRow = find(&dialog, "port");
@@ -423,6 +430,13 @@ async fn what_was_refused_is_told(window: &Window, inspector: &Inspector) {
     })
     .await;
     assert_eq!(connection(&session).state(), ConnectionState::Unconnected);
+    a_toast_is_shown(window).await;
+    // It is not in the pictures.
+    inspector.remove(&session);
+    dismiss_toasts(window).await;
+}
+
+pub async fn a_toast_is_shown(window: &Window) {
     until("a toast says it", || {
         all(window)
             .iter()
@@ -430,8 +444,9 @@ async fn what_was_refused_is_told(window: &Window, inspector: &Inspector) {
             .any(|it| it.is_mapped())
     })
     .await;
-    // It is not in the pictures.
-    inspector.remove(&session);
+}
+
+pub async fn dismiss_toasts(window: &Window) {
     let toasts: adw::ToastOverlay = find(window, "toasts");
     until("the toast is gone", || {
         for widget in all(&toasts) {
