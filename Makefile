@@ -5,14 +5,15 @@
 
 STEP := .ci/step
 
-.PHONY: all help setup run test check inspector inspector-setup inspector-test inspector-shot nets nets-setup torture torture-capi controls build-benches bench bench-counts ci clean
+.PHONY: all help setup run test doc check deny inspector inspector-setup inspector-test inspector-shot \
+	install-inspector uninstall-inspector nets nets-setup torture torture-capi controls build-benches bench bench-counts ci clean
 # The targets stand on each other's builds: one after the other, also under `make -j`.
 .NOTPARALLEL:
 
 all: help
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## */  make \1@/p' $(MAKEFILE_LIST) | awk -F @ '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## */  make \1@/p' $(MAKEFILE_LIST) | awk -F @ '{ printf "%-19s %s\n", $$1, $$2 }'
 
 setup: ## install what the build needs from the system (apt; elsewhere it says what to install)
 	@$(STEP) "look for what the build needs" .ci/setup.sh
@@ -28,11 +29,13 @@ test: setup ## run all tests, those in the documentation too
 	@$(STEP) "run the unit tests with fatal warnings" env G_DEBUG=fatal-warnings cargo test --locked --lib
 	@$(STEP) "run the tests in the documentation" env G_DEBUG=fatal-warnings cargo test --locked --doc
 
-check: setup ## format, lints, documentation, and the scripts in .ci
+doc: setup ## make the documentation of the crate, in target/doc
+	@$(STEP) "cargo doc" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+check: setup doc ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "cargo fmt" cargo fmt --all --check
 	@$(STEP) "cargo fmt of the inspector" cargo fmt --manifest-path examples/inspector/Cargo.toml --check
 	@$(STEP) "cargo clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
-	@$(STEP) "cargo doc" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@$(STEP) "check the package" .ci/check-package.sh
 	@$(STEP) "check the layout" .ci/check-layout.sh
 	@$(STEP) "check the layers" .ci/check-layers.sh
@@ -94,6 +97,9 @@ controls: nets-setup ## show for every control that its net finds it
 
 # A crate of its own with a Cargo.lock of its own, for it needs GTK. What the two have in common is built once.
 INSPECTOR = --locked --manifest-path examples/inspector/Cargo.toml --target-dir $(or $(CARGO_TARGET_DIR),target)
+INSPECTOR_ID = org.gsock.Inspector
+inspector_built = $(or $(CARGO_TARGET_DIR),target)/$(patsubst dev,debug,$(PROFILE))/gsock-inspector
+staged_inspector = $(abspath $(or $(CARGO_TARGET_DIR),target))/inspector-staged
 
 inspector-setup: ## install what the inspector needs beyond that: GTK and libadwaita, and Xvfb for its tests
 	@$(STEP) "look for what the inspector needs" .ci/setup.sh inspector
@@ -107,6 +113,29 @@ inspector-test: inspector-setup ## drive the inspector on a display of its own, 
 	@$(STEP) "lint the inspector" cargo clippy $(INSPECTOR) --all-targets -- -D warnings
 	@$(STEP) "build the inspector and its tests" cargo test $(INSPECTOR) --no-run
 	@$(STEP) "test the inspector" .ci/on-display.sh cargo test --quiet $(INSPECTOR)
+	@$(STEP) "put it into a folder" $(MAKE) --no-print-directory install-inspector PROFILE=dev PREFIX=/usr DESTDIR=$(staged_inspector)
+	@$(STEP) "what the desktop reads of it" .ci/if-installed.sh desktop-file-validate \
+		desktop-file-validate $(staged_inspector)/usr/share/applications/$(INSPECTOR_ID).desktop
+	@$(STEP) "what software centres read of it" .ci/if-installed.sh appstreamcli \
+		appstreamcli validate-tree --no-net $(staged_inspector)
+
+# The words are those of `make install`, which is for the C library.
+install-inspector: inspector-setup ## build the inspector and install it: PREFIX=… DESTDIR=…
+	@$(STEP) "build the inspector ($(PROFILE))" cargo build --profile $(PROFILE) $(INSPECTOR)
+	install -D -m 755 $(inspector_built) $(DESTDIR)$(PREFIX)/bin/gsock-inspector
+	install -D -m 644 -t $(DESTDIR)$(DATADIR)/applications examples/inspector/data/$(INSPECTOR_ID).desktop
+	install -D -m 644 -t $(DESTDIR)$(DATADIR)/metainfo examples/inspector/data/$(INSPECTOR_ID).metainfo.xml
+	install -D -m 644 -t $(DESTDIR)$(DATADIR)/icons/hicolor/scalable/apps \
+		examples/inspector/resources/icons/scalable/apps/$(INSPECTOR_ID).svg
+	install -D -m 644 -t $(DESTDIR)$(DATADIR)/icons/hicolor/symbolic/apps \
+		examples/inspector/resources/icons/symbolic/apps/$(INSPECTOR_ID)-symbolic.svg
+
+uninstall-inspector: ## take it away again, with the same words
+	rm -f $(DESTDIR)$(PREFIX)/bin/gsock-inspector \
+		$(DESTDIR)$(DATADIR)/applications/$(INSPECTOR_ID).desktop \
+		$(DESTDIR)$(DATADIR)/metainfo/$(INSPECTOR_ID).metainfo.xml \
+		$(DESTDIR)$(DATADIR)/icons/hicolor/scalable/apps/$(INSPECTOR_ID).svg \
+		$(DESTDIR)$(DATADIR)/icons/hicolor/symbolic/apps/$(INSPECTOR_ID)-symbolic.svg
 
 inspector-shot: inspector-setup ## the same, and draw the pictures in docs/images
 	@$(STEP) "build the inspector and its tests" cargo test $(INSPECTOR) --no-run
@@ -130,9 +159,14 @@ bench-counts: nets-setup build-benches ## compare instructions and system calls 
 # profile would build everything anew.
 ci: export NEXTEST_PROFILE = ci
 ci: export PROFILE = dev
-ci: test check nets-setup test-capi inspector-test nets bench-counts ## everything that must pass before a change goes in
-	@$(STEP) "licences, sources and versions of the dependencies" \
-		.ci/if-installed.sh cargo-deny cargo deny --locked check bans licenses sources
+ci: test check deny nets-setup test-capi inspector-test nets bench-counts ## everything that must pass before a change goes in
+
+# The inspector has a Cargo.lock of its own. What one of the two leaves unused of deny.toml is for the other.
+DENY = .ci/if-installed.sh cargo-deny cargo deny --config deny.toml --locked
+DENY_WHAT = -A unmatched-skip -A unnecessary-skip -A license-not-encountered bans licenses sources
+deny: ## look at licences, sources and versions of the dependencies, where cargo-deny is installed
+	@$(STEP) "what the dependencies are" $(DENY) --workspace check $(DENY_WHAT)
+	@$(STEP) "what the inspector's are" $(DENY) --manifest-path examples/inspector/Cargo.toml check $(DENY_WHAT)
 
 # ---- the C library: capi, install, uninstall, deb, doc-c, test-capi
 include capi/Makefile.inc
