@@ -334,7 +334,7 @@ fi
 
 if [ "$purpose" = nets ] && ! has_nightly; then get_nightly; fi
 
-# What tests start is not installed.
-if [ "$purpose" != library ] && found apt-get && found dpkg-deb; then "$root/.ci/servers.sh" || exit 1; fi
+# What the library's tests start is not installed.
+if [ "$purpose" != library ] && [ "$purpose" != inspector ] && found apt-get && found dpkg-deb; then "$root/.ci/servers.sh" || exit 1; fi
 
 say "nothing missing (rustc $rust_version, GLib $glib_version, cc, pkg-config${purpose:+, and for $purpose})"
