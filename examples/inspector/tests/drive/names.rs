@@ -1,4 +1,4 @@
-//! What a screen reader is told.
+//! What a screen reader is told, and what a keyboard gets to.
 
 #![allow(
     unsafe_code,
@@ -61,19 +61,58 @@ fn is_inside_of_another(widget: &gtk::Widget) -> bool {
     })
 }
 
+fn is_used(widget: &gtk::Widget) -> bool {
+    widget.is::<gtk::Button>()
+        || widget.is::<gtk::MenuButton>()
+        || widget.is::<gtk::Entry>()
+        || widget.is::<gtk::DropDown>()
+        || widget.is::<gtk::Switch>()
+        || widget.is::<gtk::ListView>()
+}
+
+/// What can be used, and does not get the focus in a walk with the key Tab; and what the walk came by.
+pub fn out_of_reach(window: &impl IsA<gtk::Window>) -> (Vec<String>, usize) {
+    let window: &gtk::Window = window.upcast_ref();
+    let before = GtkWindowExt::focus(window);
+    let mut visited: Vec<gtk::Widget> = Vec::new();
+    // Longer than any round.
+    for _ in 0..200 {
+        if !window.child_focus(gtk::DirectionType::TabForward) {
+            // The end: from the beginning.
+            GtkWindowExt::set_focus(window, gtk::Widget::NONE);
+        }
+        if let Some(focus) = GtkWindowExt::focus(window)
+            && !visited.contains(&focus)
+        {
+            visited.push(focus);
+        }
+    }
+    GtkWindowExt::set_focus(window, before.as_ref());
+    let is_reached = |widget: &gtk::Widget| {
+        visited
+            .iter()
+            .any(|it| it == widget || it.is_ancestor(widget))
+    };
+    let missed = all(window)
+        .into_iter()
+        .filter(|it| is_used(it) && it.is_mapped() && it.is_sensitive())
+        // The window's own buttons have keys of the desktop's.
+        .filter(|it| it.ancestor(gtk::WindowControls::static_type()).is_none())
+        .filter(|it| !is_inside_of_another(it) && !is_reached(it))
+        .map(|it| format!("{} {}", it.type_(), it.buildable_id().unwrap_or_default()))
+        .collect();
+    (missed, visited.len())
+}
+
 /// What can be used, is shown and has no name; and how much was looked at.
 pub fn nameless(root: &impl IsA<gtk::Widget>) -> (Vec<String>, usize) {
     let mut looked_at = 0;
     let mut found = Vec::new();
     for widget in all(root) {
-        let is_used = widget.is::<gtk::Button>()
-            || widget.is::<gtk::MenuButton>()
-            || widget.is::<gtk::Entry>()
-            || widget.is::<gtk::DropDown>()
-            || widget.is::<gtk::Switch>()
-            || widget.is::<gtk::ListView>()
-            || widget.is::<gsock_inspector::plot::Plot>();
-        if !is_used || !widget.is_mapped() || is_inside_of_another(&widget) {
+        if !is_used(&widget) && !widget.is::<gsock_inspector::plot::Plot>()
+            || !widget.is_mapped()
+            || is_inside_of_another(&widget)
+        {
             continue;
         }
         looked_at += 1;

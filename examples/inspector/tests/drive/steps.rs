@@ -14,7 +14,7 @@ use gsock_inspector::{
 };
 
 use crate::{
-    names::{nameless, tells_its_value},
+    names::{nameless, out_of_reach, tells_its_value},
     pictures::Album,
     tls,
     widgets::{all, find, named, press, says, until},
@@ -172,6 +172,9 @@ async fn a_listener_says_its_address(window: &Window, inspector: &Inspector) {
     let (without, looked_at) = nameless(window);
     assert!(without.is_empty(), "without a name: {without:?}");
     assert!(looked_at >= 5, "only {looked_at} widgets were looked at");
+    let (missed, visited) = out_of_reach(window);
+    assert!(missed.is_empty(), "not reached by Tab: {missed:?}");
+    assert!(visited >= 5, "only {visited} got the focus");
 }
 
 pub async fn open_dialog(application: &Application, window: &Window) -> ConnectDialog {
@@ -214,6 +217,9 @@ async fn a_dialog_connects(
     assert!(!port.has_css_class("error"));
     let (without, _) = nameless(&dialog);
     assert!(without.is_empty(), "without a name: {without:?}");
+    let (missed, visited) = out_of_reach(&dialog);
+    assert!(missed.is_empty(), "not reached by Tab: {missed:?}");
+    assert!(visited >= 4, "only {visited} got the focus");
     album.take(&dialog, "dialog-light").await;
     press(&dialog, "connect");
     until("there is a session", || inspector.sessions().n_items() == 1).await;
@@ -382,6 +388,9 @@ async fn every_view_has_names_for_all_that_can_be_used(window: &Window) {
         let (without, looked_at) = nameless(window);
         assert!(without.is_empty(), "{name}, without a name: {without:?}");
         assert!(looked_at >= 5, "{name}: only {looked_at} were looked at");
+        let (missed, visited) = out_of_reach(window);
+        assert!(missed.is_empty(), "{name}, not reached by Tab: {missed:?}");
+        assert!(visited >= 5, "{name}: only {visited} got the focus");
     }
 }
 
