@@ -136,6 +136,8 @@ look_for_what_tests_load() {
     modules=$("$pkg_config" --variable=giomoduledir gio-2.0 2>/dev/null)
     libraries=$("$pkg_config" --variable=libdir gio-2.0 2>/dev/null)
     there "$modules"/libgiognutls.* || there "$modules"/libgioopenssl.* || missing+=("tls")
+    # Which port a service has by its name; a Debian of the smallest kind does not know.
+    there "${SETUP_ETC:-/etc}/services" || missing+=("services")
     there "$libraries"/libsoup-3.0.* || "$pkg_config" --exists libsoup-3.0 2>/dev/null || missing+=("soup")
 }
 
@@ -193,6 +195,10 @@ packages() { # debian | fedora | arch | macos
             debian-soup) names+=("libsoup-3.0-0") ;;
             fedora-soup | arch-soup) names+=("libsoup3") ;;
             macos-soup) names+=("libsoup") ;;
+            debian-services) names+=("netbase") ;;
+            fedora-services) names+=("setup") ;;
+            arch-services) names+=("iana-etc") ;;
+            macos-services) ;; # is always there
             debian-dpkg) names+=("dpkg-dev") ;;
             debian-vala) names+=("valac") ;;
             fedora-vala) names+=("vala" "libvala-devel") ;;
@@ -236,6 +242,7 @@ tell_what_is_missing() {
             gir) say "missing: GObject introspection (g-ir-scanner, g-ir-compiler and GIO's GIR)" ;;
             python) say "missing: a python3 with gi (PyGObject)" ;;
             tls) say "missing: TLS for GIO (glib-networking), for the tests" ;;
+            services) say "missing: /etc/services, for the tests" ;;
             soup) say "missing: libsoup 3, for the tests" ;;
             glib) say "missing: the development files of GLib $oldest_glib or newer ($glib_problem)" ;;
         esac

@@ -28,7 +28,8 @@ machine() { # name of the test
     test_name=$1
     world=$scratch/$((passed + failed))-world
     bin=$world/bin
-    mkdir -p "$bin" "$world/home"
+    mkdir -p "$bin" "$world/home" "$world/etc"
+    : >"$world/etc/services"
     : >"$world/log"
     local tool
     for tool in bash env sed sort head tail; do
@@ -87,7 +88,7 @@ if [ \"\$1\" = install ]; then $install; fi"
 sudo_there() { fake sudo "echo sudo >>$world/log; unset DEBIAN_FRONTEND; exec \"\$@\""; }
 
 setup() {
-    run env -i PATH="$bin" HOME="$world/home" "$@" "$bash" "$tree/.ci/setup.sh"
+    run env -i PATH="$bin" HOME="$world/home" SETUP_ETC="$world/etc" "$@" "$bash" "$tree/.ci/setup.sh"
 }
 
 expect_log() { # lines that are the whole log of installing
@@ -105,6 +106,14 @@ expect "setup: nothing missing (rustc 1.70.0, GLib 2.60.1, cc, pkg-config)"
 expect_log ""
 [ "$(printf '%s\n' "$output" | wc -l)" -eq 1 ]
 verdict "one line" $?
+
+machine "the smallest Debian knows no services"
+rust 1.70.0 && cc && glib 2.60.1 && apt nothing && rm "$world/etc/services"
+setup
+expect_code 1
+expect "missing: /etc/services, for the tests"
+expect_log "apt-get update -q (frontend noninteractive)
+apt-get install -y -q --no-install-recommends netbase (frontend noninteractive)"
 
 machine "exactly the oldest versions are enough"
 rust 1.60.0 && cc && glib 2.50.0
@@ -127,7 +136,7 @@ machine "the needs are read from Cargo.toml"
 rust 1.70.0 && cc && glib 2.60.1
 cp -r "$tree" "$world/tree"
 sed -i.orig 's/1\.60/1.99/' "$world/tree/Cargo.toml"
-run env -i PATH="$bin" HOME="$world/home" "$bash" "$world/tree/.ci/setup.sh"
+run env -i PATH="$bin" HOME="$world/home" SETUP_ETC="$world/etc" "$bash" "$world/tree/.ci/setup.sh"
 expect_code 1
 expect "missing: Rust 1.99 or newer"
 
@@ -135,7 +144,7 @@ machine "a Cargo.toml without needs is an error, not 'nothing missing'"
 rust 1.70.0 && cc && glib 2.60.1
 cp -r "$tree" "$world/tree"
 : >"$world/tree/Cargo.toml"
-run env -i PATH="$bin" HOME="$world/home" "$bash" "$world/tree/.ci/setup.sh"
+run env -i PATH="$bin" HOME="$world/home" SETUP_ETC="$world/etc" "$bash" "$world/tree/.ci/setup.sh"
 expect_code 1
 expect "Cargo.toml does not say"
 
@@ -286,7 +295,7 @@ expect_not "gcc"
 
 for_capi() {
     # A Python of this machine's own, so that the real one is not seen.
-    run env -i PATH="$bin" HOME="$world/home" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" capi
+    run env -i PATH="$bin" HOME="$world/home" SETUP_ETC="$world/etc" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" capi
 }
 
 capi_tools() {
@@ -346,7 +355,7 @@ expect_code 1
 expect "pacman -S python-gobject"
 
 for_library() {
-    run env -i PATH="$bin" HOME="$world/home" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" library
+    run env -i PATH="$bin" HOME="$world/home" SETUP_ETC="$world/etc" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" library
 }
 
 machine "the library and its languages need nothing of what tests need"
@@ -363,7 +372,7 @@ expect_log "apt-get update -q (frontend noninteractive)
 apt-get install -y -q --no-install-recommends gobject-introspection libgirepository1.0-dev python3-gi valac gjs (frontend noninteractive)"
 
 for_nets() {
-    run env -i PATH="$bin" HOME="$world/home" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" nets
+    run env -i PATH="$bin" HOME="$world/home" SETUP_ETC="$world/etc" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" nets
 }
 
 machine "nothing is missing for the nets"
@@ -411,7 +420,7 @@ expect "missing: llvm-symbolizer"
 expect "apt-get install llvm"
 
 for_inspector() {
-    run env -i PATH="$bin" HOME="$world/home" "$bash" "$tree/.ci/setup.sh" inspector
+    run env -i PATH="$bin" HOME="$world/home" SETUP_ETC="$world/etc" "$bash" "$tree/.ci/setup.sh" inspector
 }
 
 machine "nothing is missing for the inspector"
@@ -447,7 +456,7 @@ expect_not "gtk4"
 
 machine "a purpose that there is not"
 rust 1.70.0 && cc && glib 2.60.1
-run env -i PATH="$bin" HOME="$world/home" "$bash" "$tree/.ci/setup.sh" everything
+run env -i PATH="$bin" HOME="$world/home" SETUP_ETC="$world/etc" "$bash" "$tree/.ci/setup.sh" everything
 expect_code 1
 expect "there is nothing called everything"
 
