@@ -51,9 +51,17 @@ fn main() -> ExitCode {
             let folder = folder.clone();
             let outcome = outcome.clone();
             glib::MainContext::default().spawn_local(async move {
-                let drive = drive(&application, folder);
-                let ended = glib::future_with_timeout(LIMIT, drive).await;
-                outcome.replace(Some(ended.is_ok()));
+                // A task of its own: it is the task that a panic ends, and not the program.
+                let steps = glib::MainContext::default().spawn_local({
+                    let application = application.clone();
+                    async move { drive(&application, folder).await }
+                });
+                let ended = glib::future_with_timeout(LIMIT, steps).await;
+                outcome.replace(Some(match ended {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(_)) => Err("a step has failed".to_owned()),
+                    Err(_) => Err(format!("it has not ended within {LIMIT:?}")),
+                }));
                 application.quit();
             });
         }
@@ -64,11 +72,11 @@ fn main() -> ExitCode {
     for complaint in complaints.iter() {
         eprintln!("drive: not expected: {complaint}");
     }
-    match *outcome.borrow() {
-        Some(true) if complaints.is_empty() => ExitCode::SUCCESS,
-        Some(true) => ExitCode::FAILURE,
-        Some(false) => {
-            eprintln!("drive: it has not ended within {LIMIT:?}");
+    match &*outcome.borrow() {
+        Some(Ok(())) if complaints.is_empty() => ExitCode::SUCCESS,
+        Some(Ok(())) => ExitCode::FAILURE,
+        Some(Err(what)) => {
+            eprintln!("drive: {what}");
             ExitCode::FAILURE
         }
         None => {

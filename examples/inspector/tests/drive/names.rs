@@ -88,6 +88,12 @@ pub fn out_of_reach(window: &impl IsA<gtk::Window>) -> (Vec<String>, usize) {
         }
     }
     GtkWindowExt::set_focus(window, before.as_ref());
+    // A label that gets the focus in this way is selected.
+    for widget in &visited {
+        if let Some(label) = widget.downcast_ref::<gtk::Label>() {
+            label.select_region(0, 0);
+        }
+    }
     let is_reached = |widget: &gtk::Widget| {
         visited
             .iter()
