@@ -9,8 +9,7 @@ use std::{
 use gio::{SocketClientEvent, prelude::*};
 use glib::subclass::prelude::*;
 use gsock::{
-    ConnectReport, ConnectionState, SocketClient, SocketConnection, TcpConnection,
-    TcpWrapperConnection, prelude::*,
+    ConnectReport, ConnectionState, SocketClient, SocketConnection, TcpConnection, prelude::*,
 };
 
 use super::{Kind, Message, Moment, Traffic, moment::brief};
@@ -271,7 +270,8 @@ impl Session {
         match client.connect_with_report(&address).await {
             Ok((connection, report)) => {
                 self.note_report(&report);
-                self.set_connection(Some(&below(&connection)));
+                let beneath = SocketConnection::beneath(&connection);
+                self.set_connection(beneath.as_ref().or(Some(&connection)));
                 self.set_io_stream(Some(connection.clone()));
                 self.emit_by_name::<()>("connected", &[]);
                 self.begin_to_read();
@@ -417,15 +417,4 @@ impl Session {
             _ => {}
         }
     }
-}
-
-/// What is on the socket: below TLS, where there is TLS.
-fn below(connection: &SocketConnection) -> SocketConnection {
-    connection
-        .downcast_ref::<TcpWrapperConnection>()
-        .map(TcpWrapperConnection::base_io_stream)
-        .and_downcast::<gio::TlsConnection>()
-        .and_then(|tls| tls.base_io_stream())
-        .and_downcast()
-        .unwrap_or_else(|| connection.clone())
 }
