@@ -16,6 +16,8 @@ mod support;
 mod client;
 #[path = "fd_limit/listener.rs"]
 mod listener;
+#[path = "fd_limit/on_their_way.rs"]
+mod on_their_way;
 #[path = "faults/tools.rs"]
 #[allow(dead_code, reason = "the limit needs a part of it")]
 mod tools;
@@ -39,27 +41,44 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// While it lives, no descriptor can be opened.
 struct Full {
-    limit: libc::rlimit,
+    _limit: Limit,
     _fillers: Vec<OwnedFd>,
 }
 
-impl Full {
-    fn now() -> Self {
-        let mut limit = libc::rlimit {
+/// While it lives, so many descriptors may be open.
+struct Limit(libc::rlimit);
+
+impl Limit {
+    fn of(count: libc::rlim_t) -> Self {
+        let mut before = libc::rlimit {
             rlim_cur: 0,
             rlim_max: 0,
         };
         // SAFETY: a place for the value.
-        let got = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+        let got = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut before) };
         assert_eq!(got, 0);
-        let null = File::open("/dev/null").expect("a device");
         let low = libc::rlimit {
-            rlim_cur: 128,
-            ..limit
+            rlim_cur: count,
+            ..before
         };
         // SAFETY: a live value.
         let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const low) };
         assert_eq!(set, 0);
+        Self(before)
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        // SAFETY: a live value.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const self.0) };
+    }
+}
+
+impl Full {
+    fn now() -> Self {
+        let null = File::open("/dev/null").expect("a device");
+        let limit = Limit::of(128);
         let mut fillers = vec![OwnedFd::from(null)];
         loop {
             // SAFETY: no pointers involved.
@@ -73,16 +92,9 @@ impl Full {
         let full = std::io::Error::last_os_error().raw_os_error();
         assert_eq!(full, Some(libc::EMFILE));
         Self {
-            limit,
+            _limit: limit,
             _fillers: fillers,
         }
-    }
-}
-
-impl Drop for Full {
-    fn drop(&mut self) {
-        // SAFETY: a live value.
-        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const self.limit) };
     }
 }
 

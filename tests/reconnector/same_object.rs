@@ -93,7 +93,7 @@ fn one_connection_and_its_bindings_live_through_four_reconnects() {
             scene.until(|| label.text() == "Connected");
             peer = other.accept().unwrap().0;
             for property in ["socket", "state", "remote-address", "local-address"] {
-                assert!(seen.borrow().contains(&property.to_owned()), "{property}");
+                scene.until(|| seen.borrow().contains(&property.to_owned()));
             }
             assert_eq!(scene.connection(), connection, "the same object");
             assert_eq!(connection.input_stream(), input);

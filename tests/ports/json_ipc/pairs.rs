@@ -421,6 +421,8 @@ fn what_was_sent_and_not_answered_fails_when_the_server_goes_and_is_not_sent_aga
         let call = client.call("echo", &"first".into());
         let asked = by_hand(context, move || {
             let (stream, _) = silent.accept().expect("the client");
+            // Before the client knows of the end, or its next attempt gets into this queue.
+            drop(silent);
             let mut asked = String::new();
             BufReader::new(stream)
                 .read_line(&mut asked)
@@ -450,6 +452,7 @@ fn what_the_server_has_said_before_it_went_is_heard() {
             .collect();
         by_hand(context, move || {
             let (stream, _) = hasty.accept().expect("the client");
+            drop(hasty);
             let mut said = Vec::new();
             for line in BufReader::new(&stream).lines().take(20) {
                 let asked: Value = serde_json::from_str(&line.expect("text")).expect("JSON");
