@@ -23,6 +23,8 @@ apart=cancel_points
 # Whole programs have time limits of their own, which a handshake does not keep whose every allocation has its stack
 # walked the slow way.
 quick=(ports examples)
+# But for this one: GIO's leak in it is known by the bottom of its stack, which the quick walk does not get to.
+slow_example=the_client_goes_through_a_proxy_to_nginx
 limit=480 # seconds, for one process
 at_once=4 # files; they wait more than they work
 
@@ -94,6 +96,7 @@ if [ "${#files[@]}" -eq 0 ]; then
             mapfile -t parts < <("$(binary_of "$name" "$binaries")" --list | sed -n 's/: test$//p' | sed 's/^\([a-z_]*::[a-z_]*::\).*/\1/' | sort -u)
             [ "${#parts[@]}" -gt 1 ] || broken "$name has no parts"
         fi
+        [ "$name" != examples ] || parts=("--skip=$slow_example" "$slow_example")
         for part in "${parts[@]}"; do
             files+=("$name")
             tests+=("$part")
@@ -116,7 +119,9 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 run() { # number, binary, test
     local options=$ASAN_OPTIONS
-    case " ${quick[*]} " in *" ${files[$1]} "*) options=${options/fast_unwind_on_malloc=0/fast_unwind_on_malloc=1} ;; esac
+    case " ${quick[*]} " in
+        *" ${files[$1]} "*) [ "${3-}" = "$slow_example" ] || options=${options/fast_unwind_on_malloc=0/fast_unwind_on_malloc=1} ;;
+    esac
     ASAN_OPTIONS=$options timeout --kill-after=10 "$limit" "$2" --quiet ${3:+"$3"} >"$logs/$1" 2>&1
     echo $? >"$logs/$1.code"
 }
