@@ -26,7 +26,7 @@ fn start(
 
 /// GLib 2.79.3: an attempt was used after the last reference had gone in a callback.
 #[test]
-fn the_last_references_may_go_in_any_event() {
+fn bug_10_the_last_references_may_go_in_any_event() {
     on_private_context(|context| {
         let (_listener, address) = listener();
         for target in [address, refused_address()] {
@@ -58,7 +58,7 @@ fn the_last_references_may_go_in_any_event() {
 
 /// GLib 2.81.0 and 2.82.0: what an operation held was leaked when all attempts had failed.
 #[test]
-fn where_all_attempts_fail_nothing_is_left() {
+fn bug_11_where_all_attempts_fail_nothing_is_left() {
     on_private_context(|context| {
         let dead = refused_address();
         for form in FORMS {
@@ -75,7 +75,7 @@ fn where_all_attempts_fail_nothing_is_left() {
 
 /// GLib 2.67.1: an error was used after it was taken. Each step fails, and tells its own.
 #[test]
-fn each_step_that_fails_has_an_error_of_its_own() {
+fn bug_12_each_step_that_fails_has_an_error_of_its_own() {
     on_private_context(|context| {
         let (_listener, taken) = listener();
         let target = gio_address(taken);
@@ -111,7 +111,7 @@ fn each_step_that_fails_has_an_error_of_its_own() {
 
 /// GLib 2.67.0: a missing error reached the application.
 #[test]
-fn there_is_always_an_error_where_there_is_no_connection() {
+fn bug_13_there_is_always_an_error_where_there_is_no_connection() {
     on_private_context(|context| {
         for form in FORMS {
             for script in [
@@ -128,7 +128,7 @@ fn there_is_always_an_error_where_there_is_no_connection() {
 
 /// GLib 2.59.3: after a cancellation of its attempts an operation never ended.
 #[test]
-fn a_cancellation_in_any_event_is_answered_once() {
+fn bug_14_a_cancellation_in_any_event_is_answered_once() {
     on_private_context(|context| {
         let (_listener, good) = listener();
         let deaf = deaf_listener();
@@ -161,7 +161,7 @@ fn a_cancellation_in_any_event_is_answered_once() {
 
 /// GLib 2.59.2: an operation was freed while its enumerator was at work.
 #[test]
-fn an_enumerator_may_answer_when_all_is_over() {
+fn bug_15_an_enumerator_may_answer_when_all_is_over() {
     on_private_context(|context| {
         let deaf = deaf_listener();
         for ends_well in [true, false] {
@@ -192,7 +192,7 @@ fn an_enumerator_may_answer_when_all_is_over() {
 
 /// GLib 2.61.1: what was cancelled while it succeeded answered twice.
 #[test]
-fn a_cancellation_in_the_last_event_changes_nothing_any_more() {
+fn bug_16_a_cancellation_in_the_last_event_changes_nothing_any_more() {
     on_private_context(|context| {
         let (_listener, address) = listener();
         for form in [Form::Blocking, Form::Callback] {
@@ -216,7 +216,7 @@ fn a_cancellation_in_the_last_event_changes_nothing_any_more() {
 
 /// GLib 2.41.4: what was cancelled while it was connecting went on to the next address.
 #[test]
-fn after_a_cancellation_no_other_address_is_tried() {
+fn bug_17_after_a_cancellation_no_other_address_is_tried() {
     on_private_context(|context| {
         let (other, address) = listener();
         other.set_nonblocking(true).unwrap();
@@ -243,7 +243,7 @@ fn after_a_cancellation_no_other_address_is_tried() {
 
 /// GLib 2.73.1: each connect left a handler with the cancellable.
 #[test]
-fn a_cancellable_that_many_connects_had_has_no_handler_left() {
+fn bug_18_a_cancellable_that_many_connects_had_has_no_handler_left() {
     on_private_context_within(LIMIT * 3, |context| {
         let (listener, address) = listener();
         let accepting = std::thread::spawn(move || listener.incoming().take(600).count());
@@ -272,7 +272,7 @@ fn a_cancellable_that_many_connects_had_has_no_handler_left() {
 
 /// GLib 2.73.2: without a cancellable there were criticals.
 #[test]
-fn without_a_cancellable_nothing_is_logged() {
+fn bug_19_without_a_cancellable_nothing_is_logged() {
     on_private_context(|context| {
         let (_listener, good) = listener();
         let both = scripted([refused_address(), good].map(Next::Address));
@@ -290,7 +290,7 @@ fn without_a_cancellable_nothing_is_logged() {
 
 /// GLib 2.63.4: the delay ran in the default context, whichever was that of the call.
 #[test]
-fn the_delay_passes_in_the_context_of_the_call() {
+fn bug_20_the_delay_passes_in_the_context_of_the_call() {
     on_private_context(|context| {
         let deaf = deaf_listener();
         let (_listener, good) = listener();
