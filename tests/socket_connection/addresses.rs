@@ -45,6 +45,36 @@ fn a_closed_connection_keeps_its_addresses() {
     });
 }
 
+/// GLib 2.87.4: there was neither an address nor an error.
+#[test]
+fn bug_29_where_the_peer_was_gone_before_anybody_asked_there_is_an_error() {
+    on_private_context(|_| {
+        for is_bare in [false, true] {
+            let (peer, ours) = tcp_pair();
+            reset(peer);
+            let mut ours = std::net::TcpStream::from(ours);
+            // When that has arrived, the kernel knows the peer no more.
+            std::io::Read::read(&mut ours, &mut [0]).expect_err("it was reset");
+            assert!(ours.peer_addr().is_err());
+            let here = ours.local_addr().expect("bound");
+            let connection = if is_bare {
+                SocketConnection::factory_create_connection_from_fd(ours.into()).expect("a socket")
+            } else {
+                let socket = gio::Socket::from_fd(ours.into()).expect("a socket");
+                SocketConnection::factory_create_connection(&socket)
+            };
+            for _ in 0..2 {
+                assert_fails(connection.remote_address(), IOErrorEnum::NotConnected);
+                assert_address(connection.local_address(), here);
+            }
+            let property = connection.property::<Option<gio::SocketAddress>>("remote-address");
+            assert!(property.is_none());
+            close(&connection);
+            assert_fails(connection.remote_address(), IOErrorEnum::NotConnected);
+        }
+    });
+}
+
 #[test]
 fn a_connection_whose_peer_is_gone_keeps_its_addresses() {
     on_private_context(|context| {

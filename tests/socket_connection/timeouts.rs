@@ -67,11 +67,12 @@ fn connect_future_times_out() {
 
 /// SOCK-35: C wraps in 32 bits, 4295 seconds become 33 ms. Zero is no timeout at all.
 #[test]
-fn a_timeout_of_zero_or_of_more_than_32_bits_of_microseconds_is_not_cut_short() {
+fn bug_32_a_timeout_of_zero_or_of_more_than_32_bits_of_microseconds_is_not_cut_short() {
     on_private_context(|context| {
         let deaf = deaf_listener();
         let mut waiting = Vec::new();
-        for seconds in [0, 4295, u32::MAX] {
+        // 4 294 968 s are more than 32 bits of milliseconds too.
+        for seconds in [0, 4295, 4_294_968, u32::MAX] {
             let connection = with_timeout(seconds);
             let cancellable = Cancellable::new();
             let outcome = start_connect(&connection, deaf.address, Some(&cancellable));

@@ -81,6 +81,41 @@ fn what_cannot_be_bound_or_cannot_listen_is_an_error_and_not_added() {
     });
 }
 
+/// GLib 2.45.2: the address was given up once too often.
+#[test]
+fn bug_25_an_address_has_as_many_references_afterwards_however_adding_it_ends() {
+    on_private_context(|_| {
+        let (taken, taken_address) = listening_socket();
+        let free: gio::SocketAddress = any_loopback_port().upcast();
+        let in_use: gio::SocketAddress = gio_address(taken_address).upcast();
+        let nobodys: gio::SocketAddress = gio_address(([192, 0, 2, 1], 0).into()).upcast();
+        for (address, type_, is_added) in [
+            (&free, SocketType::Stream, true),
+            (&in_use, SocketType::Stream, false),
+            (&nobodys, SocketType::Stream, false),
+            // Bound, and refused when it is to listen.
+            (&free, SocketType::Datagram, false),
+        ] {
+            let source_object = some_object();
+            let listener = SocketListener::new();
+            let before = (address.ref_count(), source_object.ref_count());
+            let added = listener.add_address(
+                address,
+                type_,
+                SocketProtocol::Default,
+                Some(&source_object),
+            );
+            assert_eq!(added.is_ok(), is_added, "{added:?}");
+            drop(listener);
+            if let Ok(effective) = added {
+                assert_eq!(effective.ref_count(), 1);
+            }
+            assert_eq!((address.ref_count(), source_object.ref_count()), before);
+        }
+        drop(taken);
+    });
+}
+
 #[test]
 fn a_closed_socket_is_not_added() {
     on_private_context(|_| {
@@ -321,8 +356,9 @@ fn where_ipv6_cannot_listen_ipv4_is_enough_and_the_other_is_not_added() {
     });
 }
 
+/// GLib 2.85.0: the socket of IPv6 was given up once too often.
 #[test]
-fn where_ipv4_cannot_listen_ipv6_is_enough() {
+fn bug_24_where_ipv4_cannot_listen_ipv6_is_enough() {
     on_private_context(|context| {
         let listener = SocketListener::new();
         families_apart(&listener);

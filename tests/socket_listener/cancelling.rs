@@ -36,6 +36,32 @@ fn a_cancelled_accept_says_so_however_many_sockets_there_are() {
     });
 }
 
+/// GLib 2.85.3: a socket that does not block was accepted from all the same.
+#[test]
+fn bug_27_an_accept_that_was_cancelled_before_takes_nobody_whatever_the_mode_of_the_socket() {
+    on_private_context(|context| {
+        let cancelled = Cancellable::new();
+        cancelled.cancel();
+        for blocking in [true, false] {
+            let (socket, address) = listening_socket();
+            socket.set_blocking(blocking);
+            let listener = SocketListener::new();
+            listener.add_socket(&socket, NONE).unwrap();
+            let peer = connect(address);
+            for form in [Form::Blocking, Form::Callback] {
+                let outcome = accept(form, &listener, Some(&cancelled), context);
+                assert_fails(outcome, IOErrorEnum::Cancelled);
+                assert_fails(
+                    listener.accept_socket(Some(&cancelled)),
+                    IOErrorEnum::Cancelled,
+                );
+            }
+            let (connection, _) = accept(Form::Blocking, &listener, None, context).unwrap();
+            assert_eq!(peer_of(&connection), peer.local_addr().unwrap());
+        }
+    });
+}
+
 #[test]
 fn a_blocking_accept_is_cancelled_from_another_thread() {
     on_private_context(|context| {

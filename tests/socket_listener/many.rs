@@ -1,8 +1,10 @@
 //! Many accepts, many sockets, many connections: each is given out once, and in turn.
 
 use std::{
+    cell::RefCell,
     collections::BTreeSet,
     net::{SocketAddr, TcpStream},
+    rc::Rc,
 };
 
 use gio::{Cancellable, SocketType, prelude::*};
@@ -31,9 +33,9 @@ fn take(begun: &mut Vec<Begun>) -> BTreeSet<SocketAddr> {
     peers.collect()
 }
 
-/// LISTEN-28; LISTEN-29, where C stands still.
+/// LISTEN-28; LISTEN-29, where C stands still, up to GLib 2.85.3.
 #[test]
-fn of_many_accepts_as_many_end_as_have_connected() {
+fn bug_23_of_many_accepts_as_many_end_as_have_connected() {
     on_private_context(|context| {
         for sockets in 1..4 {
             let listener = SocketListener::new();
@@ -57,6 +59,64 @@ fn of_many_accepts_as_many_end_as_have_connected() {
             let mut seen = take(&mut begun);
             for _ in 0..3 {
                 let (connection, _) = accept(Form::Blocking, &listener, None, context).unwrap();
+                assert!(seen.insert(peer_of(&connection)), "given out twice");
+            }
+            assert_eq!(seen, addresses_of(&peers));
+        }
+    });
+}
+
+/// Each callback accepts the next one, until there are as many.
+fn accept_in_turn(listener: &SocketListener, seen: &Rc<RefCell<Vec<SocketAddr>>>, most: usize) {
+    let slot = seen.clone();
+    listener.accept_async(Cancellable::NONE, move |listener, result| {
+        let (connection, _) = listener.accept_finish(result).unwrap();
+        slot.borrow_mut().push(peer_of(&connection));
+        let so_far = slot.borrow().len();
+        if so_far < most {
+            accept_in_turn(listener, &slot, most);
+        }
+    });
+}
+
+/// GLib 2.85.3: what the sockets shared for one accept was freed when the first of them was ready.
+#[test]
+fn bug_21_where_many_sockets_are_ready_at_once_a_callback_may_accept_again() {
+    on_private_context(|context| {
+        let listener = SocketListener::new();
+        let gone = Gone::of(&listener);
+        let addresses: Vec<_> = (0..5).map(|_| add_loopback(&listener, NONE)).collect();
+        let seen = Rc::default();
+        accept_in_turn(&listener, &seen, addresses.len());
+        iterate_until(context, || !context.pending());
+        let peers: Vec<_> = addresses.into_iter().map(connect).collect();
+        iterate_until(context, || seen.borrow().len() == peers.len());
+        let seen: BTreeSet<_> = seen.take().into_iter().collect();
+        assert_eq!(seen, addresses_of(&peers));
+        drop(listener);
+        iterate_until(context, || gone.is_gone());
+    });
+}
+
+/// GLib 2.59.3: an accept was answered once for each socket that was ready.
+#[test]
+fn bug_22_where_many_sockets_are_ready_at_once_one_accept_is_answered_once() {
+    on_private_context(|context| {
+        for sockets in 2..5 {
+            let listener = SocketListener::new();
+            let addresses: Vec<_> = (0..sockets)
+                .map(|_| add_loopback(&listener, NONE))
+                .collect();
+            let mut begun = vec![begin(&listener, None)];
+            iterate_until(context, || !context.pending());
+            let peers: Vec<_> = addresses.into_iter().map(connect).collect();
+            // It panics where it is called back again.
+            iterate_until(context, || ended(&begun) == 1);
+            iterate_until(context, || !context.pending());
+            let mut seen = take(&mut begun);
+            // Those that it was not answered with are there for others.
+            for _ in 1..sockets {
+                let (connection, _) = accept(Form::Callback, &listener, None, context).unwrap();
                 assert!(seen.insert(peer_of(&connection)), "given out twice");
             }
             assert_eq!(seen, addresses_of(&peers));

@@ -30,7 +30,7 @@ fn dropping_a_connection_never_waits_for_the_peer() {
 
 /// F-11, TCP-14, SC-27.
 #[test]
-fn dropping_a_connection_leaves_a_socket_that_others_hold_as_it_is() {
+fn bug_31_dropping_a_connection_leaves_a_socket_that_others_hold_as_it_is() {
     on_private_context(|_| {
         for (connection, mut peer) in graceful_of_both_kinds() {
             let socket = connection.socket();
@@ -65,7 +65,7 @@ fn receive(socket: &gio::Socket) -> (Vec<u8>, usize) {
 
 /// TCP-15, VER-2.
 #[test]
-fn no_graceful_close_leaks_its_task_or_the_connection() {
+fn bug_30_no_graceful_close_leaks_its_task_or_the_connection() {
     on_private_context(|context| {
         // One that succeeds.
         let (connection, peer) = graceful(connected());
@@ -75,6 +75,22 @@ fn no_graceful_close_leaks_its_task_or_the_connection() {
         drop(connection);
         iterate_until(context, || gone.is_gone());
         peer.join().expect("no panic");
+
+        // Those whose peer has closed first.
+        for blocking in [true, false] {
+            for (connection, peer) in graceful_of_both_kinds() {
+                let gone = Gone::of(&connection);
+                drop(peer);
+                let closed = if blocking {
+                    connection.close(gio::Cancellable::NONE)
+                } else {
+                    end_close(context, &begin_close(&connection, None))
+                };
+                closed.expect("there is nothing to wait for");
+                drop(connection);
+                iterate_until(context, || gone.is_gone());
+            }
+        }
 
         // One that nobody waits for.
         let (connection, peer) = graceful(connected_bare());

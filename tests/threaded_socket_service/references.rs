@@ -7,9 +7,11 @@ use gsock::{ThreadedSocketService, prelude::*};
 
 use crate::{limits::held, support::*, tools::*};
 
+/// GLib 2.43.1 and before waited for its own worker, for ever.
+///
 /// THREADED-6: dropped by all but a job it goes after that, and where its handlers may be dropped.
 #[test]
-fn threaded_6_the_last_reference_is_a_jobs_and_is_given_up_where_the_service_was_made() {
+fn bug_26_the_last_reference_is_a_jobs_and_is_given_up_where_the_service_was_made() {
     on_private_context(|context| {
         let held = held(1);
         let gone = Gone::of(&held.service);
