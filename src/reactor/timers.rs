@@ -92,6 +92,24 @@ mod tests {
         assert_eq!(milliseconds_to(i64::MAX, -1), i32::MAX);
     }
 
+    /// GLib 2.79.0: a wait that ended at exactly its moment had not timed out yet.
+    #[test]
+    fn bug_33_a_moment_has_come_when_the_clock_shows_it_and_not_before() {
+        for moment in [0, 1, 999, 1000, i64::MAX - 1] {
+            let mut timers = Timers::default();
+            timers.insert(moment, Waker::from(Arc::new(Nothing)));
+            let mut called = VecDeque::new();
+            timers.call(moment - 1, &mut called);
+            assert!(called.is_empty());
+            assert!(milliseconds_to(moment, moment - 1) > 0);
+            // A clock that stands still from the wait to the look is late enough.
+            assert_eq!(milliseconds_to(moment, moment), 0);
+            timers.call(moment, &mut called);
+            assert_eq!(called.len(), 1);
+            assert_eq!(timers.next(), None);
+        }
+    }
+
     #[test]
     fn moments_come_in_order_and_once() {
         let mut timers = Timers::default();

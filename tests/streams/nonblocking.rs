@@ -9,13 +9,14 @@ use std::{
 use gio::{Cancellable, IOErrorEnum, OutputVector, PollableReturn, prelude::*};
 use glib::{
     ffi::{GFALSE, GTRUE, GType, gboolean},
-    translate::{ToGlibPtr, from_glib},
+    translate::{ToGlibPtr, from_glib, from_glib_full},
 };
 use gsock::prelude::*;
 
 use crate::{support::*, tools::*};
 
 over_both!(
+    bug_34_vectors_of_more_than_memory_are_an_error_and_write_nothing,
     a_read_that_would_block_says_so_then_data_then_the_end,
     a_write_that_would_block_says_so_until_there_is_room,
     vectors_that_would_block_say_so_without_an_error,
@@ -315,4 +316,59 @@ fn a_stream_that_another_thread_closes_is_no_longer_ready() {
         assert_eq!(writable(&connection), GFALSE);
         assert_eq!(descriptor_of(&connection.input_stream()), -1);
     });
+}
+
+/// GLib 2.67.3: the sum of the sizes overflowed. Nobody has so much memory.
+fn bug_34_vectors_of_more_than_memory_are_an_error_and_write_nothing(
+    make: Make,
+    context: &glib::MainContext,
+) {
+    let half = isize::MAX.unsigned_abs();
+    for sizes in [[half, half], [half, 2], [1, half], [usize::MAX, 2]] {
+        let (connection, mut peer) = make();
+        let mut vectors = sizes.map(|size| gio::ffi::GOutputVector {
+            buffer: b"no".as_ptr().cast(),
+            size,
+        });
+        let (mut written, mut failures) = (7, [std::ptr::null_mut(); 2]);
+        // SAFETY: live arguments. What the vectors claim to be is the kernel's to refuse.
+        let is_done = unsafe {
+            gio::ffi::g_output_stream_writev(
+                connection.output_stream().to_glib_none().0,
+                vectors.as_mut_ptr(),
+                vectors.len(),
+                &raw mut written,
+                std::ptr::null_mut(),
+                &raw mut failures[0],
+            )
+        };
+        assert_eq!((is_done, written), (GFALSE, 0), "{sizes:?}");
+        // SAFETY: as above.
+        let answer = unsafe {
+            gio::ffi::g_pollable_output_stream_writev_nonblocking(
+                pollable_output(&connection).to_glib_none().0,
+                vectors.as_mut_ptr(),
+                vectors.len(),
+                &raw mut written,
+                std::ptr::null_mut(),
+                &raw mut failures[1],
+            )
+        };
+        assert_eq!((answer, written), (gio::ffi::G_POLLABLE_RETURN_FAILED, 0));
+        for failure in failures {
+            // SAFETY: both have failed, so that there is an error, which is ours.
+            let failure: glib::Error = unsafe { from_glib_full(failure) };
+            // Whichever the kernel finds first: bytes that are not there, or too many.
+            let code = code(&failure);
+            let refused = [IOErrorEnum::Failed, IOErrorEnum::InvalidArgument];
+            assert!(refused.contains(&code), "{sizes:?}: {failure}");
+        }
+        iterate_until(context, || !context.pending());
+        let written = connection
+            .output_stream()
+            .write(b"as before", Cancellable::NONE);
+        assert_eq!(written.unwrap(), 9);
+        connection.close(Cancellable::NONE).unwrap();
+        assert_eq!(read_to_end(&mut peer), b"as before");
+    }
 }
