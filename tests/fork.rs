@@ -7,6 +7,7 @@ mod support;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     io::{ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
     os::{
@@ -16,6 +17,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     process::{Command, Stdio},
     rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -918,4 +923,76 @@ fn adopted_ones_that_were_used_are_refused_and_others_are_not() {
             });
         },
     );
+}
+
+/// GLib 2.75.4: between the making of a descriptor and the mark that keeps it from other programs, one could start.
+#[test]
+fn bug_35_no_program_that_is_started_meanwhile_inherits_a_descriptor() {
+    alone(
+        "bug_35_no_program_that_is_started_meanwhile_inherits_a_descriptor",
+        || {
+            on_private_context_within(LIMIT * 3, |context| {
+                // Whoever started us may have left something to all of his children.
+                let before = inherited();
+                let all_done = Arc::new(AtomicBool::new(false));
+                let starters: Vec<_> = (0..2)
+                    .map(|_| {
+                        let (all_done, before) = (all_done.clone(), before.clone());
+                        thread::spawn(move || {
+                            let mut started = 0;
+                            while started < 20 || !all_done.load(Ordering::SeqCst) {
+                                assert_eq!(inherited(), before);
+                                started += 1;
+                            }
+                        })
+                    })
+                    .collect();
+                for _ in 0..200 {
+                    let listener = SocketListener::new();
+                    let port = listener.add_any_inet_port(glib::Object::NONE);
+                    let target = gio_address(([127, 0, 0, 1], port.expect("a port")).into());
+                    let client = SocketClient::new();
+                    let connection = client.connect(&target, Cancellable::NONE);
+                    let connection = connection.expect("it listens");
+                    let (accepted, _) = listener.accept(Cancellable::NONE).expect("it connected");
+                    let asked = accepted.input_stream();
+                    let read = asked.read_bytes_future(1, DEFAULT);
+                    let wrote = connection.output_stream().write(b"x", Cancellable::NONE);
+                    assert_eq!(wrote.expect("connected"), 1);
+                    assert_eq!(block_on(context, read).expect("connected"), b"x"[..]);
+                    let (one, other) = UnixStream::pair().expect("two sockets");
+                    let [one, other] = [one, other].map(|end| {
+                        let socket = gio::Socket::from_fd(end.into()).expect("a socket");
+                        let made = SocketConnection::factory_create_connection(&socket);
+                        made.downcast::<UnixConnection>().expect("of a Unix socket")
+                    });
+                    one.send_fd(std::io::stderr().as_fd(), Cancellable::NONE)
+                        .expect("connected");
+                    other.receive_fd(Cancellable::NONE).expect("one was sent");
+                }
+                all_done.store(true, Ordering::SeqCst);
+                for starter in starters {
+                    starter.join().expect("nothing was inherited");
+                }
+            });
+        },
+    );
+}
+
+/// What a program finds open that is started now, by its kind and number in the kernel.
+fn inherited() -> BTreeSet<String> {
+    let listed = Command::new("ls")
+        .args(["-l", "/proc/self/fd"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .expect("a program of every system");
+    let listed = String::from_utf8(listed.stdout).expect("no name of ours");
+    // Its own output.
+    assert!(listed.contains("pipe:"), "{listed}");
+    let targets = listed.lines().filter_map(|line| line.split(" -> ").nth(1));
+    targets
+        .filter(|target| target.starts_with("socket:") || target.starts_with("anon_inode:"))
+        .map(str::to_owned)
+        .collect()
 }
