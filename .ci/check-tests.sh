@@ -3,6 +3,7 @@
 #
 # - each file of tests takes in tests/support, whose writer ends the process on a message that nobody expects;
 # - nobody else touches the handlers of log messages, or which of them are fatal;
+# - each bug of GIO's history that docs/reliability.md counts, 10 to 35, has a test `bug_NN_…`;
 # - each test runs on a context that support gives it, private or the default one as asked for. Those
 #   that need none are listed here, with the reason.
 
@@ -42,6 +43,17 @@ for file in $files; do
     [ "$file" != tests/support/log.rs ] || continue
     touches=$(rust_code "$file" | grep -nE 'log_(un)?set_|log_remove_handler|log_set_(always_fatal|fatal_mask)|g_test_(expect|trap|log)' | head -n 1)
     [ -z "$touches" ] || fail "$file:${touches%%:*}: handlers of log messages are for tests/support/log.rs"
+done
+
+# In tests/, or beside what they are about.
+bugs=$({
+    test_names
+    tree_files . | grep -E '^src/.*\.rs$' | while IFS= read -r file; do
+        rust_code "$file" | perl -0777 -ne 'print "src::$1\n" while /\#\[test\]\s*fn\s+(\w+)/g'
+    done
+} | sed -n 's/^.*::bug_\([0-9]*\)_.*/\1/p')
+for number in $(seq 10 35); do
+    grep -qx "$number" <<<"$bugs" || fail "bug $number of GIO's history has no test bug_${number}_…"
 done
 
 # The tests whose bodies name no entry of support, nor a function of the tests that does.

@@ -63,6 +63,12 @@ pub mod structs;
 unsafe fn slot() {}
 RUST
 printf 'mod support;\n#[test]\nfn it_connects() { on_private_context(|_| {}) }\n' >tests/connection.rs
+{
+    echo 'mod support;'
+    for number in $(seq 10 35); do
+        printf '#[test]\nfn bug_%s_is_gone() { on_private_context(|_| {}) }\n' "$number"
+    done
+} >tests/bugs.rs
 mkdir tests/faults
 printf 'on_both!(\n    peer_resets,\n);\nfn peer_resets() {}\nfn helper() {}\n' >tests/faults/reset.rs
 echo 'fn main() {}' >examples/echo.rs
@@ -571,6 +577,11 @@ check facts
 expect_code 0
 
 # ---- tests
+
+plant "a bug of GIO's history without a test"
+sed -i.orig 's/bug_20_/bug_2_/' tests/bugs.rs && rm tests/*.orig
+check tests
+expect_failure "bug 20 of GIO's history has no test"
 
 plant "a file of tests without what all share"
 printf '#[test]\nfn it_stands() { on_private_context(|_| {}) }\n' >tests/alone.rs
