@@ -8,7 +8,7 @@ use std::{
 };
 
 use gio::{Cancellable, SocketType, prelude::*};
-use gsock::{SocketListener, prelude::*};
+use gsock::{SocketConnection, SocketListener, prelude::*};
 
 use crate::{support::*, tools::*};
 
@@ -16,20 +16,30 @@ fn ended(begun: &[Begun]) -> usize {
     begun.iter().filter(|one| one.borrow().is_some()).count()
 }
 
-fn addresses_of(peers: &[TcpStream]) -> BTreeSet<SocketAddr> {
-    let addresses = peers.iter().map(|peer| peer.local_addr().unwrap());
-    addresses.collect()
+/// The addresses of one connection, its client's first: who connects to another socket may have the same port.
+type Ends = (SocketAddr, SocketAddr);
+
+fn ends_of(accepted: &SocketConnection) -> Ends {
+    let here = accepted.local_address().expect("connected");
+    (peer_of(accepted), std_address(&here))
+}
+
+fn all_ends_of(peers: &[TcpStream]) -> BTreeSet<Ends> {
+    let ends = peers
+        .iter()
+        .map(|peer| (peer.local_addr().unwrap(), peer.peer_addr().unwrap()));
+    ends.collect()
 }
 
 /// Takes what has ended out.
-fn take(begun: &mut Vec<Begun>) -> BTreeSet<SocketAddr> {
+fn take(begun: &mut Vec<Begun>) -> BTreeSet<Ends> {
     let (done, rest) = begun
         .drain(..)
         .partition::<Vec<_>, _>(|one| one.borrow().is_some());
     *begun = rest;
     let peers = done
         .into_iter()
-        .map(|one| peer_of(&one.take().unwrap().unwrap().0));
+        .map(|one| ends_of(&one.take().unwrap().unwrap().0));
     peers.collect()
 }
 
@@ -52,26 +62,26 @@ fn bug_23_of_many_accepts_as_many_end_as_have_connected() {
             iterate_until(context, || ended(&begun) == 4);
             iterate_until(context, || !context.pending());
             assert_eq!(ended(&begun), 4, "{sockets} sockets");
-            assert_eq!(take(&mut begun), addresses_of(&peers));
+            assert_eq!(take(&mut begun), all_ends_of(&peers));
 
             let peers = connect_some(9);
             iterate_until(context, || ended(&begun) == 6);
             let mut seen = take(&mut begun);
             for _ in 0..3 {
                 let (connection, _) = accept(Form::Blocking, &listener, None, context).unwrap();
-                assert!(seen.insert(peer_of(&connection)), "given out twice");
+                assert!(seen.insert(ends_of(&connection)), "given out twice");
             }
-            assert_eq!(seen, addresses_of(&peers));
+            assert_eq!(seen, all_ends_of(&peers));
         }
     });
 }
 
 /// Each callback accepts the next one, until there are as many.
-fn accept_in_turn(listener: &SocketListener, seen: &Rc<RefCell<Vec<SocketAddr>>>, most: usize) {
+fn accept_in_turn(listener: &SocketListener, seen: &Rc<RefCell<Vec<Ends>>>, most: usize) {
     let slot = seen.clone();
     listener.accept_async(Cancellable::NONE, move |listener, result| {
         let (connection, _) = listener.accept_finish(result).unwrap();
-        slot.borrow_mut().push(peer_of(&connection));
+        slot.borrow_mut().push(ends_of(&connection));
         let so_far = slot.borrow().len();
         if so_far < most {
             accept_in_turn(listener, &slot, most);
@@ -92,7 +102,7 @@ fn bug_21_where_many_sockets_are_ready_at_once_a_callback_may_accept_again() {
         let peers: Vec<_> = addresses.into_iter().map(connect).collect();
         iterate_until(context, || seen.borrow().len() == peers.len());
         let seen: BTreeSet<_> = seen.take().into_iter().collect();
-        assert_eq!(seen, addresses_of(&peers));
+        assert_eq!(seen, all_ends_of(&peers));
         drop(listener);
         iterate_until(context, || gone.is_gone());
     });
@@ -117,9 +127,9 @@ fn bug_22_where_many_sockets_are_ready_at_once_one_accept_is_answered_once() {
             // Those that it was not answered with are there for others.
             for _ in 1..sockets {
                 let (connection, _) = accept(Form::Callback, &listener, None, context).unwrap();
-                assert!(seen.insert(peer_of(&connection)), "given out twice");
+                assert!(seen.insert(ends_of(&connection)), "given out twice");
             }
-            assert_eq!(seen, addresses_of(&peers));
+            assert_eq!(seen, all_ends_of(&peers));
         }
     });
 }
@@ -137,8 +147,8 @@ fn two_sockets_that_are_ready_at_once_serve_two_accepts() {
         let peers = addresses.map(connect);
         iterate_until(context, || ended(&begun) == 2);
         let outcomes = begun.map(|one| one.take().unwrap().unwrap());
-        let seen: BTreeSet<_> = outcomes.iter().map(|(one, _)| peer_of(one)).collect();
-        assert_eq!(seen, addresses_of(&peers));
+        let seen: BTreeSet<_> = outcomes.iter().map(|(one, _)| ends_of(one)).collect();
+        assert_eq!(seen, all_ends_of(&peers));
         let sources: Vec<_> = outcomes
             .iter()
             .filter_map(|(_, source)| source.as_ref())
@@ -180,7 +190,7 @@ fn one_wake_up_is_enough_for_many_connections() {
         iterate_until(context, || !context.pending());
         let peers: Vec<_> = (0..8).map(|_| connect(address)).collect();
         iterate_until(context, || ended(&begun) == 8);
-        assert_eq!(take(&mut begun), addresses_of(&peers));
+        assert_eq!(take(&mut begun), all_ends_of(&peers));
     });
 }
 
@@ -202,9 +212,9 @@ fn accepts_that_are_cancelled_among_others_take_nothing_from_them() {
         let accepted: BTreeSet<_> = begun
             .iter()
             .filter_map(|one| one.take().unwrap().ok())
-            .map(|(connection, _)| peer_of(&connection))
+            .map(|(connection, _)| ends_of(&connection))
             .collect();
-        assert_eq!(accepted, addresses_of(&peers));
+        assert_eq!(accepted, all_ends_of(&peers));
     });
 }
 
@@ -219,11 +229,11 @@ fn futures_and_callbacks_share_what_comes() {
         let peers: Vec<_> = (0..10).map(|_| connect(address)).collect();
         let mut seen: BTreeSet<_> = block_on(context, all)
             .into_iter()
-            .map(|outcome| peer_of(&outcome.unwrap().0))
+            .map(|outcome| ends_of(&outcome.unwrap().0))
             .collect();
         iterate_until(context, || ended(&begun) == 5);
         seen.extend(take(&mut begun));
-        assert_eq!(seen, addresses_of(&peers));
+        assert_eq!(seen, all_ends_of(&peers));
     });
 }
 
@@ -243,8 +253,8 @@ fn accepts_of_two_contexts_share_a_listener() {
         iterate_until(&other, || there.borrow().is_some());
         iterate_until(context, || here.borrow().is_some());
         let outcomes = [here, there].map(|one| one.take().unwrap().unwrap());
-        let seen: BTreeSet<_> = outcomes.iter().map(|(one, _)| peer_of(one)).collect();
-        assert_eq!(seen, addresses_of(&peers));
+        let seen: BTreeSet<_> = outcomes.iter().map(|(one, _)| ends_of(one)).collect();
+        assert_eq!(seen, all_ends_of(&peers));
     });
 }
 
@@ -262,7 +272,7 @@ fn a_thousand_connections_come_out_once_each() {
             let mut begun: Vec<_> = (0..50).map(|_| begin(&listener, None)).collect();
             iterate_until(context, || ended(&begun) == 50);
             let round = take(&mut begun);
-            assert_eq!(round, addresses_of(&peers));
+            assert_eq!(round, all_ends_of(&peers));
             seen.extend(round);
         }
         assert!(
@@ -283,9 +293,9 @@ fn a_socket_that_was_added_twice_serves_each_connection_once() {
         for form in FORMS {
             let peers = [connect(address), connect(address)];
             let seen: BTreeSet<_> = (0..2)
-                .map(|_| peer_of(&accept(form, &listener, None, context).unwrap().0))
+                .map(|_| ends_of(&accept(form, &listener, None, context).unwrap().0))
                 .collect();
-            assert_eq!(seen, addresses_of(&peers));
+            assert_eq!(seen, all_ends_of(&peers));
         }
         let begun = begin(&listener, None);
         iterate_until(context, || !context.pending());
