@@ -5,7 +5,7 @@
 # - every relative link in a Markdown file leads to a file, and its #fragment to a heading;
 # - docs/differences.md has a row for each flaw F-1 to F-33, by its number in the column "no.";
 # - a row there under "Gone" or "GLib's own" names a test and the GLib on which it was seen;
-# - every test that it, README.md or an example's README.md names, as `file::test_name`, exists.
+# - every test that it, docs/reliability.md, README.md or an example's README.md names, as `file::test_name`, exists.
 
 set -u
 
@@ -117,7 +117,7 @@ fi
 # Paths into crates and details of signals look the same; everything else of this form is a test.
 crates='notify|gio|glib|glib_macros|gobject|gsock|libc|once_cell|std|core|alloc|crate|self|super'
 tests=$(test_names)
-for page in docs/differences.md README.md examples/*/README.md; do
+for page in docs/differences.md docs/reliability.md README.md examples/*/README.md; do
     [ -f "$page" ] || continue
     # shellcheck disable=SC2016 # the backticks are Markdown's
     for name in $(grep -oE '`[a-z][a-z0-9_]*(::[a-z][a-z0-9_]*)+`' "$page" | tr -d '`' | sort -u |
