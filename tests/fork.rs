@@ -947,10 +947,19 @@ fn bug_35_no_program_that_is_started_meanwhile_inherits_a_descriptor() {
                         })
                     })
                     .collect();
-                for _ in 0..200 {
+                for _ in 0..80 {
                     let listener = SocketListener::new();
+                    listener.set_backlog(100);
                     let port = listener.add_any_inet_port(glib::Object::NONE);
-                    let target = gio_address(([127, 0, 0, 1], port.expect("a port")).into());
+                    let port = port.expect("a port");
+                    // Many at once, so that a moment in an accept is a good part of the time.
+                    let peers: Vec<_> = (0..60)
+                        .map(|_| TcpStream::connect(("127.0.0.1", port)).expect("it listens"))
+                        .collect();
+                    for _ in &peers {
+                        listener.accept(Cancellable::NONE).expect("they connected");
+                    }
+                    let target = gio_address(([127, 0, 0, 1], port).into());
                     let client = SocketClient::new();
                     let connection = client.connect(&target, Cancellable::NONE);
                     let connection = connection.expect("it listens");
