@@ -9,6 +9,7 @@ use gio::{Cancellable, SocketProtocol, SocketType, prelude::*};
 use gsock::{SocketConnection, SocketListener, SocketService, prelude::*};
 
 use crate::{
+    ends::{Kind, each_family},
     scene::{Own, Scene, drive},
     support::iterate_until,
 };
@@ -104,28 +105,10 @@ fn accepts(unix: bool, form: Form) {
     });
 }
 
-macro_rules! each_form {
-    ($($name:ident: $form:expr;)+) => {$(
-        mod $name {
-            use super::*;
-
-            #[test]
-            fn tcp() {
-                accepts(false, $form);
-            }
-
-            #[test]
-            fn unix() {
-                accepts(true, $form);
-            }
-        }
-    )+};
-}
-
-each_form! {
-    accept_blocking: blocking;
-    accept_asynchronous: asynchronous;
-    accept_future: future;
+each_family! {
+    accept_blocking: |kind: Kind| accepts(kind.unix, blocking);
+    accept_asynchronous: |kind: Kind| accepts(kind.unix, asynchronous);
+    accept_future: |kind: Kind| accepts(kind.unix, future);
 }
 
 /// With these a socket can never accept: a service leaves it alone.

@@ -6,7 +6,7 @@ use gio::{Cancellable, prelude::*};
 use gsock::{SocketClient, SocketConnection, prelude::*};
 
 use crate::{
-    ends::{Kind, Listener, assert_talks},
+    ends::{Kind, Listener, assert_talks, each_family},
     scene::{Own, Scene, drive},
     support::iterate_until,
 };
@@ -62,26 +62,8 @@ fn connects(kind: Kind, form: Form) {
     });
 }
 
-macro_rules! each_form {
-    ($($name:ident: $form:expr;)+) => {$(
-        mod $name {
-            use super::*;
-
-            #[test]
-            fn tcp() {
-                connects(Kind { unix: false, bare: true }, $form);
-            }
-
-            #[test]
-            fn unix() {
-                connects(Kind { unix: true, bare: true }, $form);
-            }
-        }
-    )+};
-}
-
-each_form! {
-    connect_blocking: blocking;
-    connect_asynchronous: asynchronous;
-    connect_future: future;
+each_family! {
+    connect_blocking: |kind| connects(kind, blocking);
+    connect_asynchronous: |kind| connects(kind, asynchronous);
+    connect_future: |kind| connects(kind, future);
 }

@@ -56,6 +56,26 @@ macro_rules! each_kind {
 }
 pub(crate) use each_kind;
 
+/// Likewise for the bare ones alone, where what they are made around makes no difference.
+macro_rules! each_family {
+    ($($name:ident: $body:expr;)+) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn tcp() {
+                $body(Kind { unix: false, bare: true });
+            }
+
+            #[test]
+            fn unix() {
+                $body(Kind { unix: true, bare: true });
+            }
+        }
+    )+};
+}
+pub(crate) use each_family;
+
 /// The peer's end.
 pub(crate) enum Peer {
     Tcp(TcpStream),

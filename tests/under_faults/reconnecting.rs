@@ -11,7 +11,7 @@ use gio::Cancellable;
 use gsock::{Reconnector, ReconnectorState as State, SocketClient, SocketConnection};
 
 use crate::{
-    ends::{Kind, Listener, Peer, assert_talks},
+    ends::{Kind, Listener, Peer, assert_talks, each_family},
     scene::{Own, Scene, drive},
     support::iterate_until,
 };
@@ -128,36 +128,11 @@ fn connects_again(kind: Kind, form: Form) {
     });
 }
 
-macro_rules! each_form {
-    ($($name:ident: $form:expr;)+) => {$(
-        mod $name {
-            use super::*;
-
-            #[test]
-            fn tcp() {
-                connects(Kind { unix: false, bare: true }, $form);
-            }
-
-            #[test]
-            fn unix() {
-                connects(Kind { unix: true, bare: true }, $form);
-            }
-
-            #[test]
-            fn tcp_again() {
-                connects_again(Kind { unix: false, bare: true }, $form);
-            }
-
-            #[test]
-            fn unix_again() {
-                connects_again(Kind { unix: true, bare: true }, $form);
-            }
-        }
-    )+};
-}
-
-each_form! {
-    wait_blocking: blocking;
-    wait_asynchronous: asynchronous;
-    wait_future: future;
+each_family! {
+    wait_blocking: |kind| connects(kind, blocking);
+    wait_asynchronous: |kind| connects(kind, asynchronous);
+    wait_future: |kind| connects(kind, future);
+    wait_again_blocking: |kind| connects_again(kind, blocking);
+    wait_again_asynchronous: |kind| connects_again(kind, asynchronous);
+    wait_again_future: |kind| connects_again(kind, future);
 }
