@@ -25,7 +25,9 @@ case $context in
 esac
 
 part=()
+each=1
 if [ "${1-}" = --each ]; then
+    each=$2
     part=(--partition "hash:$(($(date +%s) / 86400 % $2 + 1))/$2")
     shift 2
 fi
@@ -38,10 +40,13 @@ for argument; do
 done
 test_binaries test ${files[@]+"${files[@]}"} >/dev/null || broken "the tests do not build"
 
+whole=$#
+log=$(mktemp) || exit 2
+trap 'rm -f "$log"' EXIT
 SECONDS=0
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --locked --no-fail-fast ${part[@]+"${part[@]}"} "$@"
-    code=$?
+    cargo nextest run --locked --no-fail-fast ${part[@]+"${part[@]}"} "$@" 2>&1 | tee "$log"
+    code=${PIPESTATUS[0]}
     [ "$code" -ne 4 ] || broken "there is no such test"
 else
     [ $# -gt 0 ] || set -- --tests
@@ -49,4 +54,11 @@ else
     code=$?
 fi
 echo "contexts: $context: exit code $code, $SECONDS s"
+# Without arguments alone it is a figure of the table.
+if [ "$context" = default ] && [ "$whole" -eq 0 ]; then
+    read -r tried right skipped < <(sed 's/\x1b\[[0-9;]*m//g' "$log" |
+        sed -n 's/^ *Summary \[.*\] *\([0-9]*\) tests run: \([0-9]*\) passed.*, \([0-9]*\) skipped.*/\1 \2 \3/p' | tail -n 1)
+    [ "$each" -gt 1 ] || skipped=0
+    [ -z "${tried-}" ] || .ci/nets/figure.sh 1.default "$tried" "$right" "tests on the default one" $((tried + ${skipped:-0})) || code=1
+fi
 [ "$code" -eq 0 ] || exit 1
