@@ -23,5 +23,23 @@ take_copy() { # root of the tree
         case $file in */*) mkdir -p "$tree/${file%/*}" ;; esac
         cp "$root/$file" "$tree/$file" && touch "$tree/$file"
     done <"$copies/files"
+    seed_builds "$target" "$copies/build"
     export CARGO_TARGET_DIR=$copies/build
+}
+
+# What the tree's own builds have made of the dependencies is the same for a copy of it, a minute's work: taken over
+# where nothing was built yet. Libraries, which cargo replaces and never changes, are linked.
+seed_builds() { # the tree's target folder, the copy's
+    local from=$1/debug to=$2/debug
+    [ -d "$from/.fingerprint" ] && [ ! -e "$to" ] || return 0
+    mkdir -p "$to.new/deps" "$to.new/.fingerprint" "$to.new/build" || return 0
+    (
+        cd "$from" || exit
+        find deps -maxdepth 1 -type f -name 'lib*' ! -name 'libgsock*' -exec cp -al -t "$to.new/deps" {} +
+        find deps -maxdepth 1 -type f -name '*.d' ! -name 'gsock*' -exec cp -a -t "$to.new/deps" {} +
+        for part in .fingerprint build; do
+            find "$part" -mindepth 1 -maxdepth 1 ! -name 'gsock*' -exec cp -a -t "$to.new/$part" {} +
+        done
+    ) 2>/dev/null
+    mv "$to.new" "$to"
 }
