@@ -64,11 +64,18 @@ fn bug_11_where_all_attempts_fail_nothing_is_left() {
         for form in FORMS {
             let client = SocketClient::new();
             let to = scripted([dead, dead, dead].map(Next::Address));
-            let gone = [Gone::of(&client), Gone::of(&to)];
+            let gone = Rc::new(RefCell::new(vec![Gone::of(&client), Gone::of(&to)]));
+            let attempts = gone.clone();
+            client.connect_event(move |_, event, _, stream| {
+                if event == Event::Connecting {
+                    attempts.borrow_mut().extend(stream.map(Gone::of));
+                }
+            });
             let failed = connect(form, &client, &to, None, context);
             assert_fails(failed, IOErrorEnum::ConnectionRefused);
             drop((client, to));
-            iterate_until(context, || gone.iter().all(Gone::is_gone));
+            assert_eq!(gone.borrow().len(), 5);
+            iterate_until(context, || gone.borrow().iter().all(Gone::is_gone));
         }
     });
 }
@@ -114,13 +121,18 @@ fn bug_12_each_step_that_fails_has_an_error_of_its_own() {
 fn bug_13_there_is_always_an_error_where_there_is_no_connection() {
     on_private_context(|context| {
         for form in FORMS {
-            for script in [
-                vec![],
-                vec![Next::End, Next::Address(refused_address())],
-                vec![Next::Error(IOErrorEnum::Busy)],
+            for (script, code) in [
+                (vec![], IOErrorEnum::NotFound),
+                (
+                    vec![Next::End, Next::Address(refused_address())],
+                    IOErrorEnum::NotFound,
+                ),
+                (vec![Next::Error(IOErrorEnum::Busy)], IOErrorEnum::Busy),
             ] {
                 let failed = connect(form, &SocketClient::new(), &scripted(script), None, context);
-                assert!(!failed.unwrap_err().message().is_empty());
+                let failed = failed.unwrap_err();
+                assert!(!failed.message().is_empty());
+                assert!(failed.matches(code), "{failed:?}");
             }
         }
     });
