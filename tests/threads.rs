@@ -20,6 +20,8 @@ mod tools;
 mod at_once;
 #[path = "threads/blocked.rs"]
 mod blocked;
+#[path = "threads/cancelled.rs"]
+mod cancelled;
 #[path = "threads/closing.rs"]
 mod closing;
 #[path = "threads/contexts.rs"]

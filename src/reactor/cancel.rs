@@ -1,20 +1,31 @@
 //! Being told of a cancellation.
 
-#![allow(unsafe_code, reason = "disconnecting without waiting for handlers")]
+#![allow(
+    unsafe_code,
+    reason = "a handler that may be called again, and disconnecting without waiting for handlers"
+)]
 
 use std::{
+    ffi::c_ulong,
+    mem,
+    num::NonZero,
     sync::{Arc, Mutex, PoisonError},
     task::Waker,
 };
 
 use gio::prelude::*;
-use glib::translate::from_glib;
+use glib::{ffi::gpointer, translate::ToGlibPtr};
+
+use super::wake;
+
+type Slot = Mutex<Option<Waker>>;
 
 /// Wakes a waker when a cancellable is cancelled, from whatever thread.
 pub(crate) struct CancelWatch {
     cancellable: gio::Cancellable,
-    handler: Option<gio::CancelledHandlerId>,
-    waker: Arc<Mutex<Option<Waker>>>,
+    /// Has a share in `waker`.
+    handler: Option<NonZero<c_ulong>>,
+    waker: Arc<Slot>,
 }
 
 impl CancelWatch {
@@ -43,15 +54,40 @@ impl CancelWatch {
             .replace(waker.clone());
         drop(before);
         if self.handler.is_none() {
-            let slot = self.waker.clone();
-            self.handler = self.cancellable.connect_cancelled(move |_| {
-                let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-            });
+            self.handler = self.connect();
         }
     }
+
+    /// None if it is cancelled, and was told so.
+    ///
+    /// Not by gio-rs: C may reset a cancellable and cancel it again, and a handler of gio-rs' ends the process at the
+    /// second time.
+    fn connect(&self) -> Option<NonZero<c_ulong>> {
+        let cancellable: *mut gio::ffi::GCancellable = self.cancellable.to_glib_none().0;
+        type Told = unsafe extern "C" fn(*mut gio::ffi::GCancellable, gpointer);
+        // SAFETY: a handler of this signal is called with the object and the data of its connecting.
+        let told = unsafe { mem::transmute::<Told, unsafe extern "C" fn()>(told) };
+        let slot = Arc::into_raw(self.waker.clone()).cast_mut();
+        // SAFETY: a live object; the share goes with the handler, also if there comes none to be.
+        let id = unsafe {
+            gio::ffi::g_cancellable_connect(cancellable, Some(told), slot.cast(), Some(let_go))
+        };
+        NonZero::new(id)
+    }
+}
+
+unsafe extern "C" fn told(_: *mut gio::ffi::GCancellable, slot: gpointer) {
+    // SAFETY: the handler has a share in it.
+    let slot = unsafe { &*slot.cast::<Slot>() };
+    let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(waker) = waker {
+        wake(waker);
+    }
+}
+
+unsafe extern "C" fn let_go(slot: gpointer) {
+    // SAFETY: the share that `connect` gave away, given back once.
+    drop(unsafe { Arc::from_raw(slot.cast::<Slot>()) });
 }
 
 impl Drop for CancelWatch {
@@ -59,11 +95,12 @@ impl Drop for CancelWatch {
         let Some(handler) = self.handler.take() else {
             return;
         };
+        let cancellable: *mut gio::ffi::GCancellable = self.cancellable.to_glib_none().0;
         // Not g_cancellable_disconnect(): that waits for handlers that are running, which may be
         // waiting for us. Ours reaches nothing but what it holds.
         // SAFETY: the id came from connecting to this object, and is used up here.
-        let id = unsafe { handler.as_raw() };
-        // SAFETY: likewise; ids are not zero.
-        self.cancellable.disconnect(unsafe { from_glib(id) });
+        unsafe {
+            glib::gobject_ffi::g_signal_handler_disconnect(cancellable.cast(), handler.get());
+        }
     }
 }
