@@ -27,6 +27,8 @@ mod connecting;
 mod dropping;
 #[path = "faults/exchange.rs"]
 mod exchange;
+#[path = "faults/lookups.rs"]
+mod lookups;
 #[path = "faults/resets.rs"]
 mod resets;
 #[path = "faults/results.rs"]

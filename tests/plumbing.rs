@@ -21,6 +21,10 @@ mod tools;
 #[allow(dead_code, unused_macros, reason = "for the parity tests")]
 mod under;
 
+#[path = "parity/apart.rs"]
+#[allow(dead_code, reason = "for the parity tests")]
+mod apart;
+
 #[path = "plumbing/pairs.rs"]
 #[allow(dead_code, reason = "for the tests of TLS")]
 mod pairs;

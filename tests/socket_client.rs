@@ -29,8 +29,12 @@ mod events;
 mod flaws;
 #[path = "socket_client/forms.rs"]
 mod forms;
+#[path = "socket_client/gios_bugs.rs"]
+mod gios_bugs;
 #[path = "socket_client/many.rs"]
 mod many;
+#[path = "socket_client/own_network.rs"]
+mod own_network;
 #[path = "socket_client/own_proxies.rs"]
 mod own_proxies;
 #[path = "socket_client/proxies.rs"]

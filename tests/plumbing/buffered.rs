@@ -7,8 +7,9 @@ use std::{
 };
 
 use gio::{Cancellable, IOErrorEnum, prelude::*};
+use glib::translate::ToGlibPtr;
 
-use crate::{pairs::*, support::*, tools::*, under::*};
+use crate::{apart::*, pairs::*, support::*, tools::*, under::*};
 
 on_both_to_the_end!(
     what_is_written_comes_with_the_flush,
@@ -108,4 +109,71 @@ fn an_error_of_the_connection_is_that_of_the_buffer(side: Side, context: &glib::
     settle(context, Duration::from_millis(10));
     reset(peer);
     assert_fails(filling.wait(context), IOErrorEnum::BrokenPipe);
+}
+
+/// What a look of `count` bytes into the buffer, from `offset` on, finds.
+fn peek(input: &gio::BufferedInputStream, offset: usize, count: usize) -> Vec<u8> {
+    // As much as there is, whatever is asked for.
+    let mut found = vec![0; input.buffer_size()];
+    let input: *mut gio::ffi::GBufferedInputStream = input.to_glib_none().0;
+    let start = found.as_mut_ptr().cast();
+    // SAFETY: room for all that the buffer may hold.
+    let count = unsafe { gio::ffi::g_buffered_input_stream_peek(input, start, offset, count) };
+    found.truncate(count);
+    found
+}
+
+/// Four bytes in the buffer, the last of what has come.
+fn four_bytes(side: Side) -> gio::BufferedInputStream {
+    let (under, mut peer) = connected_of(side);
+    peer.write_all(b"four").unwrap();
+    let input = gio::BufferedInputStream::new_sized(&under.input(), 16);
+    assert_eq!(input.fill(-1, Cancellable::NONE), Ok(4));
+    input
+}
+
+/// Looked for apart: a GLib that has it writes over its memory. One that was mended finds nothing where the sum is too much.
+fn peeks_of_everything(side: Side) -> i32 {
+    let input = four_bytes(side);
+    let all = [0, 1, 4, 5, usize::MAX].map(|offset| peek(&input, offset, usize::MAX));
+    let right = all[0] == b"four"
+        && (all[1] == b"our" || all[1].is_empty())
+        && all[2..].iter().all(Vec::is_empty);
+    i32::from(right)
+}
+
+/// CVE-2026-0988: offset and count overflowed when they were added up. The buffer is GIO's, over whichever stream: what it does
+/// over GIO's it does over ours.
+#[test]
+fn bug_44_a_look_into_a_buffer_finds_what_is_there_however_much_is_asked_for() {
+    run_if_asked(|part, _| peeks_of_everything(if part == "gio" { Side::Gio } else { Side::Ours }));
+    let [gio, ours] = ["gio", "ours"].map(|part| {
+        apart(
+            "buffered::bug_44_a_look_into_a_buffer_finds_what_is_there_however_much_is_asked_for",
+            part,
+        )
+    });
+    assert_eq!(ours, gio);
+    assert_ne!(ours, Says(0), "neither right, nor an end");
+    on_private_context(|_| {
+        for side in [Side::Gio, Side::Ours] {
+            let input = four_bytes(side);
+            let seen = [
+                (0, 0),
+                (0, 4),
+                (0, 16),
+                (1, 2),
+                (3, 1),
+                (3, 16),
+                (4, 1),
+                (16, 16),
+            ];
+            let right: [&[u8]; 8] = [b"", b"four", b"four", b"ou", b"r", b"r", b"", b""];
+            assert_eq!(
+                seen.map(|(offset, count)| peek(&input, offset, count)),
+                right
+            );
+            assert_eq!(input.available(), 4);
+        }
+    });
 }

@@ -34,8 +34,17 @@ use crate::support::*;
 pub(crate) fn use_resolver_of_names() {
     static SET: Once = Once::new();
     SET.call_once(|| {
+        // So that there is its type.
+        drop(gio::Resolver::default());
         glib::Object::new::<NameResolver>().set_default();
     });
+}
+
+/// What resolves names where no test has put anything in its place.
+pub(crate) fn system_resolver() -> gio::Resolver {
+    use_resolver_of_names();
+    let type_ = glib::Type::from_name("GThreadedResolver").expect("it was the default once");
+    glib::Object::with_type(type_).downcast().unwrap()
 }
 
 mod resolver {
