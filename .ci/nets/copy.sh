@@ -4,11 +4,12 @@
 # Not in the target folder itself: cargo takes the files of a copy for those of the tree if both build there.
 
 # Sets `tree` and CARGO_TARGET_DIR. One user at a time: the others wait until this process ends. The lock is file 9.
+# CONTROL_COPY names another copy than the usual one, for who works beside it.
 take_copy() { # root of the tree
     local root=$1 target file
     target=${CARGO_TARGET_DIR:-$root/target}
     case $target in /*) ;; *) target=$root/$target ;; esac
-    copies=$target/nets
+    copies=$target/nets${CONTROL_COPY:+-$CONTROL_COPY}
     tree=$copies/tree
     mkdir -p "$tree" || return
     exec 9>"$copies/lock"
