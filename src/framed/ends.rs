@@ -65,6 +65,11 @@ impl Ends {
         self.output_polls
     }
 
+    /// The socket's own, which can be asked at no cost.
+    pub(super) fn is_plain_input(&self) -> bool {
+        self.peeks
+    }
+
     pub(super) fn is_plain_output(&self) -> bool {
         self.is_plain_output
     }

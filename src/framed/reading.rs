@@ -244,7 +244,8 @@ impl Read {
                 Next::Done(answer) => return answer,
                 Next::Fill(fill) => fill,
             };
-            if fill.ends.input_polls() {
+            // TLS would begin a handshake in the background, and keep itself until a context is run that nobody may run here.
+            if fill.ends.is_plain_input() {
                 match fill.with(Ends::try_read) {
                     Ok(false) => {}
                     filled => {

@@ -154,10 +154,13 @@ impl Core {
                     step => Ok(step),
                 };
             }
-            Task::Window(window) => match wrote(ends.try_write(&window)) {
-                Outcome::Waits => Task::Window(window),
-                outcome => return Ok(self.settle(ends, of, outcome, place)),
-            },
+            // As of a read that blocks: TLS would begin something in the background.
+            Task::Window(window) if ends.is_plain_output() => {
+                match wrote(ends.try_write(&window)) {
+                    Outcome::Waits => Task::Window(window),
+                    outcome => return Ok(self.settle(ends, of, outcome, place)),
+                }
+            }
             task => task,
         };
         let interrupt = Interrupt::new(cancellable);

@@ -104,6 +104,53 @@ fn tls_with_a_slow_peer_gets_each_frame_whole_and_in_order() {
     });
 }
 
+/// TLS that is asked without waiting begins a handshake in the background, and keeps itself until the context is run.
+#[test]
+fn calls_that_block_over_tls_leave_nothing_where_no_context_is_run() {
+    on_private_context(|context| {
+        for writes_first in [true, false] {
+            let (ours, theirs) = pair();
+            let (for_server, known) = certificate();
+            let server = thread::spawn(move || {
+                let tls = gio::TlsServerConnection::new(&over(theirs), Some(&for_server.get()));
+                let tls = tls.expect("a backend");
+                let gone = [
+                    Gone::of(&tls),
+                    Gone::of(&tls.base_io_stream().expect("one")),
+                ];
+                let framed = Framed::new(&tls, Framing::Lines);
+                if writes_first {
+                    framed.write_frame(b"hello", NONE).expect("room");
+                    assert_eq!(
+                        framed.read_frame(NONE).expect("one").expect("one"),
+                        b"you"[..]
+                    );
+                } else {
+                    assert_eq!(
+                        framed.read_frame(NONE).expect("one").expect("one"),
+                        b"you"[..]
+                    );
+                    framed.write_frame(b"hello", NONE).expect("room");
+                }
+                drop((framed, tls));
+                gone.map(|gone| gone.is_gone())
+            });
+            let tls = gio::TlsClientConnection::new(&ours, None::<&gio::SocketConnectable>);
+            let tls = tls.expect("a backend");
+            tls.connect_accept_certificate(move |_, certificate, _| known.is(certificate));
+            let framed = Framed::new(&tls, Framing::Lines);
+            block_on(context, framed.write_frame_future(b"you")).expect("room");
+            let hello = block_on(context, framed.read_frame_future()).expect("one");
+            assert_eq!(hello.expect("one"), b"hello"[..]);
+            assert_eq!(
+                server.join().expect("no panic"),
+                [true, true],
+                "{writes_first}"
+            );
+        }
+    });
+}
+
 /// What cannot be polled cannot be closed either as long as it is at something.
 #[test]
 fn a_close_ends_a_read_that_waits_on_each_kind_of_stream() {
