@@ -50,6 +50,8 @@ mod under;
 mod accepting;
 #[path = "parity/apart.rs"]
 mod apart;
+#[path = "parity/bad_proxies.rs"]
+mod bad_proxies;
 #[path = "parity/by_hand.rs"]
 mod by_hand;
 #[path = "parity/classes.rs"]

@@ -177,6 +177,12 @@ impl Transport {
         if seen.is_some_and(|seen| !seen.is_ready(interest)) {
             return Ok(None);
         }
+        if counted == Some(Interest::Read) && self.is_piece(&using, asked) {
+            if let (Some(registered), Some(seen)) = (registered, seen) {
+                registered.used_up(interest, seen);
+            }
+            return Ok(None);
+        }
         loop {
             let moved = call(using.fd());
             if let Ok(moved) = usize::try_from(moved) {
@@ -189,6 +195,12 @@ impl Transport {
                 if moved == 0 && counted != Some(Interest::Write) && self.is_closed() {
                     // Not the peer's end of file but that of our own shutdown: another thread closes.
                     return Err(error::closed());
+                }
+                if moved == 0
+                    && counted == Some(Interest::Read)
+                    && let Some(agreement) = self.agreement()
+                {
+                    agreement.end()?;
                 }
                 if let Some(interest) = counted {
                     self.moved(interest, moved, using, registered.is_some());
@@ -254,7 +266,7 @@ impl Transport {
     }
 
     /// Whether the peer has closed its side or the connection is broken, as the kernel sees it now.
-    fn is_peer_gone(&self, using: &Use<'_>) -> bool {
+    pub(super) fn is_peer_gone(&self, using: &Use<'_>) -> bool {
         self.gone(events_of(using.fd(), Events::GONE), using)
     }
 

@@ -7,6 +7,7 @@
 
 mod accept;
 mod address;
+mod agreement;
 mod cargo;
 mod connect;
 mod create;
@@ -45,6 +46,7 @@ use once_cell::sync::OnceCell;
 
 pub(crate) use accept::{NoneTaken, bind_to_listen, is_for_good, listen_beside_others};
 pub(crate) use address::{KeptAddress, NativeAddress};
+pub(crate) use agreement::Speaker;
 pub(crate) use connect::Connect;
 pub(crate) use create::{MULTIPATH_TCP, NewSocket, bind_to_connect};
 pub(crate) use descriptor::{Use, placeholder, socket_in};
@@ -68,6 +70,7 @@ use crate::{
     reactor::Interest,
     vfunc::Owned,
 };
+use agreement::Agreement;
 use descriptor::Descriptor;
 use kind::Origin;
 use stream::SharedDeadline;
@@ -93,6 +96,7 @@ struct Rare {
     twin: Mutex<Option<WeakObject>>,
     /// The peer is a proxy, and this says whose.
     proxy: OnceCell<Owned<gio::ProxyAddress>>,
+    agreement: Agreement,
 }
 
 /// See the module's documentation. What a transfer touches stands together at the beginning.

@@ -13,6 +13,7 @@ use super::{
     duration,
     ends::lost,
 };
+use crate::{error, transport::Speaker};
 
 impl Run {
     pub(super) fn upgrade(&mut self, number: Number) {
@@ -41,6 +42,9 @@ impl Run {
         let (layer, phase) = match negotiation {
             Negotiation::Proxy => {
                 self.report.proxy = took;
+                if let Some(attempt) = self.attempt(number) {
+                    attempt.connection.imp().transport().end_agreement();
+                }
                 let layer = match (done, self.attempt(number)) {
                     (Ok(None), Some(attempt)) => Ok(attempt.stream.clone()),
                     (Ok(None), None) => Err(lost()),
@@ -84,6 +88,7 @@ impl Run {
         let attempt = self.attempt(number).ok_or_else(lost)?;
         let connection = attempt.connection.clone();
         let protocol = address.protocol();
+        check_destination(&address.destination_hostname())?;
         let proxy = gio::Proxy::default_for_protocol(&protocol).ok_or_else(|| {
             let text = format!("Proxy protocol “{protocol}” is not supported.");
             glib::Error::new(gio::IOErrorEnum::NotSupported, &text)
@@ -95,6 +100,8 @@ impl Run {
         if !self.is_cancelled()
             && let Some(attempt) = self.attempt(number)
         {
+            let transport = attempt.connection.imp().transport();
+            transport.begin_agreement(speaker_of(&proxy));
             attempt.doing = Some(Box::pin(async move {
                 agreement_of(&proxy, &stream, &address).await.map(Some)
             }));
@@ -127,5 +134,28 @@ impl Run {
         let attempt = self.attempt(number).ok_or_else(lost)?;
         attempt.connection = wrap(&attempt.connection, &attempt.stream)?;
         Ok(())
+    }
+}
+
+/// No name has anything of the kind, and in the words that some proxies are told it would end one and begin another.
+///
+/// # Errors
+///
+/// `InvalidArgument`.
+fn check_destination(host: &str) -> Result<(), glib::Error> {
+    if host.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+        return Err(error::invalid(
+            "The name has a space or a control character in it, which no proxy is told",
+        ));
+    }
+    Ok(())
+}
+
+fn speaker_of(proxy: &gio::Proxy) -> Speaker {
+    match proxy.type_().name() {
+        "GSocks4Proxy" | "GSocks4aProxy" | "GSocks5Proxy" => Speaker::Socks,
+        "GHttpProxy" => Speaker::Http,
+        // That of HTTPS too: what is below TLS says nothing of what is in it.
+        _ => Speaker::Any,
     }
 }

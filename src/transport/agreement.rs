@@ -1,0 +1,105 @@
+//! While the peer is a proxy that is being agreed with, reads are those of somebody who speaks its protocol. GIO's do not all
+//! get on with what a stream may do: come in pieces, or end.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use super::{Transport, Use, options};
+use crate::error;
+
+/// The longest read that is kept whole.
+const MOST: usize = 512;
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Speaker {
+    /// Nobody who is known.
+    Any = 1,
+    /// Asks for exactly what is to come. Takes less for a wrong answer (of SOCKS 5), and does not see the end of the stream (of
+    /// SOCKS 4).
+    Socks,
+    /// Takes the end of the stream for that of the answer.
+    Http,
+}
+
+/// See the module's documentation.
+#[derive(Default)]
+pub(super) struct Agreement {
+    /// A [`Speaker`], or 0 outside of agreements.
+    speaker: AtomicU8,
+    has_ended: AtomicBool,
+}
+
+impl Transport {
+    pub(crate) fn begin_agreement(&self, speaker: Speaker) {
+        let agreement = &self.rare.get_or_init(Box::default).agreement;
+        agreement.has_ended.store(false, Ordering::Relaxed);
+        agreement.speaker.store(speaker as u8, Ordering::Release);
+    }
+
+    /// What is read from now on is the program's.
+    pub(crate) fn end_agreement(&self) {
+        let Some(agreement) = self.agreement() else {
+            return;
+        };
+        if agreement.is_with(Speaker::Socks)
+            && let Ok(using) = self.enter()
+        {
+            let _ = options::set(using.fd(), libc::SOL_SOCKET, libc::SO_RCVLOWAT, 1);
+        }
+        agreement.speaker.store(0, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn agreement(&self) -> Option<&Agreement> {
+        let agreement = &self.rare.get()?.agreement;
+        (agreement.speaker.load(Ordering::Acquire) != 0).then_some(agreement)
+    }
+
+    /// Whether a read of `asked` bytes should wait, since only a part of them is there.
+    pub(super) fn is_piece(&self, using: &Use<'_>, asked: usize) -> bool {
+        let is_whole = self
+            .agreement()
+            .is_some_and(|agreement| agreement.is_with(Speaker::Socks));
+        if !is_whole || asked > MOST || !self.kind.has_tcp_state() {
+            return false;
+        }
+        // Before the look: what comes after it makes the socket ready once it is all there, and not before.
+        let lowest = asked as i32;
+        if options::set(using.fd(), libc::SOL_SOCKET, libc::SO_RCVLOWAT, lowest).is_err() {
+            return false;
+        }
+        let mut scratch = [0_u8; MOST];
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        // SAFETY: at most as many bytes as there is room for.
+        let there = unsafe { libc::recv(using.fd(), scratch.as_mut_ptr().cast(), asked, flags) };
+        usize::try_from(there).is_ok_and(|there| (1..asked).contains(&there))
+            && !self.is_peer_gone(using)
+    }
+}
+
+impl Agreement {
+    fn is_with(&self, speaker: Speaker) -> bool {
+        self.speaker.load(Ordering::Relaxed) == speaker as u8
+    }
+
+    /// The end of the stream was read.
+    ///
+    /// # Errors
+    ///
+    /// What is told instead of it: 44, or `ProxyFailed` by HTTP. To whom nobody knows, only if he reads on.
+    pub(super) fn end(&self) -> Result<(), glib::Error> {
+        let code = if self.is_with(Speaker::Http) {
+            gio::IOErrorEnum::ProxyFailed
+        } else {
+            error::CONNECTION_CLOSED
+        };
+        if !self.has_ended.swap(true, Ordering::Relaxed) && self.is_with(Speaker::Any) {
+            return Ok(());
+        }
+        Err(glib::Error::new(
+            code,
+            "The proxy has closed the connection before it had answered",
+        ))
+    }
+}
