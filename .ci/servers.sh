@@ -9,8 +9,10 @@ set -u
 root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 where=$root/target/servers
 # A library of two of them, which few systems have, is unpacked with them.
-packages=(microsocks tinyproxy-bin dante-server libwrap0 socat ncat openssl nginx)
-programs=(bin/microsocks bin/tinyproxy sbin/danted bin/socat bin/ncat bin/openssl sbin/nginx)
+packages=(microsocks tinyproxy-bin dante-server libwrap0 socat ncat openssl nginx libnginx-mod-stream
+    haproxy gnutls-bin dnsmasq-base iperf3)
+programs=(bin/microsocks bin/tinyproxy sbin/danted bin/socat bin/ncat bin/openssl sbin/nginx
+    lib/nginx/modules/ngx_stream_module.so sbin/haproxy bin/gnutls-serv bin/gnutls-cli sbin/dnsmasq bin/iperf3)
 
 # Where the dynamic linker is to look, for what was unpacked.
 libraries() {
@@ -29,7 +31,8 @@ can_activate() {
 are_there() {
     local program
     for program in "${programs[@]}"; do
-        [ -x "$where/usr/$program" ] || return 1
+        # Modules may be read, and need not be run.
+        [ -r "$where/usr/$program" ] || return 1
     done
     can_activate
 }
@@ -44,8 +47,10 @@ lacking() { # package…
 }
 
 are_there && exit 0
-mapfile -t first < <(lacking ncat)
-packages+=("${first[@]}")
+# And what these libraries lack themselves.
+mapfile -t first < <(lacking ncat haproxy gnutls-bin dnsmasq-base iperf3)
+mapfile -t second < <(lacking "${first[@]}")
+packages+=("${first[@]}" "${second[@]}")
 if ! can_activate; then
     # In some releases the first has a library of its own as a package.
     mapfile -t first < <(lacking systemd)

@@ -18,9 +18,17 @@ pub(crate) struct Server {
     file: Option<PathBuf>,
 }
 
+/// Where `make setup` unpacks them; a copy of the tree has none of its own.
+fn folder() -> PathBuf {
+    std::env::var_os("GSOCK_TEST_SERVERS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers"),
+        PathBuf::from,
+    )
+}
+
 /// Where `make setup` unpacks it, or the name by which the system finds it.
 pub(crate) fn program(name: &str) -> Command {
-    let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/usr");
+    let servers = folder().join("usr");
     let unpacked = ["bin", "sbin"]
         .map(|folder| servers.join(folder).join(name))
         .into_iter()
@@ -151,7 +159,7 @@ impl Server {
         })
     }
 
-    fn started(command: impl Fn(SocketAddr) -> (Command, Option<PathBuf>)) -> Self {
+    pub(crate) fn started(command: impl Fn(SocketAddr) -> (Command, Option<PathBuf>)) -> Self {
         // Somebody else may take the port before it does.
         for _ in 0..5 {
             let address = free_address();
