@@ -262,6 +262,18 @@ fn exchange_by_callbacks(
     Ok(back)
 }
 
+/// What comes in goes back, until the end of file; then it is closed.
+pub(crate) async fn send_back(connection: &SocketConnection) {
+    let (mut reads, mut writes) = connection.halves();
+    let mut buffer = vec![0; 16_384];
+    while let Ok(count @ 1..) = reads.read(&mut buffer).await {
+        if writes.write_all(&buffer[..count]).await.is_err() {
+            break;
+        }
+    }
+    let _ = connection.close(Cancellable::NONE);
+}
+
 /// Bytes of which no piece is like another.
 pub(crate) fn pattern(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

@@ -143,14 +143,7 @@ pub(crate) fn service(context: &glib::MainContext) -> (SocketService, u16) {
     service.connect_incoming(move |_, connection, _| {
         let connection = noted(connection.clone());
         let task = engine::spawn_local(&context, async move {
-            let (mut reads, mut writes) = connection.halves();
-            let mut buffer = vec![0; 16_384];
-            while let Ok(count @ 1..) = reads.read(&mut buffer).await {
-                if writes.write_all(&buffer[..count]).await.is_err() {
-                    break;
-                }
-            }
-            let _ = connection.close(Cancellable::NONE);
+            send_back(&connection).await;
         });
         drop(task);
         true
