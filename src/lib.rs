@@ -13,6 +13,8 @@ mod halves;
 mod home;
 mod interop;
 mod io_stream_adapter;
+#[doc(hidden)]
+pub mod living;
 mod operation;
 pub mod prelude;
 mod reactor;

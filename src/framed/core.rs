@@ -16,7 +16,11 @@ use super::{
     queue::{Gone, Queue},
     teller::{Teller, change},
 };
-use crate::{error, operation::Answer};
+use crate::{
+    error,
+    living::{self, Living},
+    operation::Answer,
+};
 
 /// What a program may set at any time.
 #[derive(Clone, Copy, Debug)]
@@ -166,6 +170,7 @@ pub(super) struct Core {
     pub(super) readers: Bell,
     pub(super) writers: Bell,
     pub(super) teller: Arc<Teller>,
+    _living: Living<{ living::FRAMES }>,
 }
 
 impl Core {
@@ -175,6 +180,7 @@ impl Core {
             readers: Bell::default(),
             writers: Bell::default(),
             teller: Teller::here(),
+            _living: Living::default(),
         })
     }
 

@@ -11,9 +11,11 @@ use super::{
     core::{Core, Settings},
     teller::change,
 };
+use crate::living::{self, Living};
 
 pub struct Framed {
     pub(super) core: Arc<Core>,
+    _living: Living<{ living::FRAMED }>,
 }
 
 #[glib::object_subclass]
@@ -23,7 +25,10 @@ impl ObjectSubclass for Framed {
     type ParentType = glib::Object;
 
     fn new() -> Self {
-        Self { core: Core::here() }
+        Self {
+            core: Core::here(),
+            _living: Living::default(),
+        }
     }
 }
 

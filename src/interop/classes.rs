@@ -45,13 +45,18 @@ mod imp {
     use glib::subclass::InitializingType;
 
     use super::*;
-    use crate::{socket_input_stream::SocketInputStream, socket_output_stream::SocketOutputStream};
+    use crate::{
+        living::{self, Living},
+        socket_input_stream::SocketInputStream,
+        socket_output_stream::SocketOutputStream,
+    };
 
     macro_rules! twin_imp {
         ($name:ident, $gtype:literal, $parent:ident) => {
             #[derive(Debug, Default)]
             pub struct $name {
                 pub(super) core: Core,
+                _living: Living<{ living::GIO_TWIN }>,
             }
 
             #[glib::object_subclass]

@@ -19,6 +19,7 @@ use glib::{
 use once_cell::sync::OnceCell;
 
 use crate::{
+    living::{self, Living},
     socket_output_stream::SocketOutputStream,
     transport::{Tap, Wire},
     vfunc::{TransportStream, add_output_interfaces, fill_output_class},
@@ -66,6 +67,7 @@ mod imp {
     #[derive(Debug, Default)]
     pub struct GioSocketOutputStream {
         pub(super) tap: Tap,
+        _living: Living<{ living::GIO_TWIN_OUTPUT_STREAM }>,
     }
 
     #[glib::object_subclass]

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     error,
+    living::{self, Living},
     operation::{Answers, Reply, Task},
     vfunc::{
         add_interface, boolean, fenced,
@@ -33,6 +34,7 @@ mod imp {
     #[derive(Debug, Default)]
     pub struct AdapterInputStream {
         pub(super) core: OnceCell<Arc<Core>>,
+        _living: Living<{ living::ADAPTER_INPUT_STREAM }>,
     }
 
     #[glib::object_subclass]

@@ -23,6 +23,7 @@ use once_cell::sync::OnceCell;
 
 use self::core::Core;
 use crate::{
+    living::{self, Living},
     operation::{Answers, Tag, Task, finish},
     vfunc::{Owned, boolean, fenced},
 };
@@ -40,6 +41,7 @@ mod imp {
         pub(super) core: OnceCell<Arc<Core>>,
         input: OnceCell<Owned<gio::InputStream>>,
         output: OnceCell<Owned<gio::OutputStream>>,
+        _living: Living<{ living::IO_STREAM_ADAPTER }>,
     }
 
     #[glib::object_subclass]

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     error,
+    living::{self, Living},
     operation::{Answers, Reply, Tag, Task},
     reactor::spawn,
     vfunc::{
@@ -37,6 +38,7 @@ mod imp {
     #[derive(Debug, Default)]
     pub struct AdapterOutputStream {
         pub(super) core: OnceCell<Arc<Core>>,
+        _living: Living<{ living::ADAPTER_OUTPUT_STREAM }>,
     }
 
     #[glib::object_subclass]

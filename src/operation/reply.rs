@@ -27,7 +27,11 @@ use super::{
     Tag,
     task::{RETURNED, RUNNING, TAKEN},
 };
-use crate::{error, reactor::Engine};
+use crate::{
+    error,
+    living::{self, Living},
+    reactor::Engine,
+};
 
 /// How many a thread keeps to use again.
 const SPARES: usize = 16;
@@ -48,6 +52,7 @@ mod imp {
     pub struct Result {
         pub(super) state: AtomicU8,
         pub(super) asked: Mutex<Option<Asked>>,
+        _living: Living<{ living::TRANSFER_RESULT }>,
     }
 
     #[glib::object_subclass]

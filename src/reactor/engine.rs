@@ -39,7 +39,10 @@ use super::{
     wait::Sleep,
     waiters::call,
 };
-use crate::fork::Belonging;
+use crate::{
+    fork::Belonging,
+    living::{self, Living},
+};
 
 /// See the module's documentation.
 pub(crate) struct Engine {
@@ -66,6 +69,7 @@ pub(crate) struct Engine {
     pub(super) folds: AtomicBool,
     pub(super) lent: Lent,
     pub(super) local: OwnerCell,
+    _living: Living<{ living::ENGINE }>,
 }
 
 struct Place {
@@ -149,6 +153,7 @@ impl Engine {
             belonging: Belonging::here(),
             tasks: Mutex::new(Slab::new()),
             woken: Mutex::default(),
+            _living: Living::default(),
             noticed: AtomicBool::new(false),
             hosted: AtomicI32::new(-1),
             folds: AtomicBool::new(false),

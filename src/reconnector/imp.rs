@@ -13,7 +13,11 @@ use super::{
     policy::{Moment, Settings},
     shared::Shared,
 };
-use crate::{SocketClient, SocketConnection, vfunc::Owned};
+use crate::{
+    SocketClient, SocketConnection,
+    living::{self, Living},
+    vfunc::Owned,
+};
 
 /// In milliseconds, as the properties.
 pub(super) const INITIAL_DELAY: u32 = 500;
@@ -26,6 +30,7 @@ const JITTER: f64 = 0.5;
 pub struct Reconnector {
     shared: Arc<Shared>,
     network: Network,
+    _living: Living<{ living::RECONNECTOR }>,
 }
 
 #[glib::object_subclass]
@@ -62,6 +67,7 @@ impl ObjectSubclass for Reconnector {
         Self {
             shared,
             network: Network::default(),
+            _living: Living::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ use glib::{ParamFlags, ParamSpec, Value, subclass::InitializingType};
 use once_cell::sync::Lazy;
 
 use crate::{
+    living::{self, Living},
     subclass::{SocketClientClass, SocketClientInstance, socket_client},
     vfunc::Owned,
 };
@@ -67,6 +68,7 @@ impl Default for Settings {
 #[derive(Debug, Default)]
 pub struct SocketClient {
     settings: Mutex<Settings>,
+    _living: Living<{ living::SOCKET_CLIENT }>,
 }
 
 #[glib::object_subclass]

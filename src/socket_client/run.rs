@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     SocketConnection, SocketConnectionExt, error,
+    living::{self, Living},
     reactor::{CancelWatch, Engine, Wait, earlier},
     thread,
 };
@@ -85,6 +86,7 @@ pub(super) struct Run {
     outcome: Option<Outcome>,
     report: ConnectReport,
     upgrade_begun: Moment,
+    _living: Living<{ living::CONNECT }>,
 }
 
 impl Run {
@@ -115,6 +117,7 @@ impl Run {
             outcome: None,
             report: ConnectReport::default(),
             upgrade_begun: begun,
+            _living: Living::default(),
             cancel: cancellable.as_ref().map(CancelWatch::new),
             client: client.clone(),
             connectable,

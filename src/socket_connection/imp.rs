@@ -16,6 +16,7 @@ use super::{
 use crate::{
     error,
     home::{Notifier, change},
+    living::{self, Living},
     socket_input_stream::SocketInputStream,
     socket_output_stream::SocketOutputStream,
     subclass::{
@@ -63,6 +64,7 @@ pub struct SocketConnection {
     closing_async: AtomicBool,
     /// An asynchronous close has called the close of the object's own class, which may not chain up.
     close_called: AtomicBool,
+    _living: Living<{ living::SOCKET_CONNECTION }>,
 }
 
 #[glib::object_subclass]
@@ -111,6 +113,7 @@ impl ObjectSubclass for SocketConnection {
             departure: AtomicU8::new(0),
             closing_async: AtomicBool::new(false),
             close_called: AtomicBool::new(false),
+            _living: Living::default(),
             notifier,
         }
     }

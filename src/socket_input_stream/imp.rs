@@ -5,6 +5,7 @@ use glib::{ParamSpec, Value, subclass::InitializingType};
 use once_cell::sync::Lazy;
 
 use crate::{
+    living::{self, Living},
     transport::Tap,
     vfunc::{TransportStream, add_input_interfaces, fill_input_class},
 };
@@ -12,6 +13,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct SocketInputStream {
     tap: Tap,
+    _living: Living<{ living::SOCKET_INPUT_STREAM }>,
 }
 
 #[glib::object_subclass]

@@ -13,7 +13,10 @@ use glib::{
 use once_cell::sync::{Lazy, OnceCell};
 
 use super::{accept::Accept, limits::Settings, sockets::Sockets};
-use crate::subclass::{SocketListenerClass, SocketListenerInstance, socket_listener};
+use crate::{
+    living::{self, Living},
+    subclass::{SocketListenerClass, SocketListenerInstance, socket_listener},
+};
 
 pub(super) const DEFAULT_BACKLOG: i32 = 10;
 pub(super) const MOST_BACKLOG: i32 = 2000;
@@ -36,6 +39,7 @@ pub struct SocketListener {
     watcher: OnceCell<Watcher>,
     /// A service takes the connections.
     is_served: AtomicBool,
+    _living: Living<{ living::SOCKET_LISTENER }>,
 }
 
 #[glib::object_subclass]

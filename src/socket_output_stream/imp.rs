@@ -5,6 +5,7 @@ use glib::{ParamSpec, Value, subclass::InitializingType};
 use once_cell::sync::Lazy;
 
 use crate::{
+    living::{self, Living},
     transport::Tap,
     vfunc::{TransportStream, add_output_interfaces, fill_output_class},
 };
@@ -12,6 +13,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct SocketOutputStream {
     tap: Tap,
+    _living: Living<{ living::SOCKET_OUTPUT_STREAM }>,
 }
 
 #[glib::object_subclass]

@@ -16,6 +16,7 @@ use super::{accepting::Accepting, control::Control};
 use crate::{
     SocketConnection, SocketListener,
     home::{Notifier, change},
+    living::{self, Living},
     socket_listener::Change,
     subclass::{
         SocketListenerImpl, SocketListenerImplExt, SocketServiceClass, SocketServiceInstance,
@@ -33,6 +34,7 @@ pub struct SocketService {
     prepare: OnceCell<Prepare>,
     /// A [`Witness`] of the emission of `incoming` that is under way.
     witness: AtomicU8,
+    _living: Living<{ living::SOCKET_SERVICE }>,
 }
 
 /// Who may have got hold of the connection that is handed out. What Rust has of an object belongs to its thread, and C
@@ -74,6 +76,7 @@ impl ObjectSubclass for SocketService {
             notifier: Notifier::new(),
             prepare: OnceCell::new(),
             witness: AtomicU8::new(Witness::Emitter as u8),
+            _living: Living::default(),
         }
     }
 }

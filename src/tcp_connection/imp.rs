@@ -9,6 +9,7 @@ use once_cell::sync::Lazy;
 use crate::{
     SocketConnection,
     home::change,
+    living::{self, Living},
     operation::block,
     subclass::{
         SocketConnectionImpl, TcpConnectionClass, TcpConnectionImpl, TcpConnectionInstance,
@@ -24,6 +25,7 @@ pub struct TcpConnection {
     drained: AtomicBool,
     /// Dropping an object never waits for its peer.
     disposing: AtomicBool,
+    _living: Living<{ living::TCP_CONNECTION }>,
 }
 
 #[glib::object_subclass]

@@ -15,6 +15,7 @@ use once_cell::sync::{Lazy, OnceCell};
 use super::closing::{self, Closing};
 use crate::{
     SocketConnection, TcpConnection,
+    living::{self, Living},
     socket_connection::overlaid::{dead_input, dead_output},
     subclass::{
         SocketConnectionImpl, TcpConnectionImpl, TcpWrapperConnectionClass,
@@ -32,6 +33,7 @@ pub struct TcpWrapperConnection {
     constructed: AtomicBool,
     /// An asynchronous close has closed the base stream, or tried.
     base_seen_to: AtomicBool,
+    _living: Living<{ living::TCP_WRAPPER_CONNECTION }>,
 }
 
 #[glib::object_subclass]

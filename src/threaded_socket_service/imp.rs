@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     SocketConnection, SocketService, error,
+    living::{self, Living},
     subclass::{
         SocketListenerImpl, SocketServiceImpl, ThreadedSocketServiceClass,
         ThreadedSocketServiceInstance, threaded_socket_service,
@@ -32,6 +33,7 @@ pub struct ThreadedSocketService {
     /// -1 for no limit.
     max_threads: AtomicI32,
     crew: OnceCell<Arc<Crew>>,
+    _living: Living<{ living::THREADED_SOCKET_SERVICE }>,
 }
 
 /// Those who serve, and what is to go to them.
@@ -90,6 +92,7 @@ impl ObjectSubclass for ThreadedSocketService {
         Self {
             max_threads: AtomicI32::new(DEFAULT_THREADS),
             crew: OnceCell::new(),
+            _living: Living::default(),
         }
     }
 }

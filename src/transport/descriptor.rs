@@ -27,6 +27,7 @@ use crate::{
     error,
     fork::Birthplace,
     home::{Home, Notifier},
+    living::{self, Living},
     thread,
 };
 
@@ -131,6 +132,7 @@ pub(crate) struct Descriptor {
     homeless: AtomicBool,
     /// See [`never_shut_down`](Self::never_shut_down).
     is_never_shut_down: AtomicBool,
+    _living: Living<{ living::DESCRIPTOR }>,
     notifier: Arc<Notifier>,
     /// The `GSocket` in `owner`, or NULL; readable without the lock, since it stays until the end.
     socket: AtomicPtr<gio::ffi::GSocket>,
@@ -159,6 +161,7 @@ impl Descriptor {
             lease: Mutex::new(Lease::taken_from(socket)),
             homeless: AtomicBool::new(false),
             is_never_shut_down: AtomicBool::new(false),
+            _living: Living::default(),
             notifier,
         }
     }
@@ -174,6 +177,7 @@ impl Descriptor {
             socket: AtomicPtr::new(ptr::null_mut()),
             homeless: AtomicBool::new(false),
             is_never_shut_down: AtomicBool::new(false),
+            _living: Living::default(),
             notifier,
         }
     }

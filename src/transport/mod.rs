@@ -67,6 +67,7 @@ pub(crate) use wire::{Tap, Wire, hand_over};
 use crate::{
     error,
     home::{Notifier, WeakObject, change},
+    living::{self, Living},
     reactor::Interest,
     vfunc::Owned,
 };
@@ -129,6 +130,7 @@ pub(crate) struct Transport {
     claimed: AtomicBool,
     /// Another stream lies over the socket, and what passes through it is that stream's.
     overlaid: AtomicBool,
+    _living: Living<{ living::TRANSPORT }>,
 }
 
 impl Transport {
@@ -206,6 +208,7 @@ impl Transport {
             holders: AtomicU32::new(0),
             orphaned: AtomicBool::new(false),
             claimed: AtomicBool::new(true),
+            _living: Living::default(),
             overlaid: AtomicBool::new(false),
         })
     }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     SocketConnection,
+    living::{self, Living},
     operation::{Attempt, block},
     subclass::{
         SocketConnectionImpl, UnixConnectionClass, UnixConnectionImpl, UnixConnectionInstance,
@@ -22,6 +23,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct UnixConnection {
     turn: Turn,
+    _living: Living<{ living::UNIX_CONNECTION }>,
 }
 
 #[glib::object_subclass]

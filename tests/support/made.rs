@@ -9,7 +9,7 @@ use std::{
 
 use gio::prelude::*;
 
-use super::{Gone, slowness};
+use super::{Gone, counts, slowness};
 
 /// How soon a thread of GIO's has given up what it held.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -34,6 +34,7 @@ pub(super) fn noted<O: IsA<glib::Object>>(object: O) -> O {
 /// What the test has made so far may outlive it: for tests of what cannot be freed.
 pub fn let_stay() {
     MADE.take();
+    counts::let_stay();
 }
 
 /// Runs `test`, and fails if anything that it made outlives it.

@@ -11,6 +11,7 @@
     reason = "one socket option, and what is called before main"
 )]
 
+mod counts;
 mod log;
 mod made;
 
@@ -61,7 +62,7 @@ pub fn on_private_context_within<R: Send + 'static>(
     test: impl FnOnce(&glib::MainContext) -> R + Send + 'static,
 ) -> R {
     match std::env::var("GSOCK_TEST_CONTEXT").as_deref() {
-        Err(_) | Ok("private") => within(limit, move || {
+        Err(_) | Ok("private") => counted(limit, false, move || {
             let context = glib::MainContext::new();
             context
                 .with_thread_default(|| made::none_left(&context, test))
@@ -88,13 +89,28 @@ fn on_default_context_within<R: Send + 'static>(
     let _turn = ONE_AT_A_TIME
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    within(limit, move || {
+    counted(limit, true, move || {
         let context = glib::MainContext::default();
         let _owned = context
             .acquire()
             .expect("nobody else iterates the default context");
         made::none_left(&context, test)
     })
+}
+
+/// [`within`], and fails if an object of ours that `work` has made is still there when its thread is not.
+fn counted<R: Send + 'static>(
+    limit: Duration,
+    on_default_context: bool,
+    work: impl FnOnce() -> R + Send + 'static,
+) -> R {
+    let (result, counts) = within(limit, move || {
+        let counts = counts::Counts::begin(on_default_context);
+        let result = work();
+        (result, counts.noting_what_may_stay())
+    });
+    counts.assert_none_left();
+    result
 }
 
 /// Runs `work` on another thread and fails if it has not ended after `limit`, times [`slowness`].
