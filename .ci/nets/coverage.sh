@@ -106,6 +106,7 @@ ROOT=$root LCOV=$lcov EXCUSED=.ci/nets/coverage-excused.txt MISSED=$CARGO_TARGET
     print grep { /<- error/ } @missed;
     printf "lines %d %d\nbranches %d %d %d %d\n", $lines, $hit, $errors, $errors_hit, $errors_excused, $stale;
 ' >"$CARGO_TARGET_DIR/told.txt" || broken "the report cannot be read"
+grep -q '^lines [0-9]* [1-9]' "$CARGO_TARGET_DIR/told.txt" || broken "nothing ran"
 grep -vE '^(lines|branches) ' "$CARGO_TARGET_DIR/told.txt"
 read -r _ lines hit < <(grep '^lines ' "$CARGO_TARGET_DIR/told.txt")
 read -r _ errors ran excused stale < <(grep '^branches ' "$CARGO_TARGET_DIR/told.txt")
