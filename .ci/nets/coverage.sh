@@ -25,7 +25,8 @@ if [ -z "${LLVM_COV-}" ] && ! ls "$(rustc --print sysroot)"/lib/rustlib/*/bin/ll
 fi
 
 CARGO_TARGET_DIR=$(target_folder "$root")/nets/coverage
-export CARGO_TARGET_DIR
+# Built once: what makes a second build quick is not needed.
+export CARGO_TARGET_DIR CARGO_INCREMENTAL=0
 mkdir -p "$CARGO_TARGET_DIR" || exit 2
 # Counters make a test slower, and the time limits are for those that hang.
 export GSOCK_TEST_SLOWNESS=3
