@@ -20,6 +20,8 @@ pub mod prelude;
 mod reactor;
 mod reconnector;
 mod relay;
+#[cfg(test)]
+mod simulation;
 mod socket_client;
 mod socket_connection;
 mod socket_input_stream;

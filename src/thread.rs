@@ -19,6 +19,20 @@ pub(crate) fn here() -> usize {
     }
 }
 
+/// Has `f` take this thread for the one of another number: a simulation has several in one.
+#[cfg(test)]
+pub(crate) fn as_another<R>(number: usize, f: impl FnOnce() -> R) -> R {
+    struct Back(usize);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            HERE.set(self.0);
+        }
+    }
+    let _back = Back(here());
+    HERE.set(number);
+    f()
+}
+
 #[cold]
 fn first_look() -> usize {
     let number = glib::thread_guard::thread_id().wrapping_add(1);

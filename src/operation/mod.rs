@@ -316,7 +316,7 @@ impl<A: Attempt> Future for Drive<A> {
                 registration.used_up(interest, seen);
             }
             let deadline = this.operation.deadline();
-            if deadline.is_some_and(|deadline| glib::monotonic_time() >= deadline) {
+            if deadline.is_some_and(|deadline| reactor::now() >= deadline) {
                 return this.fail(error::timed_out());
             }
             match this.arm(wait, deadline, &engine, cx.waker()) {

@@ -28,6 +28,7 @@ use super::{
     core::Core,
     events::Events,
     fd_source::FdSource,
+    interleave,
     lent::Lent,
     poller::Poller,
     registration::{Observer, Purpose, Registration},
@@ -209,6 +210,7 @@ impl Engine {
         if self.noticed.swap(true, Ordering::AcqRel) {
             return;
         }
+        interleave();
         let place = self.place();
         // Taken in meanwhile: nothing would take the ready time back.
         if !self.noticed.load(Ordering::Acquire) {
@@ -344,6 +346,7 @@ impl Engine {
             }
             woken.push(task);
         }
+        interleave();
         self.notice();
         None
     }
@@ -366,6 +369,7 @@ impl Engine {
             // In this order: what comes in between makes the context look once more.
             self.noticed.swap(false, Ordering::AcqRel);
         }
+        interleave();
         std::mem::take(&mut *self.woken())
     }
 
@@ -495,6 +499,20 @@ impl Engine {
         key
     }
 
+    // --- Simulations ---------------------------------------------------------------------------
+
+    /// Whether its context would look at its sources without waiting.
+    #[cfg(test)]
+    pub(super) fn is_awake(&self) -> bool {
+        let lane = self.place().as_ref().map(|place| place.lane.clone());
+        lane.is_some_and(|lane| lane.ready_time().is_some())
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_tasks(&self) -> bool {
+        !self.tasks().is_empty()
+    }
+
     // --- The end -------------------------------------------------------------------------------
 
     /// In a child process the poller is the parent's, and so is what is registered with it.
@@ -527,11 +545,13 @@ impl Engine {
             let _woken = self.woken();
             self.ended.store(true, Ordering::Release);
         }
+        interleave();
         let woken = std::mem::take(&mut *self.woken());
         let tasks = self.tasks().take_all();
         for task in &tasks {
             task.cancel();
         }
+        interleave();
         let (registrations, mut called) = self.core.clear();
         called.extend(self.core.clear_timers());
         let local = Turn::enter(self).map(|turn| turn.close());

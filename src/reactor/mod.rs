@@ -13,6 +13,7 @@
 
 mod blocking;
 mod cancel;
+mod clock;
 mod collector;
 mod core;
 mod engine;
@@ -40,6 +41,7 @@ use std::future::Future;
 
 pub(crate) use blocking::{block_on_any, block_on_events, blocking_waker};
 pub(crate) use cancel::CancelWatch;
+pub(crate) use clock::now;
 pub(crate) use engine::{Engine, Spawned};
 pub(crate) use events::{Events, Interest};
 pub(crate) use registration::{Observer, Purpose, Registration};
@@ -80,7 +82,7 @@ fn folds_polls() -> bool {
 
 /// Between two steps between which another thread may come: the simulation lets one come here.
 #[inline]
-fn interleave() {
+pub(crate) fn interleave() {
     #[cfg(test)]
-    simulation::interleave();
+    crate::simulation::interleave();
 }

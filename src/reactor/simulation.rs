@@ -1,15 +1,13 @@
 //! The reactor's plain half in random schedules: a simulated kernel and clock, simulated tasks, and between
 //! any two of their steps whatever another thread, the peer or the clock may do.
-//!
-//! A failure names its seed: `GSOCK_SEED=… cargo test --lib simulation` plays that schedule again, with
-//! each step printed. `GSOCK_SCHEDULES` is how many to play otherwise.
 
 mod kernel;
+pub(crate) mod looped;
 mod task;
+mod turns;
 
 use std::{
     cell::{Cell, RefCell},
-    panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::{Arc, Weak},
     task::Waker,
@@ -23,46 +21,13 @@ use super::{
     registration::{Observer, Purpose, Registration},
     timers::Moment,
 };
+use crate::simulation::{self, Random};
 use kernel::Kernel;
 use task::{Shared, Task};
 
-const SCHEDULES: u64 = 4_000;
 const STEPS: usize = 120;
 /// No schedule needs as many to come to rest.
 const TOO_MANY: usize = 10_000;
-
-thread_local! {
-    static RUNNING: RefCell<Option<Rc<Simulation>>> = const { RefCell::new(None) };
-}
-
-/// Called by the reactor between two steps: now and then others come in between.
-pub(super) fn interleave() {
-    let running = RUNNING.with_borrow(Clone::clone);
-    if let Some(simulation) = running {
-        simulation.others_come();
-    }
-}
-
-/// "splitmix64", by Sebastiano Vigna.
-struct Random(Cell<u64>);
-
-impl Random {
-    fn next(&self) -> u64 {
-        self.0.set(self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
-        let mut z = self.0.get();
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn one_in(&self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
 
 /// How often things have happened that the invariants are about.
 #[derive(Default)]
@@ -111,13 +76,12 @@ struct Simulation {
     quiet: Cell<bool>,
     /// Within a look or a removal: wakers are on their way, and the registrations are locked.
     taking_in: Cell<bool>,
-    prints: bool,
     counts: Rc<Counts>,
 }
 
 impl Simulation {
-    fn new(seed: u64, prints: bool, counts: &Rc<Counts>) -> Rc<Self> {
-        let random = Random(Cell::new(seed));
+    fn new(seed: u64, counts: &Rc<Counts>) -> Rc<Self> {
+        let random = Random::new(seed);
         let sockets = 1 + random.below(3);
         let shared = Arc::new(Shared::new());
         let mut tasks = Vec::new();
@@ -139,7 +103,6 @@ impl Simulation {
             found: RefCell::default(),
             quiet: Cell::new(true),
             taking_in: Cell::new(false),
-            prints,
             counts: counts.clone(),
         })
     }
@@ -149,11 +112,11 @@ impl Simulation {
     }
 
     fn print(&self, what: impl FnOnce() -> String) {
-        if self.prints {
+        simulation::print(|| {
             // Indented: between two steps of the reactor, or on the way to rest.
             let indent = if self.quiet.get() { "  " } else { "" };
-            eprintln!("{indent}{}", what());
-        }
+            format!("{indent}{}", what())
+        });
     }
 
     // --- The schedule --------------------------------------------------------------------------
@@ -170,6 +133,7 @@ impl Simulation {
     }
 
     fn step(&self) {
+        simulation::step();
         let socket = self.random.below(self.sockets());
         match self.random.below(100) {
             0..24 => self.kernel_event(socket),
@@ -376,6 +340,7 @@ impl Simulation {
         self.quiet.set(true);
         for round in 0.. {
             assert!(round < TOO_MANY, "it does not come to rest");
+            simulation::step();
             if let Some(index) = self.active() {
                 self.step_task(index);
                 continue;
@@ -447,44 +412,20 @@ impl Simulation {
     }
 }
 
-/// Plays the schedule of `seed`; a failure is one line.
-fn play(seed: u64, prints: bool, counts: &Rc<Counts>) -> Result<(), String> {
-    let simulation = Simulation::new(seed, prints, counts);
-    RUNNING.set(Some(simulation.clone()));
-    let played = catch_unwind(AssertUnwindSafe(|| simulation.play()));
-    RUNNING.set(None);
-    played.map_err(|panic| {
-        let what = panic.downcast_ref::<String>().cloned();
-        let what = what.or_else(|| panic.downcast_ref().map(|what: &&str| (*what).to_owned()));
-        let what = what.unwrap_or_default().replace('\n', " ");
-        format!("{what}: GSOCK_SEED={seed} cargo test --lib simulation")
-    })
-}
-
-fn number(name: &str) -> Option<u64> {
-    let number = std::env::var(name).ok()?;
-    Some(number.parse().expect("a number"))
-}
-
 #[test]
 fn no_schedule_loses_a_wake_up_or_a_byte() {
     let counts = Rc::default();
-    let seed = number("GSOCK_SEED");
-    let seeds = match seed {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("GSOCK_SCHEDULES").unwrap_or(SCHEDULES),
-    };
-    // What is told is told once, with the seed.
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let failure = seeds
-        .into_iter()
-        .find_map(|one| play(one, seed.is_some(), &counts).err());
-    std::panic::set_hook(hook);
-    if let Some(failure) = failure {
-        panic!("{failure}");
-    }
-    if seed.is_none() {
+    let are_many = simulation::play(
+        module_path!(),
+        "no_schedule_loses_a_wake_up_or_a_byte",
+        |seed| {
+            let simulation = Simulation::new(seed, &counts);
+            let others = simulation.clone();
+            simulation::let_in(Rc::new(move || others.others_come()));
+            simulation.play();
+        },
+    );
+    if are_many {
         let Counts {
             parked,
             interleaved,

@@ -76,6 +76,11 @@ impl<T> Slab<T> {
             .and_then(|place| place.thing.as_ref())
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.iter().all(|place| place.thing.is_none())
+    }
+
     /// How many there are at most.
     pub(super) fn most(&self) -> usize {
         self.places.len()

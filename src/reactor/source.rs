@@ -138,6 +138,14 @@ impl Source {
         unsafe { glib::ffi::g_source_set_ready_time(self.as_ptr(), time.unwrap_or(-1)) };
     }
 
+    /// When it is to run, for simulations.
+    #[cfg(test)]
+    pub(super) fn ready_time(&self) -> Option<i64> {
+        // SAFETY: reads a field of a live source.
+        let time = unsafe { glib::ffi::g_source_get_ready_time(self.as_ptr()) };
+        (time >= 0).then_some(time)
+    }
+
     /// When the iteration that is running began to look at its sources.
     pub(crate) fn time(&self) -> i64 {
         // SAFETY: the source is attached, as those are who ask.

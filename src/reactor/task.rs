@@ -21,7 +21,7 @@ use std::{
 
 use once_cell::sync::OnceCell;
 
-use super::{engine::Engine, slab::Key, turn::Turn};
+use super::{engine::Engine, interleave, slab::Key, turn::Turn};
 use crate::thread;
 
 /// In no queue; whoever wakes it puts it into one.
@@ -106,6 +106,7 @@ impl<F: Future<Output = ()> + Send + 'static> Task<F> {
         } else {
             QUEUED
         };
+        interleave();
         let stopped =
             self.state
                 .compare_exchange(RUNNING, next, Ordering::AcqRel, Ordering::Acquire);
@@ -182,6 +183,7 @@ impl<F: Future<Output = ()> + Send + 'static> Runnable for Task<F> {
             // SAFETY: `DONE` by us.
             return unsafe { self.drop_future() };
         }
+        interleave();
         let stopped =
             self.state
                 .compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire);

@@ -18,6 +18,7 @@ use std::{
 use glib::translate::ToGlibPtr;
 
 use super::{
+    clock::now,
     core::Found,
     engine::Engine,
     events::Events,
@@ -231,6 +232,16 @@ impl<'a> Turn<'a> {
         })
     }
 
+    /// For simulations: the source that a context would dispatch next of those that have ready tasks.
+    #[cfg(test)]
+    pub(super) fn most_urgent(&self) -> Option<(glib::Priority, Source)> {
+        self.with(|state| {
+            let ready = state.lanes.iter().filter(|lane| !lane.queue.is_empty());
+            let lane = ready.min_by_key(|lane| lane.priority)?;
+            Some((lane.priority, lane.source.clone()))
+        })
+    }
+
     // --- The poller and the clock --------------------------------------------------------------
 
     /// Takes in what the poller has to say; answers whether there was anything.
@@ -290,7 +301,7 @@ impl<'a> Turn<'a> {
     pub(super) fn fire(&self) {
         let core = &self.engine.core;
         if core.next_moment().is_some() {
-            let now = glib::monotonic_time();
+            let now = now();
             if core.is_due(now) {
                 core.fire(now, &mut self.engine.local.found.borrow_mut().called);
                 self.call();
@@ -379,7 +390,7 @@ impl Steps {
     fn begin() -> Self {
         Self {
             taken: 0,
-            since: glib::monotonic_time(),
+            since: now(),
         }
     }
 
@@ -387,7 +398,7 @@ impl Steps {
     fn are_too_long(&mut self) -> bool {
         self.taken += 1;
         let asks = self.taken.is_power_of_two() || self.taken.is_multiple_of(STEPS);
-        asks && glib::monotonic_time() - self.since >= SLICE
+        asks && now() - self.since >= SLICE
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    clock::now,
     engine::Engine,
     events::Interest,
     registration::Registration,
@@ -126,7 +127,7 @@ impl Sleep {
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if glib::monotonic_time() >= self.moment {
+        if now() >= self.moment {
             self.wait.end();
             return Poll::Ready(());
         }

@@ -15,9 +15,10 @@ use super::{
         timers::{Moment, TimerKey},
         waiters::WaitId,
     },
-    Interest, Purpose, Random, ReadyQueue, Registration, Simulation, count,
+    Interest, Purpose, ReadyQueue, Registration, Simulation, count,
     kernel::Answer,
 };
+use crate::simulation::Random;
 
 /// What wakers reach: the clock, and the queue of the ready.
 pub(super) struct Shared {

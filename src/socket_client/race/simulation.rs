@@ -1,10 +1,9 @@
 //! The race in simulated time, over all kinds of lookups, addresses and outcomes.
-//!
-//! A failure names its seed: `GSOCK_RACE_SEED=… cargo test race` plays that one again.
 
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::simulation::{self, Random};
 
 /// What comes of an address.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +15,7 @@ struct Fate {
     connects: Option<bool>,
     /// How the upgrade ends, and when, if there is one.
     upgrade: Option<(Moment, bool)>,
+    rank: u32,
 }
 
 impl Fate {
@@ -32,15 +32,11 @@ enum World {
     Addresses(Vec<(Moment, Fate)>, Result<(), ()>),
 }
 
-/// A small generator: what matters is that the seed tells everything.
-struct Chance(u64);
+struct Chance(Random);
 
 impl Chance {
     fn next(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % below
+        self.0.next() % below
     }
 
     fn time(&mut self) -> Moment {
@@ -54,6 +50,7 @@ impl Chance {
             connects_after: self.time(),
             connects: [None, Some(false), Some(false), Some(true)][self.next(4) as usize],
             upgrade: upgrades.then(|| (self.time(), self.next(2) == 0)),
+            rank: [0, 0, 0, 1][self.next(4) as usize],
         }
     }
 
@@ -110,6 +107,8 @@ struct Seen {
     failures: u32,
     alive: Vec<Attempt>,
     fates: BTreeMap<u32, Fate>,
+    /// The ranks of the addresses that are known and were not tried.
+    waiting: Vec<u32>,
     asked: u32,
     most_asked: u32,
     cancelled: Vec<Attempt>,
@@ -144,7 +143,7 @@ fn candidate(fate: Fate) -> Candidate<Fate> {
     Candidate {
         address: fate,
         family: fate.family,
-        rank: 0,
+        rank: fate.rank,
     }
 }
 
@@ -168,8 +167,14 @@ fn run(world: &World, delays: Delays) -> Seen {
         }
     }
     loop {
+        simulation::step();
         let wake = match race.step(now) {
             Step::Start(attempt, fate) => {
+                let first = seen.waiting.iter().min();
+                assert_eq!(first, Some(&fate.rank), "an address before its turn");
+                let at = seen.waiting.iter().position(|rank| *rank == fate.rank);
+                seen.waiting.swap_remove(at.expect("it was the first"));
+                simulation::print(|| format!("{now}: {attempt:?} at {fate:?}"));
                 seen.starts.push((now, fate.family));
                 seen.alive.push(attempt);
                 seen.fates.insert(attempt.0, fate);
@@ -224,13 +229,19 @@ fn run(world: &World, delays: Delays) -> Seen {
         let Some(key) = event.filter(|(at, _)| *at <= now) else {
             continue;
         };
-        match events.remove(&key).expect("it was looked at just now") {
+        let event = events.remove(&key).expect("it was looked at just now");
+        simulation::print(|| format!("{now}: {event:?}"));
+        simulation::step();
+        match event {
             Event::Answer(at) => {
                 let World::Names(lookups) = world else {
                     unreachable!("only names are looked up")
                 };
                 let answer = match &lookups[at].2 {
-                    Ok(fates) => Ok(fates.iter().copied().map(candidate).collect()),
+                    Ok(fates) => {
+                        seen.waiting.extend(fates.iter().map(|fate| fate.rank));
+                        Ok(fates.iter().copied().map(candidate).collect())
+                    }
                     Err(()) => Err(seen.fails(Phase::Resolving)),
                 };
                 race.answered(Lookup(at as u32), answer, now);
@@ -241,6 +252,7 @@ fn run(world: &World, delays: Delays) -> Seen {
                     unreachable!("only addresses are asked for")
                 };
                 if let Some((_, fate)) = addresses.get(given) {
+                    seen.waiting.push(fate.rank);
                     race.more(Some(candidate(*fate)));
                 } else {
                     let failure = end.err().map(|()| seen.fails(Phase::Resolving));
@@ -284,107 +296,113 @@ fn fates(world: &World) -> Vec<Fate> {
     }
 }
 
-fn for_many(check: impl Fn(&World, Seen)) {
-    let one = std::env::var("GSOCK_RACE_SEED").map(|seed| seed.parse().expect("a number"));
-    let seeds = one.map_or(1..=20_000, |seed: u64| seed..=seed);
-    for seed in seeds {
-        // Small seeds are alike in their first numbers.
-        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        chance.next(2);
-        let world = chance.world();
-        let replay = format!("GSOCK_RACE_SEED={seed} cargo test race");
-        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let seen = run(&world, DELAYS);
-            check(&world, seen);
-        }));
-        assert!(checked.is_ok(), "{replay}: {world:?}");
+/// What is promised, and whether it was kept.
+const PROMISES: [(&str, fn(&World, &Seen)); 6] = [
+    (
+        "it succeeds whenever any address would",
+        succeeds_whenever_any_would,
+    ),
+    ("it never asks while it is being answered", asks_once),
+    (
+        "it cancels every loser and nobody else",
+        cancels_every_loser,
+    ),
+    (
+        "the error of the furthest attempt is reported and the latest of these",
+        reports_the_furthest,
+    ),
+    (
+        "a failure and a delay each let one attempt start",
+        starts_for_a_reason,
+    ),
+    ("the families alternate from IPv6 on", alternates),
+];
+
+#[test]
+fn whatever_the_addresses_do_it_keeps_its_promises() {
+    let name = "whatever_the_addresses_do_it_keeps_its_promises";
+    simulation::play(module_path!(), name, |seed| {
+        let world = Chance(Random::new(seed)).world();
+        simulation::print(|| format!("{world:?}"));
+        let seen = run(&world, DELAYS);
+        for (promise, is_kept) in PROMISES {
+            let kept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                is_kept(&world, &seen);
+            }));
+            assert!(kept.is_ok(), "broken: {promise}");
+        }
+    });
+}
+
+fn succeeds_whenever_any_would(world: &World, seen: &Seen) {
+    let any = fates(world).into_iter().any(Fate::is_good);
+    // An address that neither connects nor fails keeps the rest from nothing.
+    assert_eq!(seen.won.is_some(), any, "won: {:?}", seen.won);
+    assert!(seen.won.is_none_or(|(_, fate)| fate.is_good()));
+}
+
+fn asks_once(_: &World, seen: &Seen) {
+    assert!(seen.most_asked <= 1);
+}
+
+fn cancels_every_loser(_: &World, seen: &Seen) {
+    let winners = u32::from(seen.won.is_some());
+    let left = seen.alive.len();
+    // The one that is left has won; where none has won, those that never end are.
+    assert!(winners == 0 || left == 1, "{:?}", seen.alive);
+    assert!(winners == 1 || seen.cancelled.is_empty());
+    assert_eq!(
+        seen.starts.len(),
+        left + seen.cancelled.len() + seen.failed.len()
+    );
+    let twice = seen.cancelled.iter().any(|it| seen.failed.contains(it));
+    assert!(!twice, "cancels what has failed");
+}
+
+fn reports_the_furthest(world: &World, seen: &Seen) {
+    if let Some(reported) = seen.lost {
+        assert_eq!(reported, seen.best);
+    }
+    let hangs = fates(world).iter().any(|fate| fate.connects.is_none());
+    assert!(
+        seen.won.is_some() || seen.lost.is_some() || hangs,
+        "neither won nor lost"
+    );
+}
+
+fn starts_for_a_reason(_: &World, seen: &Seen) {
+    let failures = seen.failures as usize;
+    for (at, (end, _)) in seen.starts.iter().enumerate() {
+        for (first, (begin, _)) in seen.starts.iter().enumerate().take(at) {
+            let delays = ((end - begin) / DELAYS.attempt) as usize;
+            assert!(at - first <= delays + failures, "{:?}", seen.starts);
+        }
+    }
+    if failures == 0 {
+        let mut pairs = seen.starts.windows(2);
+        assert!(pairs.all(|pair| pair[1].0 - pair[0].0 >= DELAYS.attempt));
     }
 }
 
-#[test]
-fn it_succeeds_whenever_any_address_would() {
-    for_many(|world, seen| {
-        let any = fates(world).into_iter().any(Fate::is_good);
-        // An address that neither connects nor fails keeps the rest from nothing.
-        assert_eq!(seen.won.is_some(), any, "won: {:?}", seen.won);
-        assert!(seen.won.is_none_or(|(_, fate)| fate.is_good()));
-    });
-}
-
-#[test]
-fn it_never_asks_while_it_is_being_answered() {
-    for_many(|_, seen| assert!(seen.most_asked <= 1));
-}
-
-#[test]
-fn it_cancels_every_loser_and_nobody_else() {
-    for_many(|_, seen| {
-        let winners = u32::from(seen.won.is_some());
-        let left = seen.alive.len();
-        // The one that is left has won; where none has won, those that never end are.
-        assert!(winners == 0 || left == 1, "{:?}", seen.alive);
-        assert!(winners == 1 || seen.cancelled.is_empty());
-        assert_eq!(
-            seen.starts.len(),
-            left + seen.cancelled.len() + seen.failed.len()
-        );
-        let twice = seen.cancelled.iter().any(|it| seen.failed.contains(it));
-        assert!(!twice, "cancels what has failed");
-    });
-}
-
-#[test]
-fn the_error_of_the_furthest_attempt_is_reported_and_the_latest_of_these() {
-    for_many(|world, seen| {
-        if let Some(reported) = seen.lost {
-            assert_eq!(reported, seen.best);
-        }
-        let hangs = fates(world).iter().any(|fate| fate.connects.is_none());
-        assert!(
-            seen.won.is_some() || seen.lost.is_some() || hangs,
-            "neither won nor lost"
-        );
-    });
-}
-
-#[test]
-fn a_failure_and_a_delay_each_let_one_attempt_start() {
-    for_many(|_, seen| {
-        let failures = seen.failures as usize;
-        for (at, (end, _)) in seen.starts.iter().enumerate() {
-            for (first, (begin, _)) in seen.starts.iter().enumerate().take(at) {
-                let delays = ((end - begin) / DELAYS.attempt) as usize;
-                assert!(at - first <= delays + failures, "{:?}", seen.starts);
-            }
-        }
-        if failures == 0 {
-            let mut pairs = seen.starts.windows(2);
-            assert!(pairs.all(|pair| pair[1].0 - pair[0].0 >= DELAYS.attempt));
-        }
-    });
-}
-
-#[test]
-fn the_families_alternate_from_ipv6_on() {
-    for_many(|world, seen| {
-        let World::Names(lookups) = world else {
-            return;
-        };
-        let all_there = lookups.iter().all(|(time, ..)| *time == 0);
-        if !all_there || seen.starts.len() < 2 {
-            return;
-        }
-        let has = |family| {
-            let mut fates = fates(world).into_iter();
-            fates.any(|fate: Fate| fate.family == family)
-        };
-        if has(Family::Ipv6) {
-            assert_eq!(seen.starts[0].1, Family::Ipv6);
-        }
-        if has(Family::Ipv6) && has(Family::Ipv4) {
-            assert_eq!(seen.starts[1].1, Family::Ipv4);
-        }
-    });
+fn alternates(world: &World, seen: &Seen) {
+    let World::Names(lookups) = world else {
+        return;
+    };
+    let all_there = lookups.iter().all(|(time, ..)| *time == 0);
+    let has_ranks = fates(world).iter().any(|fate| fate.rank > 0);
+    if !all_there || has_ranks || seen.starts.len() < 2 {
+        return;
+    }
+    let has = |family| {
+        let mut fates = fates(world).into_iter();
+        fates.any(|fate: Fate| fate.family == family)
+    };
+    if has(Family::Ipv6) {
+        assert_eq!(seen.starts[0].1, Family::Ipv6);
+    }
+    if has(Family::Ipv6) && has(Family::Ipv4) {
+        assert_eq!(seen.starts[1].1, Family::Ipv4);
+    }
 }
 
 fn good(family: Family, connects_after: Moment) -> Fate {
@@ -393,6 +411,7 @@ fn good(family: Family, connects_after: Moment) -> Fate {
         connects_after,
         connects: Some(true),
         upgrade: None,
+        rank: 0,
     }
 }
 
