@@ -6,6 +6,8 @@
 
 mod answer;
 mod reply;
+#[cfg(test)]
+mod simulation;
 mod task;
 mod transfer;
 
@@ -27,7 +29,7 @@ use gio::prelude::*;
 
 use crate::{
     error,
-    reactor::{self, CancelWatch, Engine, Interest, Registration, earlier},
+    reactor::{self, CancelWatch, Engine, Interest, Registration, earlier, interleave},
     transport::{Attempted, Patience, Transport, Waiter},
 };
 
@@ -196,6 +198,7 @@ impl<A: Attempt> Drive<A> {
             return false;
         };
         let deadline = self.operation.deadline();
+        interleave();
         // Whatever else there is to say is the first poll's to say.
         !self.is_cancelled()
             && matches!(
@@ -256,6 +259,7 @@ impl<A: Attempt> Drive<A> {
         if let Some(cancel) = &mut self.cancel {
             cancel.wake(waker);
         }
+        interleave();
         self.wait
             .until(earlier(wait.until, deadline), engine, waker);
         let Some(interest) = wait.interest else {
@@ -266,6 +270,7 @@ impl<A: Attempt> Drive<A> {
             let registration = transport.registration(engine, interest)?;
             self.registered = Some((engine.clone(), registration));
         }
+        interleave();
         let registered = self.registered.as_ref();
         Ok(registered.is_some_and(|(_, registration)| {
             self.wait.for_descriptor(registration, interest, waker)
@@ -281,6 +286,7 @@ impl<A: Attempt> Drive<A> {
             let waiter = self.operation.transport().wake_on_close(waker);
             self.waiter = Some(Box::new((waiter, waker.clone())));
         }
+        interleave();
         // After the place in the list of waiters was taken, so that a close in between is seen.
         self.operation.transport().enter().map(drop)
     }
@@ -300,6 +306,7 @@ impl<A: Attempt> Future for Drive<A> {
             if this.is_cancelled() {
                 return this.fail(error::cancelled());
             }
+            interleave();
             let registration = this.registered.as_ref().map(|(_, known)| &**known);
             let seen = registration.map(Registration::look);
             let wait = match this.operation.attempt(registration) {
@@ -310,6 +317,7 @@ impl<A: Attempt> Future for Drive<A> {
                 }
                 Progress::Wait(wait) => wait,
             };
+            interleave();
             if let (Some(registration), Some(seen), Some(interest)) =
                 (registration, seen, wait.interest)
             {
@@ -319,7 +327,9 @@ impl<A: Attempt> Future for Drive<A> {
             if deadline.is_some_and(|deadline| reactor::now() >= deadline) {
                 return this.fail(error::timed_out());
             }
-            match this.arm(wait, deadline, &engine, cx.waker()) {
+            let armed = this.arm(wait, deadline, &engine, cx.waker());
+            interleave();
+            match armed {
                 // Something has happened since the attempt.
                 Ok(true) => {}
                 // Cancelled while the watch was being set up: nobody may wake us any more.

@@ -20,6 +20,8 @@ use super::wake;
 
 type Slot = Mutex<Option<Waker>>;
 
+use super::interleave;
+
 /// Wakes a waker when a cancellable is cancelled, from whatever thread.
 pub(crate) struct CancelWatch {
     cancellable: gio::Cancellable,
@@ -53,6 +55,7 @@ impl CancelWatch {
             .unwrap_or_else(PoisonError::into_inner)
             .replace(waker.clone());
         drop(before);
+        interleave();
         if self.handler.is_none() {
             self.handler = self.connect();
         }

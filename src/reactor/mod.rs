@@ -28,7 +28,7 @@ mod queue;
 mod readiness;
 mod registration;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod slab;
 mod source;
 mod task;

@@ -175,6 +175,12 @@ impl Registration {
             })
     }
 
+    /// The same, for simulations.
+    #[cfg(test)]
+    pub(crate) fn still_wanted(&self) -> Events {
+        self.wanted()
+    }
+
     pub(super) fn watches(&self) -> bool {
         self.watches.load(Ordering::SeqCst)
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::super::{
     clock::simulated::NOW,
     engine::Engine,
+    events::Events,
     interleave,
+    registration::Registration,
     timers::Moment,
     turn::Turn,
 };
@@ -76,6 +78,16 @@ impl Loop {
         turn.run(priority, &source);
     }
 
+    /// What a kernel says of a descriptor.
+    pub(crate) fn report(&self, registration: &Arc<Registration>, events: Events) {
+        self.in_turn(|| self.engine.report(registration, events));
+    }
+
+    /// The first moment that somebody waits for.
+    pub(crate) fn next_moment(&self) -> Option<Moment> {
+        self.engine.core.next_moment()
+    }
+
     /// Whether the context would not wait.
     pub(crate) fn is_awake(&self) -> bool {
         self.engine.is_awake()
@@ -84,10 +96,12 @@ impl Loop {
     }
 
     /// The context goes, and its engine ends.
-    pub(crate) fn end(self) -> Arc<Engine> {
+    pub(crate) fn end(self) {
         let Self { context, engine } = self;
         drop(context);
         assert!(engine.is_ended(), "the engine outlives its context");
-        engine
+        assert!(!engine.has_tasks(), "a task outlives the context");
+        let left = engine.core.next_moment();
+        assert_eq!(left, None, "a timer outlives the context");
     }
 }

@@ -273,9 +273,7 @@ impl Simulation {
         self.known.borrow_mut().settle();
         self.known.borrow_mut().ends = true;
         self.print(|| "the context goes".into());
-        let engine = looped.end();
-        assert!(!engine.has_tasks(), "a task outlives the context");
-        assert_eq!(engine.core.next_moment(), None, "a timer is left");
+        looped.end();
         count(&self.counts.outlived);
         self.known.borrow().assert_over();
         // Nobody is there to be woken.
