@@ -380,7 +380,8 @@ impl Simulation {
         let engine = self.looped().engine.clone();
         let priority = glib::Priority::from([0, 0, 100][random.below(3)]);
         if random.one_in(2) {
-            let source: *mut gobject_ffi::GObject = self.source.upcast_ref::<glib::Object>().as_ptr();
+            let source: *mut gobject_ffi::GObject =
+                self.source.upcast_ref::<glib::Object>().as_ptr();
             let data = std::ptr::without_provenance_mut(index);
             // SAFETY: the source lives as long as the simulation; the callback takes the data for a number.
             let reply = unsafe { Reply::new(source, Some(ready), data, &TAG, 0) };
@@ -394,7 +395,8 @@ impl Simulation {
             if random.one_in(3) {
                 engine.start(priority, operation, soon);
             } else {
-                self.looped().in_turn(|| engine.start(priority, operation, soon));
+                self.looped()
+                    .in_turn(|| engine.start(priority, operation, soon));
             }
         } else {
             let operation = Operation {

@@ -244,7 +244,10 @@ impl World {
                         Ended::TimedOut
                     }
                     Some(gio::IOErrorEnum::Closed) => {
-                        assert!(known.transport.is_closed(), "{index} says that it is closed");
+                        assert!(
+                            known.transport.is_closed(),
+                            "{index} says that it is closed"
+                        );
                         Ended::Closed
                     }
                     _ => panic!("{index} ends with {failure:?}"),
@@ -269,7 +272,11 @@ impl World {
             Err(failure) if failure.matches(gio::IOErrorEnum::Failed) => {
                 assert!(known.is_not_answered, "{index} has lost its answer");
             }
-            Err(_) => assert_ne!(known.ended, Some(Ended::Moved), "{index} has lost its bytes"),
+            Err(_) => assert_ne!(
+                known.ended,
+                Some(Ended::Moved),
+                "{index} has lost its bytes"
+            ),
         }
     }
 

@@ -3,13 +3,8 @@
 use std::sync::Arc;
 
 use super::super::{
-    clock::simulated::NOW,
-    engine::Engine,
-    events::Events,
-    interleave,
-    registration::Registration,
-    timers::Moment,
-    turn::Turn,
+    clock::simulated::NOW, engine::Engine, events::Events, interleave, registration::Registration,
+    timers::Moment, turn::Turn,
 };
 
 /// The number of a thread that there is not.

@@ -134,8 +134,13 @@ impl Known {
     }
 
     pub(super) fn dropped(&mut self, index: usize) {
-        let is_over = self.ends || matches!(self.tasks[index].state, State::Ended | State::Cancelled);
-        assert!(is_over, "{index} is dropped, and is {:?}", self.tasks[index].state);
+        let is_over =
+            self.ends || matches!(self.tasks[index].state, State::Ended | State::Cancelled);
+        assert!(
+            is_over,
+            "{index} is dropped, and is {:?}",
+            self.tasks[index].state
+        );
         assert!(!self.tasks[index].is_dropped, "{index} is dropped twice");
         self.tasks[index].is_dropped = true;
         self.alive -= 1;
@@ -161,7 +166,11 @@ impl Known {
                 assert_eq!(next, index, "one is polled and another one is the next");
                 break;
             }
-            assert_eq!(self.tasks[next].state, State::Ended, "{next} is passed over");
+            assert_eq!(
+                self.tasks[next].state,
+                State::Ended,
+                "{next} is passed over"
+            );
         }
         self.tasks[index].state = State::Running { woken: false };
         self.current = Some(index);
@@ -185,14 +194,20 @@ impl Known {
             _ => {}
         }
         if self.tasks[index].state == State::Ended {
-            assert!(self.tasks[index].is_dropped, "{index} has ended and is not dropped");
+            assert!(
+                self.tasks[index].is_dropped,
+                "{index} has ended and is not dropped"
+            );
         }
     }
 
     // --- Timers --------------------------------------------------------------------------------
 
     pub(super) fn waits_until(&mut self, index: usize, moment: Moment) {
-        if self.tasks[index].timer.is_some_and(|timer| timer.0 == moment) {
+        if self.tasks[index]
+            .timer
+            .is_some_and(|timer| timer.0 == moment)
+        {
             return;
         }
         if let Some(timer) = self.tasks[index].timer.take() {
