@@ -121,6 +121,8 @@ struct Model {
     times_out: bool,
     under_way: Vec<Connecting>,
     won: Vec<SocketConnection>,
+    /// Who has come to those who accept.
+    arrived: Vec<TcpStream>,
     context: glib::MainContext,
 }
 
@@ -137,6 +139,7 @@ impl Model {
             times_out: false,
             under_way: Vec::new(),
             won: Vec::new(),
+            arrived: Vec::new(),
             context: context.clone(),
         }
     }
@@ -228,6 +231,7 @@ impl Model {
         connecting.cancellable.cancel();
         connecting.cancelled = true;
         let connectable = scripted(self.script());
+        self.look();
         let failure = if blocking {
             let connected = self
                 .client
@@ -248,6 +252,22 @@ impl Model {
                 .expect_err("it was cancelled")
         };
         assert_eq!(code(&failure), IOErrorEnum::Cancelled, "{failure}");
+        self.assert_none_is_tried();
+    }
+
+    /// Who has come since.
+    fn look(&mut self) -> usize {
+        let arrived = arrived();
+        let count = arrived.len();
+        self.arrived.extend(arrived);
+        count
+    }
+
+    /// After a cancellation, since the last look: if nobody else is at it.
+    fn assert_none_is_tried(&mut self) {
+        if self.under_way.is_empty() {
+            assert_eq!(self.look(), 0, "an address is tried after the cancellation");
+        }
     }
 
     /// Judges those that have ended.
@@ -267,8 +287,18 @@ impl Model {
         if let Some(connecting) = self.under_way.get_mut(at)
             && connecting.task.is_none()
         {
+            if connecting.answer.borrow().is_some() {
+                return;
+            }
             connecting.cancelled = true;
-            connecting.cancellable.cancel();
+            let (answer, cancellable) = (connecting.answer.clone(), connecting.cancellable.clone());
+            self.look();
+            cancellable.cancel();
+            if self.under_way.len() == 1 {
+                iterate_until(&self.context, || answer.borrow().is_some());
+                self.collect();
+                self.assert_none_is_tried();
+            }
         }
     }
 
@@ -282,8 +312,9 @@ impl Model {
     /// Those that end by themselves do; the others are cancelled.
     fn settle(&mut self) {
         self.collect();
-        for at in 0..self.under_way.len() {
-            if !self.under_way[at].ends_by_itself() {
+        for at in (0..self.under_way.len()).rev() {
+            let ends = |connecting: &Connecting| connecting.ends_by_itself();
+            if self.under_way.get(at).is_some_and(|it| !ends(it)) {
                 self.cancel(at);
             }
         }
@@ -331,7 +362,7 @@ impl Model {
     fn end(mut self) {
         self.settle();
         let mut winners = Vec::new();
-        for connection in self.won {
+        for connection in std::mem::take(&mut self.won) {
             let local = connection.local_address().expect("it is open");
             let local = local
                 .downcast::<gio::InetSocketAddress>()
@@ -339,7 +370,8 @@ impl Model {
             winners.push((local.port(), connection));
         }
         while self.context.iteration(false) {}
-        for mut peer in arrived() {
+        self.look();
+        for mut peer in std::mem::take(&mut self.arrived) {
             let port = peer.peer_addr().map(|address| address.port());
             let has_won = winners
                 .iter()
