@@ -21,13 +21,23 @@ mod client_tools;
 #[allow(dead_code, reason = "of the tests of the client")]
 mod own_proxies;
 
+#[path = "bad_input/asked.rs"]
+mod asked;
+#[path = "bad_input/bugs.rs"]
+mod bugs;
 #[path = "bad_input/cases.rs"]
 mod cases;
+#[path = "bad_input/endless.rs"]
+mod endless;
 #[path = "bad_input/http.rs"]
 mod http;
+#[path = "bad_input/names.rs"]
+mod names;
 #[path = "bad_input/oracle.rs"]
 mod oracle;
 #[path = "bad_input/proxies.rs"]
 mod proxies;
+#[path = "bad_input/secrets.rs"]
+mod secrets;
 #[path = "bad_input/socks.rs"]
 mod socks;

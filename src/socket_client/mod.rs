@@ -195,7 +195,15 @@ fn aim_at_service(domain: &str, service: &str) -> Aim {
 }
 
 fn aim_at_uri(uri: &str, default_port: u16) -> Aim {
-    gio::NetworkAddress::parse_uri(without_zeros(uri)?, default_port).map(Cast::upcast)
+    let parsed = gio::NetworkAddress::parse_uri(without_zeros(uri)?, default_port);
+    parsed.map(Cast::upcast).map_err(|failure| {
+        // GIO's message has all of it, and so may what is logged of errors.
+        if uri.contains('@') {
+            error::invalid("Invalid URI, which is not repeated: it may have a password in it")
+        } else {
+            failure
+        }
+    })
 }
 
 /// C's strings end at the first, and gio-rs panics.

@@ -15,7 +15,7 @@ use std::{
 use gio::{ResolverNameLookupFlags as Only, SocketFamily, prelude::*};
 use once_cell::sync::Lazy;
 
-use self::targets::{Target, is_direct, is_loopback, targets_of};
+use self::targets::{Target, has_unreadable_login, is_direct, is_loopback, targets_of};
 use super::{
     answers::{self, Answer},
     calls::{enumerate, has_async_next, knows_proxies},
@@ -272,6 +272,9 @@ impl Source {
                     self.open(target, race);
                     Ok(())
                 }
+                Ok(uris) if has_unreadable_login(&uris) => Err(error::failed(
+                    "The URI of a proxy cannot be read, and is not repeated: it has a login in it",
+                )),
                 // GIO's enumerator pairs the proxies with the addresses.
                 uris => {
                     let outer = self.enumerator.take();

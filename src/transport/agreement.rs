@@ -1,13 +1,16 @@
 //! While the peer is a proxy that is being agreed with, reads are those of somebody who speaks its protocol. GIO's do not all
 //! get on with what a stream may do: come in pieces, or end.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use super::{Transport, Use, options};
 use crate::error;
 
 /// The longest read that is kept whole.
 const MOST: usize = 512;
+
+/// More than any proxy has to say by HTTP. GIO reads a million bytes, and looks through all of them after each.
+const MOST_OF_HTTP: usize = 32 * 1024;
 
 /// Who reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +31,15 @@ pub(super) struct Agreement {
     /// A [`Speaker`], or 0 outside of agreements.
     speaker: AtomicU8,
     has_ended: AtomicBool,
+    /// How many bytes were read.
+    length: AtomicUsize,
 }
 
 impl Transport {
     pub(crate) fn begin_agreement(&self, speaker: Speaker) {
         let agreement = &self.rare.get_or_init(Box::default).agreement;
         agreement.has_ended.store(false, Ordering::Relaxed);
+        agreement.length.store(0, Ordering::Relaxed);
         agreement.speaker.store(speaker as u8, Ordering::Release);
     }
 
@@ -55,13 +61,16 @@ impl Transport {
         let agreement = &self.rare.get()?.agreement;
         (agreement.speaker.load(Ordering::Acquire) != 0).then_some(agreement)
     }
+}
+
+impl Agreement {
+    fn is_with(&self, speaker: Speaker) -> bool {
+        self.speaker.load(Ordering::Relaxed) == speaker as u8
+    }
 
     /// Whether a read of `asked` bytes should wait, since only a part of them is there.
-    pub(super) fn is_piece(&self, using: &Use<'_>, asked: usize) -> bool {
-        let is_whole = self
-            .agreement()
-            .is_some_and(|agreement| agreement.is_with(Speaker::Socks));
-        if !is_whole || asked > MOST || !self.kind.has_tcp_state() {
+    pub(super) fn is_piece(&self, transport: &Transport, using: &Use<'_>, asked: usize) -> bool {
+        if !self.is_with(Speaker::Socks) || asked > MOST || !transport.kind.has_tcp_state() {
             return false;
         }
         // Before the look: what comes after it makes the socket ready once it is all there, and not before.
@@ -74,29 +83,34 @@ impl Transport {
         // SAFETY: at most as many bytes as there is room for.
         let there = unsafe { libc::recv(using.fd(), scratch.as_mut_ptr().cast(), asked, flags) };
         usize::try_from(there).is_ok_and(|there| (1..asked).contains(&there))
-            && !self.is_peer_gone(using)
-    }
-}
-
-impl Agreement {
-    fn is_with(&self, speaker: Speaker) -> bool {
-        self.speaker.load(Ordering::Relaxed) == speaker as u8
+            && !transport.is_peer_gone(using)
     }
 
-    /// The end of the stream was read.
+    /// So many bytes were read, or the end of the stream.
     ///
     /// # Errors
     ///
-    /// What is told instead of it: 44, or `ProxyFailed` by HTTP. To whom nobody knows, only if he reads on.
-    pub(super) fn end(&self) -> Result<(), glib::Error> {
-        let code = if self.is_with(Speaker::Http) {
+    /// What is told instead of it. The end is 44, or `ProxyFailed` by HTTP; to whom nobody knows, only if he reads on.
+    pub(super) fn took(&self, count: usize) -> Result<(), glib::Error> {
+        let is_http = self.is_with(Speaker::Http);
+        if count > 0 {
+            let before = self.length.fetch_add(count, Ordering::Relaxed);
+            if is_http && before > MOST_OF_HTTP {
+                return Err(glib::Error::new(
+                    gio::IOErrorEnum::ProxyFailed,
+                    "The proxy's answer does not end",
+                ));
+            }
+            return Ok(());
+        }
+        if !self.has_ended.swap(true, Ordering::Relaxed) && self.is_with(Speaker::Any) {
+            return Ok(());
+        }
+        let code = if is_http {
             gio::IOErrorEnum::ProxyFailed
         } else {
             error::CONNECTION_CLOSED
         };
-        if !self.has_ended.swap(true, Ordering::Relaxed) && self.is_with(Speaker::Any) {
-            return Ok(());
-        }
         Err(glib::Error::new(
             code,
             "The proxy has closed the connection before it had answered",

@@ -177,7 +177,10 @@ impl Transport {
         if seen.is_some_and(|seen| !seen.is_ready(interest)) {
             return Ok(None);
         }
-        if counted == Some(Interest::Read) && self.is_piece(&using, asked) {
+        let agreement = (counted == Some(Interest::Read))
+            .then(|| self.agreement())
+            .flatten();
+        if agreement.is_some_and(|agreement| agreement.is_piece(self, &using, asked)) {
             if let (Some(registered), Some(seen)) = (registered, seen) {
                 registered.used_up(interest, seen);
             }
@@ -196,11 +199,8 @@ impl Transport {
                     // Not the peer's end of file but that of our own shutdown: another thread closes.
                     return Err(error::closed());
                 }
-                if moved == 0
-                    && counted == Some(Interest::Read)
-                    && let Some(agreement) = self.agreement()
-                {
-                    agreement.end()?;
+                if let Some(agreement) = agreement {
+                    agreement.took(moved)?;
                 }
                 if let Some(interest) = counted {
                     self.moved(interest, moved, using, registered.is_some());

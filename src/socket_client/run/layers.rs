@@ -88,11 +88,12 @@ impl Run {
         let attempt = self.attempt(number).ok_or_else(lost)?;
         let connection = attempt.connection.clone();
         let protocol = address.protocol();
-        check_destination(&address.destination_hostname())?;
         let proxy = gio::Proxy::default_for_protocol(&protocol).ok_or_else(|| {
             let text = format!("Proxy protocol “{protocol}” is not supported.");
             glib::Error::new(gio::IOErrorEnum::NotSupported, &text)
         })?;
+        let speaker = speaker_of(&proxy);
+        check_destination(&address.destination_hostname(), speaker)?;
         attempt.negotiation = Some(Negotiation::Proxy);
         let stream: gio::IOStream = connection.upcast();
         self.emit(Event::ProxyNegotiating, Some(&stream));
@@ -101,7 +102,7 @@ impl Run {
             && let Some(attempt) = self.attempt(number)
         {
             let transport = attempt.connection.imp().transport();
-            transport.begin_agreement(speaker_of(&proxy));
+            transport.begin_agreement(speaker);
             attempt.doing = Some(Box::pin(async move {
                 agreement_of(&proxy, &stream, &address).await.map(Some)
             }));
@@ -137,16 +138,21 @@ impl Run {
     }
 }
 
-/// No name has anything of the kind, and in the words that some proxies are told it would end one and begin another.
+/// No name has a space or a control character: in the words that some proxies are told it would end one and begin another.
 ///
 /// # Errors
 ///
 /// `InvalidArgument`.
-fn check_destination(host: &str) -> Result<(), glib::Error> {
+fn check_destination(host: &str, speaker: Speaker) -> Result<(), glib::Error> {
     if host.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
         return Err(error::invalid(
             "The name has a space or a control character in it, which no proxy is told",
         ));
+    }
+    // Such as one with a scope, which is this machine's. GIO's SOCKS clients end the process by it.
+    let is_address = glib::hostname_is_ip_address(host);
+    if speaker == Speaker::Socks && is_address && gio::InetAddress::from_string(host).is_none() {
+        return Err(error::invalid("The address means nothing to a proxy"));
     }
     Ok(())
 }

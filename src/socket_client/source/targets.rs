@@ -85,3 +85,15 @@ pub(super) fn is_loopback(name: &str) -> bool {
 pub(super) fn is_direct(uris: &[glib::GString]) -> bool {
     !uris.is_empty() && uris.iter().all(|uri| uri.starts_with("direct:"))
 }
+
+/// Whether one of these names a login in a way that nobody can read: GIO would warn of it, or look a part of it up, with the
+/// password in what it says.
+pub(super) fn has_unreadable_login(uris: &[glib::GString]) -> bool {
+    uris.iter().filter(|uri| uri.contains('@')).any(|uri| {
+        let authority = uri.split_once("://").map_or(uri.as_str(), |(_, rest)| rest);
+        let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+        // An at sign that belongs to a password stands there as %40.
+        authority.matches('@').count() > 1
+            || glib::Uri::is_valid(uri, glib::UriFlags::NONE).is_err()
+    })
+}
