@@ -8,7 +8,9 @@ use std::{
     backtrace::{Backtrace, BacktraceStatus},
     cell::RefCell,
     io::Write,
-    process, thread,
+    process,
+    sync::{Mutex, PoisonError},
+    thread,
 };
 
 use glib::{LogField, LogLevel, LogWriterOutput};
@@ -34,6 +36,18 @@ pub fn logged<R>(f: impl FnOnce() -> R) -> (R, Vec<String>) {
     let lines = EXPECTING.with_borrow_mut(|scopes| scopes.last_mut().map(std::mem::take));
     drop(scope);
     (result, lines.expect("pushed above"))
+}
+
+/// What threads that expect nothing log meanwhile, while somebody wants to know.
+static ELSEWHERE: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+/// Likewise with those of all other threads: for a test beside which no other one runs.
+pub fn logged_anywhere<R>(f: impl FnOnce() -> R) -> (R, Vec<String>) {
+    let elsewhere = || ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+    *elsewhere() = Some(Vec::new());
+    let (result, mut lines) = logged(f);
+    lines.extend(elsewhere().take().unwrap_or_default());
+    (result, lines)
 }
 
 /// How many messages the innermost [`logged`] of this thread has seen.
@@ -81,6 +95,16 @@ fn is_expected(line: &str) -> bool {
             true
         })
         .unwrap_or(false)
+        || is_wanted(line)
+}
+
+fn is_wanted(line: &str) -> bool {
+    let mut elsewhere = ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(lines) = elsewhere.as_mut() else {
+        return false;
+    };
+    lines.push(line.to_owned());
+    true
 }
 
 fn end(level: LogLevel, line: &str) -> ! {

@@ -34,7 +34,7 @@ use std::{
 use gio::prelude::*;
 use gsock::SocketConnection;
 
-pub use log::{logged, logged_so_far, with_one_critical};
+pub use log::{logged, logged_anywhere, logged_so_far, with_one_critical};
 pub use made::let_stay;
 
 /// No wait in a test is longer than this, times [`slowness`].
