@@ -17,9 +17,13 @@ mod support;
 mod activation;
 #[path = "listener_extras/children.rs"]
 mod children;
+#[path = "listener_extras/identity.rs"]
+mod identity;
 #[path = "listener_extras/limits.rs"]
 mod limits;
 #[path = "listener_extras/per_thread.rs"]
 mod per_thread;
 #[path = "listener_extras/unix_path.rs"]
 mod unix_path;
+#[path = "listener_extras/unix_path_attacks.rs"]
+mod unix_path_attacks;
