@@ -64,6 +64,23 @@ fn killed() {
                 cut_under_a_read(form, &made, expected, move || kill(port), context);
             });
         }
+        let silent = Peer::new(Manner::Silent);
+        for form in FORMS {
+            table.check(form, "under a write that waits", || {
+                let made = connect(form, &patient(), &silent.at(), context).expect("it listens");
+                let port = silent.port();
+                let cutter = thread::spawn(move || {
+                    thread::sleep(Duration::from_millis(150));
+                    kill(port);
+                });
+                let much = vec![0; 32 << 20];
+                assert_fails(write_all(form, &made, &much, context), expected);
+                cutter.join().expect("no panic");
+                iterate_until(context, || made.state() == ConnectionState::Disconnected);
+                close(&made);
+            });
+        }
+        drop(silent);
         table.check("Framed", "under a read of a frame", || {
             let made = connect(Form::Future, &patient(), &peer.at(), context).expect("it listens");
             let framed = Framed::new(&made, Framing::Lines);
@@ -183,7 +200,7 @@ fn interface_down() {
         let peer = Peer::new(Manner::Echo);
         for form in FORMS {
             table.check(form, "goes on when it is up again", || {
-                let made = connect(form, &hasty(), &peer.at(), context).expect("it listens");
+                let made = connect(form, &hasty_then(), &peer.at(), context).expect("it listens");
                 assert_carries(form, &made, &pattern(100_000, 1), context);
                 run("ip link set near down");
                 write_all(form, &made, b"meanwhile", context).expect("room");

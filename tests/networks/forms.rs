@@ -331,15 +331,18 @@ impl Before {
     pub(crate) fn now(context: &glib::MainContext) -> Self {
         let address = echo_server();
         let nobody = deaf_listener();
-        let patient = SocketClient::new();
-        patient.set_io_timeout(Duration::from_millis(300));
         let hasty = SocketClient::new();
         hasty.set_connect_timeout(Duration::from_millis(50));
+        let hasty_then = SocketClient::new();
+        hasty_then.set_io_timeout(Duration::from_millis(50));
         for form in FORMS {
-            let made = connect(form, &patient, &gio_address(address), context).expect("loopback");
+            let to = gio_address(address);
+            let made = connect(form, &SocketClient::new(), &to, context).expect("loopback");
             let back = exchange(form, &made, b"hello", context).expect("loopback");
             assert_eq!(back, b"hello");
+            made.close(Cancellable::NONE).expect("idle");
             // What waits has more of its own than what need not.
+            let made = connect(form, &hasty_then, &to, context).expect("loopback");
             read(form, &made, context).expect_err("the peer has nothing to say");
             made.close(Cancellable::NONE).expect("idle");
             connect(form, &hasty, &gio_address(nobody.address), context).expect_err("it is deaf");

@@ -18,7 +18,7 @@ use gsock::{
 use crate::{forms::*, net, support::*, table::Table};
 
 /// How long who is hasty waits.
-pub(crate) const SOON: Duration = Duration::from_millis(600);
+pub(crate) const SOON: Duration = Duration::from_millis(700);
 /// Within this everything ends, on a machine with much to do.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -48,8 +48,14 @@ pub(crate) fn patient() -> SocketClient {
 }
 
 pub(crate) fn hasty() -> SocketClient {
-    let client = SocketClient::new();
+    let client = patient();
     client.set_connect_timeout(SOON);
+    client
+}
+
+/// Whose reads and writes are hasty, once it is connected.
+pub(crate) fn hasty_then() -> SocketClient {
+    let client = patient();
     client.set_io_timeout(SOON);
     client
 }

@@ -19,7 +19,8 @@ fn silence() {
                 form,
                 "a read ends by its timeout, and nothing is lost",
                 || {
-                    let made = connect(form, &hasty(), &peer.at(), context).expect("it listens");
+                    let made =
+                        connect(form, &hasty_then(), &peer.at(), context).expect("it listens");
                     assert_carries(form, &made, &pattern(100_000, 1), context);
                     let rule = Rule::new(HOLE);
                     write_all(form, &made, b"meanwhile", context).expect("room");
@@ -42,8 +43,8 @@ fn silence() {
                     let tcp = made.downcast_ref::<TcpConnection>().expect("over TCP");
                     tcp.set_user_timeout(SOON).expect("an option");
                     let rule = Rule::new(HOLE);
-                    write_all(form, &made, b"not heard", context).expect("room");
                     assert_ends(form, context, IOErrorEnum::TimedOut, || {
+                        write_all(form, &made, b"not heard", context)?;
                         read(form, &made, context)
                     });
                     assert_eq!(made.state(), ConnectionState::Disconnected);
@@ -52,7 +53,7 @@ fn silence() {
                 },
             );
             table.check(form, "a write ends by its timeout", || {
-                let made = connect(form, &hasty(), &peer.at(), context).expect("it listens");
+                let made = connect(form, &hasty_then(), &peer.at(), context).expect("it listens");
                 let rule = Rule::new(HOLE);
                 let much = vec![0; 16 << 20];
                 assert_ends(form, context, IOErrorEnum::TimedOut, || {
@@ -67,7 +68,8 @@ fn silence() {
                 "Framed",
                 "a read ends by the timeout of the connection",
                 || {
-                    let made = connect(form, &hasty(), &peer.at(), context).expect("it listens");
+                    let made =
+                        connect(form, &hasty_then(), &peer.at(), context).expect("it listens");
                     let framed = Framed::new(&made, Framing::Lines);
                     let rule = Rule::new(HOLE);
                     framed.send(&b"a line"[..]).expect("room");
@@ -150,7 +152,8 @@ fn small_packets() {
                 form,
                 "the small get through, the large end by the timeout",
                 || {
-                    let made = connect(form, &hasty(), &peer.at(), context).expect("it listens");
+                    let made =
+                        connect(form, &hasty_then(), &peer.at(), context).expect("it listens");
                     assert_carries(form, &made, b"small", context);
                     write_all(form, &made, &much, context).expect("room");
                     assert_ends(form, context, IOErrorEnum::TimedOut, || {
