@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# Checks that no test slips past the nets: check-tests.sh [root of the tree]
+# Checks that no test slips past the nets: check-tests.sh [--figure] [root of the tree]
 #
 # - each file of tests takes in tests/support, whose writer ends the process on a message that nobody expects;
 # - nobody else touches the handlers of log messages, or which of them are fatal;
-# - each bug of GIO's history that docs/reliability.md counts, 10 to 35, has a test `bug_NN_…`;
+# - each bug of GIO's history that docs/reliability.md counts, 1 to 44, has a test `bug_NN_…`, and no other number has; with
+#   --figure their count is said as a figure;
+# - each control `bug-NN-…` breaks what a test of that number looks at;
 # - each test runs on a context that support gives it, private or the default one as asked for. Those
 #   that need none are listed here, with the reason.
 
 set -u
 
+figure=no
+[ "${1-}" != --figure ] || { figure=yes && shift; }
 root=${1:-$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)}
 # shellcheck source=.ci/lib.sh
 . "$(cd "${BASH_SOURCE[0]%/*}" && pwd)/lib.sh"
@@ -52,9 +56,23 @@ bugs=$({
         rust_code "$file" | perl -0777 -ne 'print "src::$1\n" while /\#\[test\]\s*fn\s+(\w+)/g'
     done
 } | sed -n 's/^.*::bug_\([0-9]*\)_.*/\1/p')
-for number in $(seq 10 35); do
-    grep -qx "$number" <<<"$bugs" || fail "bug $number of GIO's history has no test bug_${number}_…"
+known=44
+tested=$(awk 'NF { print $1 + 0 }' <<<"$bugs" | sort -nu)
+for number in $(seq "$known"); do
+    grep -qx "$number" <<<"$tested" || fail "bug $number of GIO's history has no test bug_$(printf %02d "$number")_…"
 done
+for number in $tested; do
+    [ "$number" -le "$known" ] || fail "bug $number is none of the $known of docs/reliability.md"
+done
+controlled=$(for control in .ci/nets/controls/bug-*.patch; do
+    number=${control##*/bug-}
+    number=${number%%-*}
+    grep -qE "^net: .*bug_$number( |$)" "$control" || fail "$control runs no test of bug_$number"
+    echo "$number"
+done | sort -u)
+if [ "$figure" = yes ]; then
+    .ci/nets/figure.sh 16.tests "$known" "$(grep -c . <<<"$tested")" "bugs of GIO's with a test of their number" || failures=$((failures + 1))
+fi
 
 # The tests whose bodies name no entry of support, nor a function of the tests that does.
 loose=$(for file in $files; do
@@ -104,4 +122,4 @@ while read -r file name; do
 done <<<"$loose"
 [ "$count" -gt 0 ] || fail "there are no tests"
 
-[ "$failures" -eq 0 ] && echo "check-tests: in order ($count tests, $excused without a context)"
+[ "$failures" -eq 0 ] && echo "check-tests: in order ($count tests, $excused without a context; of $known bugs $(grep -c . <<<"$controlled") with a control)"
