@@ -3,8 +3,9 @@
 #
 # Each patch of controls/ breaks a copy of the tree, and each command in its head, `net: COMMAND`, must report
 # that: see control.sh. A command runs as few tests as find the fault. With names only those patches (NAME is
-# the beginning of one); with --one-each one for each net, another one each day, but for those whose head says
-# `slow: REASON`; with --list nothing is run, and each patch is named with its nets.
+# the beginning of one); with --one-each one for each net, another one each day, and of each kind of fault that heads
+# name (`fault: KIND`) one at least, but for those whose head says `slow: REASON`; with --list nothing is run, and each patch
+# is named with its nets.
 #
 # Two at a time, each in a copy of its own: most of a control is one compiler at work on one file, or a test that waits.
 # CONTROL_WORKERS says another number. The nets with a build of their own (asan.sh) are the first worker's, so that there is
@@ -45,6 +46,11 @@ while [ $# -gt 0 ]; do
                 done
                 chosen+=("${of_net[day % ${#of_net[@]}]}")
             done
+            while IFS= read -r fault; do
+                grep -qx "fault: $fault" "${chosen[@]}" && continue
+                mapfile -t of_fault < <(grep -lx "fault: $fault" "${quick[@]}")
+                chosen+=("${of_fault[day % ${#of_fault[@]}]}")
+            done < <(grep -hx 'fault: .*' "${quick[@]}" | sed 's/^fault: //' | sort -u)
             patches=("${chosen[@]}")
             ;;
         *) break ;;
@@ -118,6 +124,8 @@ cat "$work"/codes.* 2>/dev/null >"$work/codes"
 tried=$(wc -l <"$work/codes")
 caught=$(grep -c '^0 ' "$work/codes")
 echo "controls: $tried tried, $caught caught; $SECONDS s"
+sed -n 's|^0 |.ci/nets/controls/|p' "$work/codes" | xargs -r grep -h '^fault: ' | sort | uniq -c |
+    awk '{ count = $1; $1 = $2 = ""; sub(/^ */, ""); words = words ", " count " of " $0 } END { if (words) print "controls: found" substr(words, 2) }'
 
 # The bugs that GIO has had, each once, whichever of its controls were caught.
 bugs_of() { # pattern of codes
