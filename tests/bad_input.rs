@@ -21,14 +21,21 @@ mod client_tools;
 #[allow(dead_code, reason = "of the tests of the client")]
 mod own_proxies;
 
+#[path = "unix_connection/messages.rs"]
+mod unix_messages;
+
 #[path = "bad_input/asked.rs"]
 mod asked;
 #[path = "bad_input/bugs.rs"]
 mod bugs;
 #[path = "bad_input/cases.rs"]
 mod cases;
+#[path = "bad_input/control.rs"]
+mod control;
 #[path = "bad_input/endless.rs"]
 mod endless;
+#[path = "bad_input/frames.rs"]
+mod frames;
 #[path = "bad_input/http.rs"]
 mod http;
 #[path = "bad_input/names.rs"]

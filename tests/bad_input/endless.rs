@@ -54,7 +54,7 @@ type Endless = (
 
 #[test]
 fn an_answer_that_does_not_end_is_left_before_it_fills_the_memory() {
-    on_private_context_within(LIMIT * 4, |_| {
+    on_private_context_within(LIMIT * 8, |_| {
         let heads: [Endless; 10] = [
             (
                 "headers",
@@ -119,7 +119,7 @@ fn an_answer_that_does_not_end_is_left_before_it_fills_the_memory() {
 
 #[test]
 fn an_answer_that_comes_too_slowly_ends_with_the_time_for_connecting() {
-    on_private_context_within(LIMIT * 4, |_| {
+    on_private_context_within(LIMIT * 8, |_| {
         let slow: [Endless; 5] = [
             ("headers", "http://", b"HTTP/1.0 200 OK\r\n", b"X", true),
             ("a status", "http://", b"HTTP/1.0 ", b" ", true),

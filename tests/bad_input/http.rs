@@ -11,12 +11,12 @@ fn selects(at: usize) -> bool {
 
 #[test]
 fn no_byte_of_an_http_answer_can_be_another_one_where_it_says_something() {
-    on_private_context_within(LIMIT * 4, |_| {
+    on_private_context_within(LIMIT * 8, |_| {
         let mut cases = Vec::new();
         for (at, byte, said) in mutations(ANSWER, selects) {
             for scheme in ["http://", "http://me:secret@"] {
                 let has_login = scheme.contains('@');
-                if has_login && !selects(at) {
+                if has_login && !(9..=11).contains(&at) {
                     continue;
                 }
                 let said = with_far(&said);
@@ -33,7 +33,7 @@ fn no_byte_of_an_http_answer_can_be_another_one_where_it_says_something() {
 
 #[test]
 fn every_status_of_an_http_answer_is_what_it_says() {
-    on_private_context_within(LIMIT * 4, |_| {
+    on_private_context_within(LIMIT * 8, |_| {
         let mut cases = Vec::new();
         for status in (0..1000).step_by(7).chain([200, 403, 404, 407, 502, 503]) {
             for scheme in ["http://", "http://me:secret@"] {

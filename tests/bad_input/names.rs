@@ -230,7 +230,7 @@ fn typed(case: &Typed, context: &glib::MainContext) -> Verdict {
 
 #[test]
 fn whatever_is_typed_no_proxy_is_asked_for_more_than_a_name() {
-    on_private_context_within(LIMIT * 4, |_| {
+    on_private_context_within(LIMIT * 8, |_| {
         use_resolver_of_names();
         let mut cases = Vec::new();
         for text in texts() {
@@ -269,7 +269,7 @@ fn socks4a_request(user: &str, host: &str) -> Vec<u8> {
 /// Bugs 1 and 2: the lengths at which a byte no longer tells them, and those around.
 #[test]
 fn logins_and_names_of_any_length_are_told_whole_or_not_at_all() {
-    on_private_context_within(LIMIT * 4, |_| {
+    on_private_context_within(LIMIT * 8, |_| {
         let lengths = [
             0, 1, 2, 63, 64, 127, 128, 253, 254, 255, 256, 257, 511, 512, 1000,
         ];

@@ -142,7 +142,7 @@ fn told(context: &glib::MainContext) -> (usize, Vec<String>) {
 
 #[test]
 fn nothing_that_is_printed_tells_the_login_of_a_proxy() {
-    on_private_context_within(LIMIT * 4, |context| {
+    on_private_context_within(LIMIT * 8, |context| {
         let (tried, wrong) = told(context);
         tell("messages and Debug of what has a login", tried, &wrong);
     });
@@ -153,10 +153,10 @@ fn nothing_that_is_printed_tells_the_login_of_a_proxy() {
 fn no_log_tells_the_login_of_a_proxy() {
     const IS_CHILD: &str = "GSOCK_TEST_LOGS_ALL";
     if std::env::var_os(IS_CHILD).is_some() {
-        on_private_context_within(LIMIT * 4, |context| told(context));
+        on_private_context_within(LIMIT * 8, |context| told(context));
         return;
     }
-    on_private_context_within(LIMIT * 4, |_| {
+    on_private_context_within(LIMIT * 8, |_| {
         let said = Command::new(std::env::current_exe().expect("this one"))
             .args([
                 "--exact",

@@ -16,7 +16,7 @@ const BY_IPV6: &[u8] = &[
 
 #[test]
 fn no_byte_of_a_socks4_answer_can_be_another_one() {
-    on_private_context_within(LIMIT * 4, |_| {
+    on_private_context_within(LIMIT * 8, |_| {
         let mut cases = Vec::new();
         for scheme in ["socks4://", "socks4a://"] {
             // SOCKS 4 looks the name up itself: an address.
@@ -40,7 +40,7 @@ fn no_byte_of_a_socks4_answer_can_be_another_one() {
 
 #[test]
 fn no_byte_of_the_method_of_socks5_can_be_another_one() {
-    on_private_context_within(LIMIT * 4, |_| {
+    on_private_context_within(LIMIT * 8, |_| {
         let mut cases = Vec::new();
         for (scheme, right, rest) in [
             ("socks5://", METHOD_NONE, &[BY_IPV4][..]),
@@ -79,7 +79,7 @@ fn no_byte_of_the_method_of_socks5_can_be_another_one() {
 
 #[test]
 fn no_byte_of_what_socks5_says_of_a_login_can_be_another_one() {
-    on_private_context_within(LIMIT * 4, |_| {
+    on_private_context_within(LIMIT * 8, |_| {
         let (mut cases, scheme) = (Vec::new(), "socks5://me:secret@");
         for (at, byte, said) in mutations(&LOGIN_OK, |_| true) {
             let mut answers = vec![METHOD_LOGIN.to_vec(), said.clone()];
@@ -102,7 +102,7 @@ fn no_byte_of_what_socks5_says_of_a_login_can_be_another_one() {
 
 #[test]
 fn no_byte_of_what_socks5_has_done_can_be_another_one() {
-    on_private_context_within(LIMIT * 4, |_| {
+    on_private_context_within(LIMIT * 8, |_| {
         let (mut cases, scheme) = (Vec::new(), "socks5://");
         for (name, right) in [("IPv4", BY_IPV4), ("a name", BY_NAME), ("IPv6", BY_IPV6)] {
             // Version, outcome and kind of address, and how long a name is.
