@@ -17,7 +17,7 @@ places=(Cargo.toml src subclass tests examples build.rs)
 allowed=("${places[@]}"
     README.md LICENSE CHANGELOG.md CONTRIBUTING.md SECURITY.md
     Makefile Cargo.lock deny.toml rustfmt.toml clippy.toml .config .ci .gitignore
-    docs benches capi
+    docs benches capi fuzz
 )
 dependencies=(glib gio glib-macros once_cell)
 
