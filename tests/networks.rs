@@ -9,6 +9,9 @@
 
 mod support;
 
+#[path = "peers/authority.rs"]
+#[allow(dead_code, reason = "some is for peers")]
+mod authority;
 #[path = "networks/carried.rs"]
 mod carried;
 #[path = "networks/connecting.rs"]
@@ -21,6 +24,9 @@ mod forms;
 mod link;
 #[path = "networks/net.rs"]
 mod net;
+#[path = "peers/ours.rs"]
+#[allow(dead_code, reason = "some is for peers")]
+mod ours;
 #[path = "networks/scene.rs"]
 mod scene;
 #[path = "networks/silence.rs"]

@@ -56,7 +56,8 @@ if [ "${1-}" = --inside ]; then
     ip netns exec far sysctl -q -w net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
     sysctl -q -w net.ipv4.neigh.near.mcast_solicit=1 net.ipv4.neigh.near.retrans_time_ms=200
     set +e
-    GSOCK_TEST_NETWORK=1 GSOCK_TEST_SLOWNESS=3 G_DEBUG=fatal-criticals \
+    mkdir "$work/tmp"
+    TMPDIR="$work/tmp" GSOCK_TEST_NETWORK=1 GSOCK_TEST_SLOWNESS=3 G_DEBUG=fatal-criticals \
         timeout -k 5 150 "$driver" --exact "$scenario" --ignored --nocapture --test-threads=1
     exit
 fi
@@ -139,7 +140,7 @@ for scenario in "${chosen[@]}"; do
 done
 awk -F '|' '
     BEGIN {
-        columns = split("blocking callback future service Framed Reconnector relay line left any", column, " ")
+        columns = split("blocking callback future service TLS Framed Reconnector relay line left any", column, " ")
         printf "%-24s", "tried / right"
         for (at = 1; at < columns; at++) printf "%12s", column[at]
         print ""

@@ -29,14 +29,19 @@ pub(crate) fn assert_is_there() {
 pub(crate) fn in_the_far_end<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     thread::scope(|scope| {
         let worker = scope.spawn(|| {
-            let there = File::open("/run/netns/far").expect("networks.sh has made it");
-            // SAFETY: a descriptor of a namespace, and this thread has nothing of the other one.
-            let gone = unsafe { libc::setns(there.as_raw_fd(), libc::CLONE_NEWNET) };
-            assert_eq!(gone, 0, "{}", std::io::Error::last_os_error());
+            go_to_the_far_end();
             work()
         });
         worker.join().expect("no panic")
     })
+}
+
+/// With this thread, for good.
+pub(crate) fn go_to_the_far_end() {
+    let there = File::open("/run/netns/far").expect("networks.sh has made it");
+    // SAFETY: a descriptor of a namespace, and this thread has nothing of the other one.
+    let gone = unsafe { libc::setns(there.as_raw_fd(), libc::CLONE_NEWNET) };
+    assert_eq!(gone, 0, "{}", std::io::Error::last_os_error());
 }
 
 /// A command, which must succeed; words are taken apart at blanks.

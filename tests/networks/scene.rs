@@ -20,16 +20,26 @@ use crate::{forms::*, net, support::*, table::Table};
 /// How long who is hasty waits.
 pub(crate) const SOON: Duration = Duration::from_millis(700);
 /// Within this everything ends, on a machine with much to do.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// In a network of its own. At its end nothing is left.
 pub(crate) fn scene(
     name: &'static str,
     work: impl FnOnce(&glib::MainContext, &mut Table) + Send + 'static,
 ) {
+    scene_after(|_| (), name, work);
+}
+
+/// `first` makes what is made once, beyond what any connection needs.
+pub(crate) fn scene_after(
+    first: fn(&glib::MainContext),
+    name: &'static str,
+    work: impl FnOnce(&glib::MainContext, &mut Table) + Send + 'static,
+) {
     net::assert_is_there();
     on_private_context_within(Duration::from_secs(60), move |context| {
         let mut table = Table::new(name);
+        first(context);
         let before = Before::now(context);
         work(context, &mut table);
         table.check("left", "no connection and no descriptor", || {

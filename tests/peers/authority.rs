@@ -1,7 +1,9 @@
 //! Certificates: one that is right, and one for each thing that can be wrong.
 
-use std::{fs, path::PathBuf};
+use std::{cell::Cell, fs, path::PathBuf, rc::Rc};
 
+use gio::{SocketClientEvent, TlsCertificateFlags, prelude::*};
+use gsock::{SocketClient, prelude::*};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
 /// What the file of names has at the loopback.
@@ -26,7 +28,7 @@ pub(crate) struct Authority {
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
         assert!(
-            gio::prelude::TlsBackendExt::supports_tls(&gio::TlsBackend::default()),
+            gio::TlsBackend::default().supports_tls(),
             "GIO has no TLS here: install the package glib-networking (make setup does)"
         );
         let mut params = CertificateParams::new([]).expect("no names");
@@ -61,8 +63,30 @@ impl Authority {
         self.certify(NAME, 2120)
     }
 
+    /// Who trusts it, and what was wrong with the certificate that it saw.
+    pub(crate) fn client(&self) -> (SocketClient, Rc<Cell<TlsCertificateFlags>>) {
+        let client = SocketClient::new();
+        client.set_tls(true);
+        let seen = Rc::new(Cell::new(TlsCertificateFlags::empty()));
+        let told = seen.clone();
+        let database = gio::TlsFileDatabase::new(&self.file).expect("a file of certificates");
+        client.connect_event(move |_, event, _, stream| {
+            if event == SocketClientEvent::TlsHandshaking {
+                let tls = stream.and_then(|stream| stream.downcast_ref::<gio::TlsConnection>());
+                let tls = tls.expect("it is about to shake hands");
+                tls.set_database(Some(&database));
+                let told = told.clone();
+                tls.connect_accept_certificate(move |_, _, flags| {
+                    told.set(flags);
+                    false
+                });
+            }
+        });
+        (client, seen)
+    }
+
     /// Each with what is wrong with it.
-    pub(crate) fn wrong(&self) -> [(&'static str, gio::TlsCertificateFlags, String); 3] {
+    pub(crate) fn wrong(&self) -> [(&'static str, TlsCertificateFlags, String); 3] {
         let mut params = CertificateParams::new([NAME.to_owned()]).expect("a name");
         params.distinguished_name.push(DnType::CommonName, NAME);
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -73,17 +97,9 @@ impl Authority {
         let other = self.certify("other.test", 2120);
         let old = self.certify(NAME, 2021);
         [
-            (
-                "for another name",
-                gio::TlsCertificateFlags::BAD_IDENTITY,
-                other,
-            ),
-            ("expired", gio::TlsCertificateFlags::EXPIRED, old),
-            (
-                "signed by itself",
-                gio::TlsCertificateFlags::UNKNOWN_CA,
-                own,
-            ),
+            ("for another name", TlsCertificateFlags::BAD_IDENTITY, other),
+            ("expired", TlsCertificateFlags::EXPIRED, old),
+            ("signed by itself", TlsCertificateFlags::UNKNOWN_CA, own),
         ]
     }
 }

@@ -1,14 +1,12 @@
 //! TLS with OpenSSL and with GnuTLS as programs: verified, and refused, by either side.
 
 use std::{
-    cell::Cell,
     fs,
     path::{Path, PathBuf},
     process::Command,
-    rc::Rc,
 };
 
-use gio::{Cancellable, SocketClientEvent, TlsCertificateFlags, TlsError, prelude::*};
+use gio::{Cancellable, TlsCertificateFlags, TlsError, prelude::*};
 use gsock::{SocketClient, TcpWrapperConnection, prelude::*};
 
 use crate::{
@@ -17,28 +15,6 @@ use crate::{
     ours::*,
     servers::{Server, program},
 };
-
-/// Who trusts this authority, and what was wrong with the certificate that it saw.
-fn trusting(authority: &Authority) -> (SocketClient, Rc<Cell<TlsCertificateFlags>>) {
-    let client = SocketClient::new();
-    client.set_tls(true);
-    let seen = Rc::new(Cell::new(TlsCertificateFlags::empty()));
-    let told = seen.clone();
-    let database = gio::TlsFileDatabase::new(&authority.file).expect("a file of certificates");
-    client.connect_event(move |_, event, _, stream| {
-        if event == SocketClientEvent::TlsHandshaking {
-            let tls = stream.and_then(|stream| stream.downcast_ref::<gio::TlsConnection>());
-            let tls = tls.expect("it is about to shake hands");
-            tls.set_database(Some(&database));
-            let told = told.clone();
-            tls.connect_accept_certificate(move |_, _, flags| {
-                told.set(flags);
-                false
-            });
-        }
-    });
-    (client, seen)
-}
 
 /// Lines of text, each as long as what is sent in one piece; `-rev` and `--echo` know of nothing else.
 fn lines(count: usize, length: usize) -> Vec<u8> {
@@ -75,7 +51,7 @@ fn a_client_of_ours_goes_to(
         let target = gio::NetworkAddress::new(NAME, server.address.port());
         for form in FORMS {
             table.check(form, "verified, and carries", || {
-                let (client, seen) = trusting(&authority);
+                let (client, seen) = authority.client();
                 let made = connect(form, &client, &target, context).expect("it is trusted");
                 assert!(made.is::<TcpWrapperConnection>());
                 assert_eq!(seen.get(), TlsCertificateFlags::empty());
@@ -93,7 +69,7 @@ fn a_client_of_ours_goes_to(
             let target = gio::NetworkAddress::new(NAME, server.address.port());
             for form in FORMS {
                 table.check(form, &format!("refused: {what}"), || {
-                    let (client, seen) = trusting(&authority);
+                    let (client, seen) = authority.client();
                     let refused = connect(form, &client, &target, context);
                     let refused = refused.expect_err("it is not to be trusted");
                     assert!(refused.matches(TlsError::BadCertificate), "{refused:?}");

@@ -10,7 +10,7 @@ use std::{
         mpsc,
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use gio::{Cancellable, prelude::*};
@@ -43,12 +43,18 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) fn new(work: Work) -> Self {
+        Self::new_after(work, || ())
+    }
+
+    /// `first` is done on its thread, before there are sockets.
+    pub(crate) fn new_after(work: Work, first: impl FnOnce() + Send + 'static) -> Self {
         let context = glib::MainContext::new();
         let is_over = Arc::<AtomicBool>::default();
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn({
             let (context, is_over) = (context.clone(), is_over.clone());
             move || {
+                first();
                 let serving = || serve(work, &context, &is_over, &tell);
                 context.with_thread_default(serving).expect("it is new");
             }
@@ -112,6 +118,20 @@ fn serve(work: Work, context: &glib::MainContext, is_over: &AtomicBool, tell: &m
         context.iteration(true);
     }
     service.close();
+    // What is under way ends in its context: afterwards nobody is there to end it.
+    let tick = glib::source::timeout_source_new(
+        Duration::from_millis(5),
+        None,
+        glib::Priority::DEFAULT,
+        || glib::ControlFlow::Continue,
+    );
+    tick.attach(Some(context));
+    let end = Instant::now() + LIMIT;
+    while service.active_connections() > 0 && Instant::now() < end {
+        context.iteration(true);
+    }
+    tick.destroy();
+    while context.iteration(false) {}
 }
 
 async fn handle(connection: SocketConnection, work: Work) {
