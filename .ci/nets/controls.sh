@@ -20,7 +20,7 @@ cd "$root" || exit 2
 # The nets build by themselves, and tell a build that fails from a fault that is found.
 export CONTROL_BUILD=true
 # Those whose commands build the tests as they are.
-plain=' contexts.sh cancel.sh faults.sh faults-strace.sh valgrind.sh '
+plain=' contexts.sh cancel.sh faults.sh faults-strace.sh valgrind.sh networks.sh peers.sh '
 
 in_head() { # patch, word
     sed -n "/^\(diff\|---\) /q; s/^$2: *//p" "$1"

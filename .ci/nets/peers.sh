@@ -65,8 +65,9 @@ enter=(unshare --net --mount --pid --fork --kill-child --mount-proc)
 "${enter[@]}" ip link set lo up 2>"$work/log" || broken "no right to make namespaces: $(cat "$work/log")"
 # A copy of the tree that is built beneath another one's target folder has the programs there.
 export GSOCK_TEST_SERVERS=$root/target/servers
-[ -d "$GSOCK_TEST_SERVERS" ] || GSOCK_TEST_SERVERS=${CARGO_TARGET_DIR-}
-GSOCK_TEST_SERVERS=${GSOCK_TEST_SERVERS/%\/nets\/build/\/servers}
+case ${CARGO_TARGET_DIR-} in
+    */nets*/build) [ -d "$GSOCK_TEST_SERVERS" ] || GSOCK_TEST_SERVERS=${CARGO_TARGET_DIR%/nets*/build}/servers ;;
+esac
 
 CARGO_TERM_COLOR=never cargo test --locked --no-run --test peers >"$work/build" 2>&1 || {
     cat "$work/build" >&2
