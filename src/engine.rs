@@ -22,7 +22,6 @@ use std::{
     error::Error,
     fmt,
     future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -31,7 +30,10 @@ use std::{
 
 use futures_task::{LocalFutureObj, LocalSpawn, SpawnError};
 
-use crate::reactor::{Engine, Local, Spawned};
+use crate::{
+    fence::handed_on,
+    reactor::{Engine, Local, Spawned},
+};
 
 /// Runs `future` on `context`, from its next iteration on.
 ///
@@ -149,7 +151,7 @@ pub fn use_poll_function(context: &glib::MainContext, on: bool) -> Result<(), gl
 
 /// A panic is a result.
 fn fenced<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<Result<T, JoinError>> {
-    match catch_unwind(AssertUnwindSafe(poll)) {
+    match handed_on(poll) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(JoinError(Some(panic)))),
     }

@@ -6,6 +6,8 @@ compile_error!("gsock works on Unix systems; on Windows use gio's own socket cla
 pub mod engine;
 mod error;
 mod factory;
+#[doc(hidden)]
+pub mod fence;
 mod fork;
 mod framed;
 pub mod guide;

@@ -4,7 +4,6 @@
 
 use std::{
     mem::offset_of,
-    panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -16,7 +15,7 @@ use glib::{
 };
 
 use super::structs::{SocketClientClass, SocketClientInstance};
-use crate::{SocketClient, socket_client::imp, vfunc::is_given};
+use crate::{SocketClient, fence::caught, socket_client::imp, vfunc::is_given};
 
 /// What a type deriving from [`SocketClient`] may override.
 pub trait SocketClientImpl: ObjectImpl + ObjectSubclass<Type: IsA<SocketClient>> {
@@ -149,23 +148,23 @@ unsafe extern "C" fn event<T: SocketClientImpl>(
     connectable: *mut gio_ffi::GSocketConnectable,
     connection: *mut gio_ffi::GIOStream,
 ) {
-    if !is_given(connectable, "event") {
-        return;
-    }
-    // SAFETY: called on instances of `T`.
-    let instance = unsafe { &*instance.cast::<T::Instance>() };
-    // SAFETY: live arguments, for the time of the call.
-    let connectable = unsafe { gio::SocketConnectable::from_glib_borrow(connectable) };
-    // SAFETY: likewise, or NULL.
-    let connection = unsafe { Option::<gio::IOStream>::from_glib_borrow(connection) };
-    // SAFETY: numbers that are not known have a variant of their own.
-    let event = unsafe { from_glib(event) };
-    let called = catch_unwind(AssertUnwindSafe(|| {
+    let called = caught(|| {
+        if !is_given(connectable, "event") {
+            return;
+        }
+        // SAFETY: called on instances of `T`.
+        let instance = unsafe { &*instance.cast::<T::Instance>() };
+        // SAFETY: live arguments, for the time of the call.
+        let connectable = unsafe { gio::SocketConnectable::from_glib_borrow(connectable) };
+        // SAFETY: likewise, or NULL.
+        let connection = unsafe { Option::<gio::IOStream>::from_glib_borrow(connection) };
+        // SAFETY: numbers that are not known have a variant of their own.
+        let event = unsafe { from_glib(event) };
         instance
             .imp()
             .event(event, &connectable, connection.as_ref().as_ref());
-    }));
-    if called.is_err() {
+    });
+    if called.is_none() {
         glib::g_critical!("Gsock", "a client's event handler panicked");
     }
 }

@@ -2,13 +2,11 @@
 
 #![allow(unsafe_code, reason = "class slots are C functions")]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use gio::{SocketListenerEvent, ffi as gio_ffi, prelude::*, subclass::prelude::*};
 use glib::translate::{FromGlibPtrBorrow, IntoGlib, ToGlibPtr, from_glib};
 
 use super::structs::{SocketListenerClass, SocketListenerInstance};
-use crate::{SocketListener, socket_listener::imp};
+use crate::{SocketListener, fence::caught, socket_listener::imp};
 
 /// What a type deriving from [`SocketListener`] may override.
 pub trait SocketListenerImpl: ObjectImpl + ObjectSubclass<Type: IsA<SocketListener>> {
@@ -119,9 +117,12 @@ fn run_event(
 }
 
 unsafe extern "C" fn changed<T: SocketListenerImpl>(instance: *mut SocketListenerInstance) {
-    // SAFETY: called on instances of `T`.
-    let instance = unsafe { &*instance.cast::<T::Instance>() };
-    if catch_unwind(AssertUnwindSafe(|| instance.imp().changed())).is_err() {
+    let called = caught(|| {
+        // SAFETY: called on instances of `T`.
+        let instance = unsafe { &*instance.cast::<T::Instance>() };
+        instance.imp().changed();
+    });
+    if called.is_none() {
         glib::g_critical!("Gsock", "a listener's function for changes panicked");
     }
 }
@@ -131,14 +132,16 @@ unsafe extern "C" fn event<T: SocketListenerImpl>(
     event: gio_ffi::GSocketListenerEvent,
     socket: *mut gio_ffi::GSocket,
 ) {
-    // SAFETY: called on instances of `T`.
-    let instance = unsafe { &*instance.cast::<T::Instance>() };
-    // SAFETY: a live argument, for the time of the call.
-    let socket = unsafe { gio::Socket::from_glib_borrow(socket) };
-    // SAFETY: numbers that are not known have a variant of their own.
-    let event = unsafe { from_glib(event) };
-    let called = catch_unwind(AssertUnwindSafe(|| instance.imp().event(event, &socket)));
-    if called.is_err() {
+    let called = caught(|| {
+        // SAFETY: called on instances of `T`.
+        let instance = unsafe { &*instance.cast::<T::Instance>() };
+        // SAFETY: a live argument, for the time of the call.
+        let socket = unsafe { gio::Socket::from_glib_borrow(socket) };
+        // SAFETY: numbers that are not known have a variant of their own.
+        let event = unsafe { from_glib(event) };
+        instance.imp().event(event, &socket);
+    });
+    if called.is_none() {
         glib::g_critical!("Gsock", "a listener's event handler panicked");
     }
 }

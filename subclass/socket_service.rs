@@ -5,14 +5,13 @@
 use std::{
     ffi::CStr,
     mem::offset_of,
-    panic::{AssertUnwindSafe, catch_unwind},
     ptr,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use gio::{prelude::*, subclass::prelude::*};
 use glib::{
-    ffi::{GError, gboolean},
+    ffi::{GError, GFALSE, gboolean},
     gobject_ffi::{self, GObject},
     translate::{FromGlibPtrBorrow, IntoGlib, ToGlibPtr, from_glib},
 };
@@ -23,6 +22,7 @@ use super::{
 };
 use crate::{
     SocketConnection, SocketService, ThreadedSocketService,
+    fence::{caught, fence_or},
     socket_service::imp,
     vfunc::{emit, is_given},
 };
@@ -213,7 +213,7 @@ fn is_error_heard(object: &SocketService) -> bool {
             object.cast(),
             ERROR.load(Ordering::Acquire),
             0,
-            glib::ffi::GFALSE,
+            GFALSE,
         )
     };
     // SAFETY: a boolean.
@@ -266,51 +266,57 @@ unsafe extern "C" fn incoming<T: SocketServiceImpl>(
     connection: *mut SocketConnectionInstance,
     source_object: *mut GObject,
 ) -> gboolean {
-    if !is_given(connection, "incoming") {
-        return false.into_glib();
-    }
-    // SAFETY: a live instance, for the time of the call.
-    let service = unsafe { SocketService::from_glib_borrow(instance) };
-    if T::type_() != ThreadedSocketService::static_type() {
-        // Ours knows what it does.
-        service.imp().shown_to_rust();
-    }
-    // SAFETY: called on instances of `T`.
-    let instance = unsafe { &*instance.cast::<T::Instance>() };
-    // SAFETY: live arguments, for the time of the call.
-    let connection = unsafe { SocketConnection::from_glib_borrow(connection) };
-    // SAFETY: likewise, or NULL.
-    let source_object = unsafe { Option::<glib::Object>::from_glib_borrow(source_object) };
-    if !may_be_called::<T>(&service, "connections") {
-        return false.into_glib();
-    }
-    let called = catch_unwind(AssertUnwindSafe(|| {
+    let called = caught(|| {
+        if !is_given(connection, "incoming") {
+            return false.into_glib();
+        }
+        // SAFETY: a live instance, for the time of the call.
+        let service = unsafe { SocketService::from_glib_borrow(instance) };
+        if T::type_() != ThreadedSocketService::static_type() {
+            // Ours knows what it does.
+            service.imp().shown_to_rust();
+        }
+        // SAFETY: called on instances of `T`.
+        let instance = unsafe { &*instance.cast::<T::Instance>() };
+        // SAFETY: live arguments, for the time of the call.
+        let connection = unsafe { SocketConnection::from_glib_borrow(connection) };
+        // SAFETY: likewise, or NULL.
+        let source_object = unsafe { Option::<glib::Object>::from_glib_borrow(source_object) };
+        if !may_be_called::<T>(&service, "connections") {
+            return false.into_glib();
+        }
         let source_object = source_object.as_ref().as_ref();
-        instance.imp().incoming(&connection, source_object)
-    }));
-    if called.is_err() {
+        instance
+            .imp()
+            .incoming(&connection, source_object)
+            .into_glib()
+    });
+    if called.is_none() {
         glib::g_critical!("Gsock", "a service's function for connections panicked");
     }
-    called.unwrap_or(false).into_glib()
+    called.unwrap_or(GFALSE)
 }
 
 unsafe extern "C" fn error<T: SocketServiceImpl>(
     service: *mut SocketServiceInstance,
     failure: *const GError,
 ) {
-    if !is_given(failure, "error") {
-        return;
-    }
-    // SAFETY: called on instances of `T`.
-    let instance = unsafe { &*service.cast::<T::Instance>() };
-    // SAFETY: a live argument, for the time of the call.
-    let failure = unsafe { glib::Error::from_glib_borrow(failure) };
-    // SAFETY: likewise.
-    let service = unsafe { SocketService::from_glib_borrow(service) };
-    if !may_be_called::<T>(&service, "errors") {
-        return run_error(parent_class::<T>(), &service, &failure);
-    }
-    if catch_unwind(AssertUnwindSafe(|| instance.imp().error(&failure))).is_err() {
+    let called = caught(|| {
+        if !is_given(failure, "error") {
+            return;
+        }
+        // SAFETY: called on instances of `T`.
+        let instance = unsafe { &*service.cast::<T::Instance>() };
+        // SAFETY: a live argument, for the time of the call.
+        let failure = unsafe { glib::Error::from_glib_borrow(failure) };
+        // SAFETY: likewise.
+        let service = unsafe { SocketService::from_glib_borrow(service) };
+        if !may_be_called::<T>(&service, "errors") {
+            return run_error(parent_class::<T>(), &service, &failure);
+        }
+        instance.imp().error(&failure);
+    });
+    if called.is_none() {
         glib::g_critical!("Gsock", "a service's function for errors panicked");
     }
 }
@@ -320,18 +326,20 @@ unsafe extern "C" fn own_incoming(
     _: *mut SocketConnectionInstance,
     _: *mut GObject,
 ) -> gboolean {
-    false.into_glib()
+    fence_or(GFALSE, || false.into_glib())
 }
 
 unsafe extern "C" fn own_error(instance: *mut SocketServiceInstance, failure: *const GError) {
-    if !is_given(failure, "error") {
-        return;
-    }
-    // SAFETY: live arguments, for the time of the call.
-    let service = unsafe { SocketService::from_glib_borrow(instance) };
-    // SAFETY: likewise.
-    let failure = unsafe { glib::Error::from_glib_borrow(failure) };
-    if !is_error_heard(&service) {
-        glib::g_warning!("Gsock", "a service does not accept: {}", failure.message());
-    }
+    fence_or((), || {
+        if !is_given(failure, "error") {
+            return;
+        }
+        // SAFETY: live arguments, for the time of the call.
+        let service = unsafe { SocketService::from_glib_borrow(instance) };
+        // SAFETY: likewise.
+        let failure = unsafe { glib::Error::from_glib_borrow(failure) };
+        if !is_error_heard(&service) {
+            glib::g_warning!("Gsock", "a service does not accept: {}", failure.message());
+        }
+    })
 }

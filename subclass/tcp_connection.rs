@@ -7,15 +7,16 @@ use glib::{ffi::gpointer, subclass::InitializingObject, translate::from_glib_non
 
 use super::{
     SocketConnectionImpl,
-    socket_connection::{call_close, close_async_default, close_task, inherit_slots, run_close},
+    socket_connection::{
+        CLOSE, call_close, close_async_default, close_task, inherit_slots, run_close,
+    },
     structs::{SocketConnectionInstance, TcpConnectionClass, TcpConnectionInstance},
 };
 use crate::{
     SocketConnection, TcpConnection,
-    operation::Drive,
+    operation::{Drive, Owed, owing},
     tcp_connection::imp,
     transport::{Drain, Kind},
-    vfunc::fenced,
 };
 
 /// What a type deriving from [`TcpConnection`] may override: nothing beyond
@@ -66,39 +67,41 @@ unsafe extern "C" fn close_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: a live instance of our class.
-    let object: SocketConnection =
-        unsafe { from_glib_none(stream.cast::<SocketConnectionInstance>()) };
-    // SAFETY: a live cancellable or NULL.
-    let cancelled: Option<gio::Cancellable> = unsafe { from_glib_none(cancellable) };
-    let graceful = object
-        .downcast_ref::<TcpConnection>()
-        .is_some_and(|tcp| tcp.imp().is_graceful());
-    if !graceful || cancelled.is_some_and(|cancellable| cancellable.is_cancelled()) {
-        // SAFETY: GIO's own arguments, passed on.
-        return unsafe { close_async_default(stream, priority, cancellable, callback, data) };
-    }
-    // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe { close_task(stream, priority, cancellable, callback, data) };
-    let (kept, cancellable) = (object.clone(), task.cancellable());
-    let closing = async move {
-        let drain = Drain::new(kept.imp().transport());
-        let drained = Drive::new(drain, cancellable.as_ref()).await;
-        if let Some(tcp) = kept.downcast_ref::<TcpConnection>() {
-            tcp.imp().set_drained();
+    let body = |owed: &Owed| {
+        // SAFETY: a live instance of our class.
+        let object: SocketConnection =
+            unsafe { from_glib_none(stream.cast::<SocketConnectionInstance>()) };
+        // SAFETY: a live cancellable or NULL.
+        let cancelled: Option<gio::Cancellable> = unsafe { from_glib_none(cancellable) };
+        let graceful = object
+            .downcast_ref::<TcpConnection>()
+            .is_some_and(|tcp| tcp.imp().is_graceful());
+        if !graceful || cancelled.is_some_and(|cancellable| cancellable.is_cancelled()) {
+            // SAFETY: GIO's own arguments, passed on.
+            return unsafe {
+                close_async_default(stream, priority, cancellable, owed.take(), data)
+            };
         }
-        // Nothing keeps the socket open, and the first error is the one to report.
-        let closed = if kept.imp().is_ended() {
-            // A class above this one was cancelled, and has closed already.
-            Ok(())
-        } else {
-            call_close(&kept, gio::Cancellable::NONE)
+        // SAFETY: GIO's own arguments, passed on.
+        let task = unsafe { close_task(stream, priority, cancellable, owed.take(), data) };
+        let (kept, cancellable) = (object.clone(), task.cancellable());
+        let closing = async move {
+            let drain = Drain::new(kept.imp().transport());
+            let drained = Drive::new(drain, cancellable.as_ref()).await;
+            if let Some(tcp) = kept.downcast_ref::<TcpConnection>() {
+                tcp.imp().set_drained();
+            }
+            // Nothing keeps the socket open, and the first error is the one to report.
+            let closed = if kept.imp().is_ended() {
+                // A class above this one was cancelled, and has closed already.
+                Ok(())
+            } else {
+                call_close(&kept, gio::Cancellable::NONE)
+            };
+            drained.and(closed)
         };
-        drained.and(closed)
-    };
-    // A task that is dropped by a panic answers by itself.
-    let _ = fenced(|| {
         run_close(task, priority, object, closing);
-        Ok(())
-    });
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &CLOSE, priority, body) }
 }

@@ -7,13 +7,13 @@ use glib::{ffi::gpointer, subclass::InitializingObject, translate::from_glib_non
 
 use super::{
     TcpConnectionImpl,
-    socket_connection::{call_close, close_task, inherit_connect, run_close},
+    socket_connection::{CLOSE, call_close, close_task, inherit_connect, run_close},
     structs::{SocketConnectionInstance, TcpWrapperConnectionClass, TcpWrapperConnectionInstance},
 };
 use crate::{
     SocketConnection, TcpWrapperConnection,
+    operation::{Owed, owing},
     tcp_wrapper_connection::{closing::in_context, imp},
-    vfunc::fenced,
 };
 
 /// What a type deriving from [`TcpWrapperConnection`] may override: nothing beyond
@@ -66,31 +66,31 @@ unsafe extern "C" fn close_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: a live instance of our class.
-    let object: SocketConnection =
-        unsafe { from_glib_none(stream.cast::<SocketConnectionInstance>()) };
-    // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe { close_task(stream, priority, cancellable, callback, data) };
-    let (kept, cancellable, context) = (object.clone(), task.cancellable(), task.context());
-    let closing = async move {
-        let mut result = Ok(());
-        if let Some(wrapper) = kept.downcast_ref::<TcpWrapperConnection>() {
-            let closing = wrapper.imp().close_base_async(priority.into(), cancellable);
-            result = in_context(context, closing).await;
-            wrapper.imp().set_base_seen_to();
-        }
-        // Nothing keeps the socket open, and the first error is the one to report.
-        let closed = if kept.imp().is_ended() {
-            // A class above this one was cancelled, and has closed already.
-            Ok(())
-        } else {
-            call_close(&kept, gio::Cancellable::NONE)
+    let body = |owed: &Owed| {
+        // SAFETY: a live instance of our class.
+        let object: SocketConnection =
+            unsafe { from_glib_none(stream.cast::<SocketConnectionInstance>()) };
+        // SAFETY: GIO's own arguments, passed on.
+        let task = unsafe { close_task(stream, priority, cancellable, owed.take(), data) };
+        let (kept, cancellable, context) = (object.clone(), task.cancellable(), task.context());
+        let closing = async move {
+            let mut result = Ok(());
+            if let Some(wrapper) = kept.downcast_ref::<TcpWrapperConnection>() {
+                let closing = wrapper.imp().close_base_async(priority.into(), cancellable);
+                result = in_context(context, closing).await;
+                wrapper.imp().set_base_seen_to();
+            }
+            // Nothing keeps the socket open, and the first error is the one to report.
+            let closed = if kept.imp().is_ended() {
+                // A class above this one was cancelled, and has closed already.
+                Ok(())
+            } else {
+                call_close(&kept, gio::Cancellable::NONE)
+            };
+            result.and(closed)
         };
-        result.and(closed)
-    };
-    // A task that is dropped by a panic answers by itself.
-    let _ = fenced(|| {
         run_close(task, priority, object, closing);
-        Ok(())
-    });
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &CLOSE, priority, body) }
 }

@@ -4,13 +4,12 @@
 
 use std::{
     mem::offset_of,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use gio::{prelude::*, subclass::prelude::*};
 use glib::{
-    ffi::gboolean,
+    ffi::{GFALSE, gboolean},
     gobject_ffi::GObject,
     translate::{FromGlibPtrBorrow, IntoGlib, ToGlibPtr, from_glib},
 };
@@ -23,7 +22,8 @@ use super::{
     },
 };
 use crate::{
-    SocketConnection, ThreadedSocketService, threaded_socket_service::imp, vfunc::is_given,
+    SocketConnection, ThreadedSocketService, fence::caught, threaded_socket_service::imp,
+    vfunc::is_given,
 };
 
 /// What a type deriving from [`ThreadedSocketService`] may override. It is called on several threads at once.
@@ -129,21 +129,21 @@ unsafe extern "C" fn run<T: ThreadedSocketServiceImpl>(
     connection: *mut SocketConnectionInstance,
     source_object: *mut GObject,
 ) -> gboolean {
-    if !is_given(connection, "run") {
-        return false.into_glib();
-    }
-    // SAFETY: called on instances of `T`.
-    let instance = unsafe { &*instance.cast::<T::Instance>() };
-    // SAFETY: live arguments, for the time of the call.
-    let connection = unsafe { SocketConnection::from_glib_borrow(connection) };
-    // SAFETY: likewise, or NULL.
-    let source_object = unsafe { Option::<glib::Object>::from_glib_borrow(source_object) };
-    let called = catch_unwind(AssertUnwindSafe(|| {
+    let called = caught(|| {
+        if !is_given(connection, "run") {
+            return false.into_glib();
+        }
+        // SAFETY: called on instances of `T`.
+        let instance = unsafe { &*instance.cast::<T::Instance>() };
+        // SAFETY: live arguments, for the time of the call.
+        let connection = unsafe { SocketConnection::from_glib_borrow(connection) };
+        // SAFETY: likewise, or NULL.
+        let source_object = unsafe { Option::<glib::Object>::from_glib_borrow(source_object) };
         let source_object = source_object.as_ref().as_ref();
-        instance.imp().run(&connection, source_object)
-    }));
-    if called.is_err() {
+        instance.imp().run(&connection, source_object).into_glib()
+    });
+    if called.is_none() {
         glib::g_critical!("Gsock", "a service's function for a connection panicked");
     }
-    called.unwrap_or(false).into_glib()
+    called.unwrap_or(GFALSE)
 }

@@ -1,11 +1,9 @@
 //! The way out of a function that C has called: a value, an error, or a critical message.
 
-use std::{
-    ffi::CString,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::ffi::CString;
 
 use glib::{ffi::GError, translate::IntoGlibPtr};
+use gsock::fence::caught_in;
 
 /// An argument that must not be, as C spells the check: `G_IS_SOCKET (socket)`.
 #[derive(Debug)]
@@ -46,16 +44,14 @@ pub(crate) unsafe fn fenced<R>(
     out: *mut *mut GError,
     body: impl FnOnce() -> Result<R, Failure>,
 ) -> R {
-    let error = match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(value)) => return value,
-        Ok(Err(Failure::Refused(refusal))) => {
+    let error = match caught_in(function, body) {
+        Some(Ok(value)) => return value,
+        Some(Err(Failure::Refused(refusal))) => {
             warn(function, &refusal);
             return fallback;
         }
-        Ok(Err(Failure::Error(error))) => error,
-        Err(payload) => {
-            // Its destructor is somebody's code as well.
-            std::mem::forget(payload);
+        Some(Err(Failure::Error(error))) => error,
+        None => {
             let message = format!("{function} panicked");
             if out.is_null() {
                 glib::g_critical!("Gsock", "{message}");

@@ -67,6 +67,7 @@ fn finished<T: IntoGlibPtr<P>, P: Ptr>(
 }
 
 unsafe extern "C" fn give_up(object: gpointer) {
+    // No code of Rust's that could panic: what the object's end runs has fences of its own.
     // SAFETY: the reference that the result was given.
     unsafe { g_object_unref(object.cast()) };
 }

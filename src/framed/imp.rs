@@ -11,7 +11,10 @@ use super::{
     core::{Core, Settings},
     teller::change,
 };
-use crate::living::{self, Living};
+use crate::{
+    fence::{fence, fence_or},
+    living::{self, Living},
+};
 
 pub struct Framed {
     pub(super) core: Arc<Core>,
@@ -112,72 +115,79 @@ impl ObjectImpl for Framed {
 
     fn constructed(&self) {
         self.parent_constructed();
-        self.core.teller.set_object(&*self.obj());
+        fence_or((), || {
+            self.core.teller.set_object(&*self.obj());
+        });
     }
 
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
-        // GObject has checked type and range of the value, and asks for no other property.
-        match pspec.name() {
-            "io-stream" => {
-                if let Ok(stream) = value.get::<Option<gio::IOStream>>() {
-                    self.set_io_stream(stream.as_ref());
+        fence_or((), || {
+            // GObject has checked type and range of the value, and asks for no other property.
+            match pspec.name() {
+                "io-stream" => {
+                    if let Ok(stream) = value.get::<Option<gio::IOStream>>() {
+                        self.set_io_stream(stream.as_ref());
+                    }
+                }
+                "framing" => {
+                    if let Ok(framing) = value.get() {
+                        self.core.lock().format.framing = framing;
+                    }
+                }
+                "prefix-size" => {
+                    if let Ok(size) = value.get() {
+                        self.set_prefix_size(size);
+                    }
+                }
+                "byte-order" => {
+                    if let Ok(order) = value.get() {
+                        self.core.lock().format.byte_order = order;
+                    }
+                }
+                "crlf" => {
+                    if let Ok(crlf) = value.get() {
+                        self.core.lock().format.crlf = crlf;
+                    }
+                }
+                name => {
+                    if let Ok(bytes) = value.get() {
+                        self.set_bytes(name, bytes);
+                    } else if let Ok(is_on) = value.get() {
+                        self.set_switch(name, is_on);
+                    }
                 }
             }
-            "framing" => {
-                if let Ok(framing) = value.get() {
-                    self.core.lock().format.framing = framing;
-                }
-            }
-            "prefix-size" => {
-                if let Ok(size) = value.get() {
-                    self.set_prefix_size(size);
-                }
-            }
-            "byte-order" => {
-                if let Ok(order) = value.get() {
-                    self.core.lock().format.byte_order = order;
-                }
-            }
-            "crlf" => {
-                if let Ok(crlf) = value.get() {
-                    self.core.lock().format.crlf = crlf;
-                }
-            }
-            name => {
-                if let Ok(bytes) = value.get() {
-                    self.set_bytes(name, bytes);
-                } else if let Ok(is_on) = value.get() {
-                    self.set_switch(name, is_on);
-                }
-            }
-        }
+        });
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
-        if pspec.name() == "io-stream" {
-            return self.core.io_stream().to_value();
-        }
-        if pspec.name() == "last-error" {
-            return self.core.last_error().to_value();
-        }
-        let state = self.core.lock();
-        match pspec.name() {
-            "framing" => state.format.framing.to_value(),
-            "prefix-size" => (state.format.prefix_size as u32).to_value(),
-            "byte-order" => state.format.byte_order.to_value(),
-            "crlf" => state.format.crlf.to_value(),
-            "max-frame-size" => state.settings.max_frame_size.to_value(),
-            "read-ahead" => state.settings.read_ahead.to_value(),
-            "high-water" => state.settings.high_water.to_value(),
-            "low-water" => state.settings.low_water.to_value(),
-            "max-pending-bytes" => state.settings.max_pending_bytes.to_value(),
-            "keep-queue" => state.settings.keep_queue.to_value(),
-            "pending-bytes" => state.queue.bytes().to_value(),
-            "pending-frames" => state.queue.frames().to_value(),
-            "congested" => state.is_congested.to_value(),
-            // GObject asks for no others.
-            _ => Value::from_type(pspec.value_type()),
-        }
+        fence(|| {
+            if pspec.name() == "io-stream" {
+                return self.core.io_stream().to_value();
+            }
+            if pspec.name() == "last-error" {
+                return self.core.last_error().to_value();
+            }
+            let state = self.core.lock();
+            match pspec.name() {
+                "framing" => state.format.framing.to_value(),
+                "prefix-size" => (state.format.prefix_size as u32).to_value(),
+                "byte-order" => state.format.byte_order.to_value(),
+                "crlf" => state.format.crlf.to_value(),
+                "max-frame-size" => state.settings.max_frame_size.to_value(),
+                "read-ahead" => state.settings.read_ahead.to_value(),
+                "high-water" => state.settings.high_water.to_value(),
+                "low-water" => state.settings.low_water.to_value(),
+                "max-pending-bytes" => state.settings.max_pending_bytes.to_value(),
+                "keep-queue" => state.settings.keep_queue.to_value(),
+                "pending-bytes" => state.queue.bytes().to_value(),
+                "pending-frames" => state.queue.frames().to_value(),
+                "congested" => state.is_congested.to_value(),
+                // GObject asks for no others.
+                _ => Value::from_type(pspec.value_type()),
+            }
+        })
+        .unwrap_or_else(|| Value::from_type(pspec.value_type()))
     }
 }
 

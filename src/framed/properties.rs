@@ -3,7 +3,7 @@
 use gio::{prelude::*, subclass::prelude::*};
 
 use super::{Framed, Framing};
-use crate::vfunc::Resident;
+use crate::{vfunc::Resident, vfunc::fenced_handler};
 
 macro_rules! property {
     ($get:ident, $set:ident, $set_any:ident, $type:ty, $name:literal, $field:ident, $get_alias:literal, $set_alias:literal, $doc:literal) => {
@@ -30,7 +30,9 @@ macro_rules! notify {
         #[doc = concat!("Calls `f` whenever `", $property, "` has changed.")]
         #[doc(alias = $property)]
         pub fn $method<F: Fn(&Self) + 'static>(&self, f: F) -> glib::SignalHandlerId {
-            self.connect_notify_local(Some($property), move |framed, _| f(framed))
+            self.connect_notify_local(Some($property), move |framed, _| {
+                fenced_handler($property, || f(framed));
+            })
         }
     };
 }

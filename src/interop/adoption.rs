@@ -20,7 +20,7 @@ use glib::{
 use once_cell::sync::OnceCell;
 
 use super::classes::{GioSocketConnection, GioTcpConnection, GioUnixConnection};
-use crate::transport::placeholder;
+use crate::{fence::fence_or, transport::placeholder};
 
 type Constructor =
     unsafe extern "C" fn(glib::ffi::GType, u32, *mut GObjectConstructParam) -> *mut GObject;
@@ -104,8 +104,9 @@ unsafe extern "C" fn construct_socket(
     count: u32,
     properties: *mut GObjectConstructParam,
 ) -> *mut GObject {
+    let found = fence_or(None, || stand_in(&SOCKET, type_));
     // SAFETY: GObject's own arguments, passed on.
-    unsafe { construct(&SOCKET, type_, count, properties) }
+    unsafe { construct(&SOCKET, found.unwrap_or(type_), count, properties) }
 }
 
 unsafe extern "C" fn construct_tcp(
@@ -113,8 +114,9 @@ unsafe extern "C" fn construct_tcp(
     count: u32,
     properties: *mut GObjectConstructParam,
 ) -> *mut GObject {
+    let found = fence_or(None, || stand_in(&TCP, type_));
     // SAFETY: GObject's own arguments, passed on.
-    unsafe { construct(&TCP, type_, count, properties) }
+    unsafe { construct(&TCP, found.unwrap_or(type_), count, properties) }
 }
 
 unsafe extern "C" fn construct_unix(
@@ -122,31 +124,33 @@ unsafe extern "C" fn construct_unix(
     count: u32,
     properties: *mut GObjectConstructParam,
 ) -> *mut GObject {
+    let found = fence_or(None, || stand_in(&UNIX, type_));
     // SAFETY: GObject's own arguments, passed on.
-    unsafe { construct(&UNIX, type_, count, properties) }
+    unsafe { construct(&UNIX, found.unwrap_or(type_), count, properties) }
 }
 
 /// An object of exactly GIO's type becomes one of ours. A type that derives from it, and got the slot with the class, is
 /// made as it asks to be.
-///
+fn stand_in(adopted: &OnceCell<Adopted>, type_: glib::ffi::GType) -> Option<glib::ffi::GType> {
+    // Set before the slot was, which GObject has read without any order.
+    fence(Ordering::Acquire);
+    let adopted = adopted.get()?;
+    (type_ == adopted.gio).then_some(adopted.ours)
+}
+
 /// # Safety
 ///
-/// The arguments of a constructor slot, of the class that `adopted` is of.
+/// The arguments of a constructor slot, of the class that `adopted` is of, or of one that stands in for it.
 unsafe fn construct(
     adopted: &OnceCell<Adopted>,
     type_: glib::ffi::GType,
     count: u32,
     properties: *mut GObjectConstructParam,
 ) -> *mut GObject {
-    // Set before the slot was, which GObject has read without any order.
+    // Likewise.
     fence(Ordering::Acquire);
     let Some(adopted) = adopted.get() else {
         return std::ptr::null_mut();
-    };
-    let type_ = if type_ == adopted.gio {
-        adopted.ours
-    } else {
-        type_
     };
     // SAFETY: as the caller says; our type has all the properties of its parent.
     unsafe { (adopted.construct)(type_, count, properties) }

@@ -6,6 +6,8 @@ use gio::{prelude::*, subclass::prelude::*};
 
 use super::{core::Core, slots};
 
+use crate::fence::fence_or;
+
 /// A class that derives from one of GIO's connections.
 pub(super) trait Twin: ObjectSubclass<Type: IsA<gio::SocketConnection>> {
     fn core(&self) -> &Core;
@@ -79,7 +81,9 @@ mod imp {
 
             impl ObjectImpl for $name {
                 fn dispose(&self) {
-                    self.core.begin_dispose();
+                    fence_or((), || {
+                        self.core.begin_dispose();
+                    });
                 }
             }
 

@@ -16,9 +16,10 @@ use glib::{
 
 use super::classes::Twin;
 use crate::{
-    operation::{Drive, Task},
+    fence::fence,
+    operation::{Drive, Owed, Task, owing},
     reactor::spawn,
-    subclass::socket_connection::{close_finish, close_task, outcome},
+    subclass::socket_connection::{CLOSE, close_finish, close_task, outcome},
     transport::Drain,
     vfunc::{Owned, boolean, fenced},
 };
@@ -50,19 +51,29 @@ unsafe fn both<'a, T: Twin>(
 unsafe extern "C" fn get_input_stream<T: Twin>(
     stream: *mut gio_ffi::GIOStream,
 ) -> *mut gio_ffi::GInputStream {
-    // SAFETY: called on instances of `T`.
-    let (imp, object) = unsafe { both::<T>(stream) };
-    // Borrowed from the object, which keeps it for its whole life.
-    imp.core().input(&object).to_glib_none().0
+    let of_object = || {
+        // SAFETY: called on instances of `T`.
+        let (imp, object) = unsafe { both::<T>(stream) };
+        // Borrowed from the object, which keeps it for its whole life.
+        imp.core().input(&object).to_glib_none().0
+    };
+    fence(of_object)
+        .or_else(|| fence(of_object))
+        .unwrap_or(std::ptr::null_mut())
 }
 
 unsafe extern "C" fn get_output_stream<T: Twin>(
     stream: *mut gio_ffi::GIOStream,
 ) -> *mut gio_ffi::GOutputStream {
-    // SAFETY: called on instances of `T`.
-    let (imp, object) = unsafe { both::<T>(stream) };
-    // Borrowed from the object, which keeps it for its whole life.
-    imp.core().output(&object).to_glib_none().0
+    let of_object = || {
+        // SAFETY: called on instances of `T`.
+        let (imp, object) = unsafe { both::<T>(stream) };
+        // Borrowed from the object, which keeps it for its whole life.
+        imp.core().output(&object).to_glib_none().0
+    };
+    fence(of_object)
+        .or_else(|| fence(of_object))
+        .unwrap_or(std::ptr::null_mut())
 }
 
 unsafe extern "C" fn close<T: Twin>(
@@ -70,11 +81,13 @@ unsafe extern "C" fn close<T: Twin>(
     cancellable: *mut gio_ffi::GCancellable,
     out: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: called on instances of `T`.
-    let (imp, object) = unsafe { both::<T>(stream) };
-    // SAFETY: a live cancellable or NULL, for the time of the call.
-    let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let result = fenced(|| imp.core().close(&object, cancellable.as_ref().as_ref()));
+    let result = fenced(|| {
+        // SAFETY: called on instances of `T`.
+        let (imp, object) = unsafe { both::<T>(stream) };
+        // SAFETY: a live cancellable or NULL, for the time of the call.
+        let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
+        imp.core().close(&object, cancellable.as_ref().as_ref())
+    });
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
@@ -112,15 +125,15 @@ unsafe extern "C" fn close_async<T: Twin>(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe { close_task(stream, priority, cancellable, callback, data) };
-    // SAFETY: called on instances of `T`.
-    let (imp, object) = unsafe { both::<T>(stream) };
-    // A task that is dropped by a panic answers by itself.
-    let _ = fenced(|| {
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let task = unsafe { close_task(stream, priority, cancellable, owed.take(), data) };
+        // SAFETY: called on instances of `T`.
+        let (imp, object) = unsafe { both::<T>(stream) };
         begin_close(imp, &object, priority, task);
-        Ok(())
-    });
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &CLOSE, priority, body) }
 }
 
 fn begin_close<T: Twin>(imp: &T, object: &gio::SocketConnection, priority: i32, task: Task) {

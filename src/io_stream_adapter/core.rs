@@ -2,7 +2,6 @@
 
 use std::{
     fmt, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -16,7 +15,7 @@ use super::{
     held::{Duplex, Held},
     waiters::{Waiters, number_of},
 };
-use crate::{error, thread};
+use crate::{error, fence::caught, thread};
 
 /// How much is read to find out whether there is something to read.
 const AHEAD: usize = 4096;
@@ -171,19 +170,19 @@ impl Core {
             }
         };
         let its = Waker::from(waiters.clone());
-        let polled = catch_unwind(AssertUnwindSafe(|| {
+        let polled = caught(|| {
             let mut cx = Context::from_waker(&its);
             held.stream().map(|stream| f(stream, &mut cx))
-        }));
-        self.put_back(held, polled.is_err());
+        });
+        self.put_back(held, polled.is_none());
         match polled {
-            Ok(Some(Poll::Pending)) => Polled::Pending,
-            Ok(Some(Poll::Ready(result))) => {
+            Some(Some(Poll::Pending)) => Polled::Pending,
+            Some(Some(Poll::Ready(result))) => {
                 waiters.end(waker);
                 Polled::Answer(result)
             }
-            Ok(None) => Polled::Refused(error::elsewhere()),
-            Err(_) => {
+            Some(None) => Polled::Refused(error::elsewhere()),
+            None => {
                 glib::g_critical!("Gsock", "a stream panicked when it was polled");
                 waiters.end(waker);
                 Polled::Refused(error::failed("The stream has panicked"))

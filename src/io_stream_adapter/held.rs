@@ -5,16 +5,11 @@
     reason = "holds what is not Send where any thread may come by"
 )]
 
-use std::{
-    mem::ManuallyDrop,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{mem::ManuallyDrop, pin::Pin, sync::Arc};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::{reactor::Engine, thread};
+use crate::{fence::caught, reactor::Engine, thread};
 
 pub(super) trait Duplex: AsyncRead + AsyncWrite {}
 
@@ -67,7 +62,7 @@ impl Drop for Held {
         // SAFETY: taken once, here.
         let stream = unsafe { ManuallyDrop::take(&mut self.stream) };
         if self.thread.is_none_or(|thread| thread == thread::here()) {
-            if catch_unwind(AssertUnwindSafe(|| drop(stream))).is_err() {
+            if caught(move || drop(stream)).is_none() {
                 glib::g_critical!("Gsock", "a stream panicked when it was dropped");
             }
             return;

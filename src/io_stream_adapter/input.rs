@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "class slots are C functions")]
 
-use std::{sync::Arc, task::Waker};
+use std::{ptr, sync::Arc, task::Waker};
 
 use gio::{ffi as gio_ffi, prelude::*, subclass::prelude::*};
 use glib::{
@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     error,
+    fence::{fence, fence_or},
     living::{self, Living},
-    operation::{Answers, Reply, Task},
+    operation::{Answers, Owed, Reply, Task, owing},
     vfunc::{
         add_interface, boolean, fenced,
         input_stream::{CLOSE, READ, close_finish, read_finish},
@@ -108,16 +109,18 @@ unsafe extern "C" fn read(
     cancellable: *mut gio_ffi::GCancellable,
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
-    // SAFETY: a live cancellable or NULL, for the time of the call.
-    let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    // SAFETY: the caller waits for us.
-    let mut memory = unsafe { Memory::to_fill(buffer.cast(), count) };
     let result = fenced(|| {
-        block(&core, (*cancellable).as_ref(), |core, waker| {
-            core.poll_read(waker, memory.fill())
-        })
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        // SAFETY: a live cancellable or NULL, for the time of the call.
+        let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
+        // SAFETY: the caller waits for us.
+        let mut memory = unsafe { Memory::to_fill(buffer.cast(), count) };
+        {
+            block(&core, (*cancellable).as_ref(), |core, waker| {
+                core.poll_read(waker, memory.fill())
+            })
+        }
     });
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
@@ -132,26 +135,30 @@ unsafe extern "C" fn read_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let reply = unsafe { Reply::new(stream.cast(), callback, data, &READ, priority) };
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
-    // SAFETY: the caller keeps the memory until the callback, which comes after the last poll.
-    let mut memory = unsafe { Memory::to_fill(buffer, count) };
-    // SAFETY: a live cancellable or NULL.
-    let cancellable = unsafe { from_glib_none(cancellable) };
-    let context = glib::MainContext::ref_thread_default();
-    let engine = reply.engine().clone();
-    engine.spawn(reply.priority(), async move {
-        let reading = wait(
-            core,
-            context,
-            cancellable,
-            move |core: &Core, waker: Option<&Waker>| core.poll_read(waker, memory.fill()),
-        );
-        let outcome = reading.await;
-        reply.answer(outcome);
-    });
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let reply = unsafe { Reply::new(stream.cast(), owed.take(), data, &READ, priority) };
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        // SAFETY: the caller keeps the memory until the owed.take(), which comes after the last poll.
+        let mut memory = unsafe { Memory::to_fill(buffer, count) };
+        // SAFETY: a live cancellable or NULL.
+        let cancellable = unsafe { from_glib_none(cancellable) };
+        let context = glib::MainContext::ref_thread_default();
+        let engine = reply.engine().clone();
+        engine.spawn(reply.priority(), async move {
+            let reading = wait(
+                core,
+                context,
+                cancellable,
+                move |core: &Core, waker: Option<&Waker>| core.poll_read(waker, memory.fill()),
+            );
+            let outcome = reading.await;
+            reply.answer(outcome);
+        });
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &READ, priority, body) }
 }
 
 /// There is nothing to wait for.
@@ -160,11 +167,13 @@ unsafe extern "C" fn close(
     _cancellable: *mut gio_ffi::GCancellable,
     out: *mut *mut glib::ffi::GError,
 ) -> gboolean {
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
     let result = fenced(|| {
-        core.close(Side::Input);
-        Ok(())
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        {
+            core.close(Side::Input);
+            Ok(())
+        }
     });
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
@@ -177,55 +186,67 @@ unsafe extern "C" fn close_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe {
-        Task::new(
-            stream.cast(),
-            cancellable,
-            callback,
-            data,
-            &CLOSE,
-            Answers::Nothing,
-            priority,
-        )
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let task = unsafe {
+            Task::new(
+                stream.cast(),
+                cancellable,
+                owed.take(),
+                data,
+                &CLOSE,
+                Answers::Nothing,
+                priority,
+            )
+        };
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        let result = fenced(|| {
+            core.close(Side::Input);
+            Ok(())
+        });
+        task.answer(result);
     };
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
-    let result = fenced(|| {
-        core.close(Side::Input);
-        Ok(())
-    });
-    task.answer(result);
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &CLOSE, priority, body) }
 }
 
 unsafe extern "C" fn pollable_init(iface: gpointer, _: gpointer) {
-    // SAFETY: GObject passes the table of the interface that this was registered for.
-    let iface = unsafe { &mut *iface.cast::<gio_ffi::GPollableInputStreamInterface>() };
-    iface.can_poll = Some(can_poll);
-    iface.is_readable = Some(is_readable);
-    iface.create_source = Some(create_source);
-    iface.read_nonblocking = Some(read_nonblocking);
+    let fill = || {
+        // SAFETY: GObject passes the table of the interface that this was registered for.
+        let iface = unsafe { &mut *iface.cast::<gio_ffi::GPollableInputStreamInterface>() };
+        iface.can_poll = Some(can_poll);
+        iface.is_readable = Some(is_readable);
+        iface.create_source = Some(create_source);
+        iface.read_nonblocking = Some(read_nonblocking);
+    };
+    // A table with holes is worse than a second try.
+    let _ = fence(fill).or_else(|| fence(fill));
 }
 
 unsafe extern "C" fn can_poll(_: *mut gio_ffi::GPollableInputStream) -> gboolean {
-    GTRUE
+    fence_or(GTRUE, || GTRUE)
 }
 
 unsafe extern "C" fn is_readable(stream: *mut gio_ffi::GPollableInputStream) -> gboolean {
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
-    fenced(|| Ok(core.is_readable(None))).unwrap_or(true).into()
+    fence_or(GTRUE, || {
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        core.is_readable(None).into()
+    })
 }
 
 unsafe extern "C" fn create_source(
     stream: *mut gio_ffi::GPollableInputStream,
     cancellable: *mut gio_ffi::GCancellable,
 ) -> *mut glib::ffi::GSource {
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
-    let child = readiness(&core, Side::Input);
-    // SAFETY: GIO's own arguments, passed on.
-    unsafe { source_around(stream.cast(), &child, cancellable) }
+    fence_or(ptr::null_mut(), || {
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        let child = readiness(&core, Side::Input);
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe { source_around(stream.cast(), &child, cancellable) }
+    })
 }
 
 unsafe extern "C" fn read_nonblocking(
@@ -234,21 +255,23 @@ unsafe extern "C" fn read_nonblocking(
     count: usize,
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
-    // SAFETY: a live stream, for the time of the call.
-    let stream =
-        unsafe { gio::InputStream::from_glib_borrow(stream.cast::<gio_ffi::GInputStream>()) };
-    // SAFETY: the caller waits for us.
-    let mut memory = unsafe { Memory::to_fill(buffer, count) };
     let result = fenced(|| {
-        // GIO's entry does not look.
-        if stream.is_closed() {
-            return Err(error::stream_closed());
-        }
-        match core.poll_read(None, memory.fill()) {
-            std::task::Poll::Ready(result) => result,
-            std::task::Poll::Pending => Err(error::from_errno(libc::EAGAIN)),
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        // SAFETY: a live stream, for the time of the call.
+        let stream =
+            unsafe { gio::InputStream::from_glib_borrow(stream.cast::<gio_ffi::GInputStream>()) };
+        // SAFETY: the caller waits for us.
+        let mut memory = unsafe { Memory::to_fill(buffer, count) };
+        {
+            // GIO's entry does not look.
+            if stream.is_closed() {
+                return Err(error::stream_closed());
+            }
+            match core.poll_read(None, memory.fill()) {
+                std::task::Poll::Ready(result) => result,
+                std::task::Poll::Pending => Err(error::from_errno(libc::EAGAIN)),
+            }
         }
     });
     // SAFETY: the caller's place for an error.

@@ -23,8 +23,9 @@ use once_cell::sync::OnceCell;
 
 use self::core::Core;
 use crate::{
+    fence::{fence, fence_or},
     living::{self, Living},
-    operation::{Answers, Tag, Task, finish},
+    operation::{Answers, Owed, Tag, Task, finish, owing},
     vfunc::{Owned, boolean, fenced},
 };
 use held::Held;
@@ -57,8 +58,10 @@ mod imp {
 
     impl ObjectImpl for IoStreamAdapter {
         fn dispose(&self) {
-            // GIOStream closes it next.
-            self.core().begin_to_go();
+            fence_or((), || {
+                // GIOStream closes it next.
+                self.core().begin_to_go();
+            });
         }
     }
 
@@ -187,14 +190,20 @@ unsafe extern "C" fn get_input_stream(
     stream: *mut gio_ffi::GIOStream,
 ) -> *mut gio_ffi::GInputStream {
     // SAFETY: called on instances of the class. Borrowed from the object, which keeps it for its whole life.
-    unsafe { imp_of(stream) }.input().to_glib_none().0
+    let of_object = || unsafe { imp_of(stream) }.input().to_glib_none().0;
+    fence(of_object)
+        .or_else(|| fence(of_object))
+        .unwrap_or(ptr::null_mut())
 }
 
 unsafe extern "C" fn get_output_stream(
     stream: *mut gio_ffi::GIOStream,
 ) -> *mut gio_ffi::GOutputStream {
     // SAFETY: called on instances of the class. Borrowed from the object, which keeps it for its whole life.
-    unsafe { imp_of(stream) }.output().to_glib_none().0
+    let of_object = || unsafe { imp_of(stream) }.output().to_glib_none().0;
+    fence(of_object)
+        .or_else(|| fence(of_object))
+        .unwrap_or(ptr::null_mut())
 }
 
 /// The output, then the input, as the blocking close does. GIO's own fails where the output is closed already (F-7).
@@ -205,35 +214,39 @@ unsafe extern "C" fn close_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe {
-        Task::new(
-            stream.cast(),
-            cancellable,
-            callback,
-            data,
-            &CLOSE,
-            Answers::Nothing,
-            priority,
-        )
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let task = unsafe {
+            Task::new(
+                stream.cast(),
+                cancellable,
+                owed.take(),
+                data,
+                &CLOSE,
+                Answers::Nothing,
+                priority,
+            )
+        };
+        // SAFETY: called on instances of the class.
+        let imp = unsafe { imp_of(stream) };
+        let (input, output) = (Owned::new(imp.input().clone()), imp.output());
+        let close = Close { task, input };
+        if output.is_closed() {
+            return close.end(Ok(()));
+        }
+        // SAFETY: live arguments; `output_closed` agrees with the type of its data.
+        unsafe {
+            gio_ffi::g_output_stream_close_async(
+                output.as_ptr(),
+                priority,
+                cancellable,
+                Some(output_closed),
+                Box::into_raw(Box::new(close)).cast(),
+            );
+        }
     };
-    // SAFETY: called on instances of the class.
-    let imp = unsafe { imp_of(stream) };
-    let (input, output) = (Owned::new(imp.input().clone()), imp.output());
-    let close = Close { task, input };
-    if output.is_closed() {
-        return close.end(Ok(()));
-    }
-    // SAFETY: live arguments; `output_closed` agrees with the type of its data.
-    unsafe {
-        gio_ffi::g_output_stream_close_async(
-            output.as_ptr(),
-            priority,
-            cancellable,
-            Some(output_closed),
-            Box::into_raw(Box::new(close)).cast(),
-        );
-    }
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &CLOSE, priority, body) }
 }
 
 /// An asynchronous close whose output is closed first, on whatever thread that ends.
@@ -256,21 +269,20 @@ unsafe extern "C" fn output_closed(
 ) {
     // SAFETY: the box of `close_async`, called back once.
     let close = unsafe { Box::from_raw(data.cast::<Close>()) };
-    let mut failure = ptr::null_mut();
-    // SAFETY: GIO's own arguments, passed on.
-    unsafe {
-        gio_ffi::g_output_stream_close_finish(output.cast(), result, &raw mut failure);
-    }
-    let closed = if failure.is_null() {
-        Ok(())
-    } else {
-        // SAFETY: a set error is ours to free.
-        Err(unsafe { from_glib_full(failure) })
-    };
     // A task that is dropped by a panic answers by itself.
-    let _ = fenced(|| {
+    fence_or((), move || {
+        let mut failure = ptr::null_mut();
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe {
+            gio_ffi::g_output_stream_close_finish(output.cast(), result, &raw mut failure);
+        }
+        let closed = if failure.is_null() {
+            Ok(())
+        } else {
+            // SAFETY: a set error is ours to free.
+            Err(unsafe { from_glib_full(failure) })
+        };
         close.end(closed);
-        Ok(())
     });
 }
 
@@ -279,8 +291,10 @@ unsafe extern "C" fn close_finish(
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut glib::ffi::GError,
 ) -> gboolean {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, &CLOSE) };
+    let result = fenced(|| {
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe { finish(stream.cast(), result, &CLOSE) }
+    });
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "class slots are C functions")]
 
 use std::{
+    ptr,
     sync::Arc,
     task::{Poll, Waker},
 };
@@ -22,8 +23,9 @@ use super::{
 };
 use crate::{
     error,
+    fence::{fence, fence_or},
     living::{self, Living},
-    operation::{Answers, Reply, Tag, Task},
+    operation::{Answers, Owed, Reply, Tag, Task, owing},
     reactor::spawn,
     vfunc::{
         add_interface, boolean, fenced,
@@ -115,16 +117,18 @@ unsafe extern "C" fn write(
     cancellable: *mut gio_ffi::GCancellable,
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
-    // SAFETY: a live cancellable or NULL, for the time of the call.
-    let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    // SAFETY: the caller waits for us.
-    let memory = unsafe { Memory::to_read(buffer, count) };
     let result = fenced(|| {
-        block(&core, (*cancellable).as_ref(), |core, waker| {
-            core.poll_write(waker, memory.bytes())
-        })
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        // SAFETY: a live cancellable or NULL, for the time of the call.
+        let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
+        // SAFETY: the caller waits for us.
+        let memory = unsafe { Memory::to_read(buffer, count) };
+        {
+            block(&core, (*cancellable).as_ref(), |core, waker| {
+                core.poll_write(waker, memory.bytes())
+            })
+        }
     });
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
@@ -139,26 +143,30 @@ unsafe extern "C" fn write_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let reply = unsafe { Reply::new(stream.cast(), callback, data, &WRITE, priority) };
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
-    // SAFETY: the caller keeps the memory until the callback, which comes after the last poll.
-    let memory = unsafe { Memory::to_read(buffer, count) };
-    // SAFETY: a live cancellable or NULL.
-    let cancellable = unsafe { from_glib_none(cancellable) };
-    let context = glib::MainContext::ref_thread_default();
-    let engine = reply.engine().clone();
-    engine.spawn(reply.priority(), async move {
-        let writing = wait(
-            core,
-            context,
-            cancellable,
-            move |core: &Core, waker: Option<&Waker>| core.poll_write(waker, memory.bytes()),
-        );
-        let outcome = writing.await;
-        reply.answer(outcome);
-    });
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let reply = unsafe { Reply::new(stream.cast(), owed.take(), data, &WRITE, priority) };
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        // SAFETY: the caller keeps the memory until the owed.take(), which comes after the last poll.
+        let memory = unsafe { Memory::to_read(buffer, count) };
+        // SAFETY: a live cancellable or NULL.
+        let cancellable = unsafe { from_glib_none(cancellable) };
+        let context = glib::MainContext::ref_thread_default();
+        let engine = reply.engine().clone();
+        engine.spawn(reply.priority(), async move {
+            let writing = wait(
+                core,
+                context,
+                cancellable,
+                move |core: &Core, waker: Option<&Waker>| core.poll_write(waker, memory.bytes()),
+            );
+            let outcome = writing.await;
+            reply.answer(outcome);
+        });
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &WRITE, priority, body) }
 }
 
 /// What is not a transfer.
@@ -191,21 +199,16 @@ unsafe fn step(
     step: Step,
     stream: *mut gio_ffi::GOutputStream,
     cancellable: *mut gio_ffi::GCancellable,
-    out: *mut *mut glib::ffi::GError,
-) -> gboolean {
+) -> Result<(), glib::Error> {
     // SAFETY: called on instances of the class.
     let core = unsafe { core_of(stream.cast()) };
     // SAFETY: a live cancellable or NULL, for the time of the call.
     let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let result = fenced(|| {
-        let result = block(&core, (*cancellable).as_ref(), |core, waker| {
-            step.poll(core, waker)
-        });
-        step.end(&core);
-        result
+    let result = block(&core, (*cancellable).as_ref(), |core, waker| {
+        step.poll(core, waker)
     });
-    // SAFETY: the caller's place for an error.
-    unsafe { boolean(result, out) }
+    step.end(&core);
+    result
 }
 
 /// # Safety
@@ -255,7 +258,9 @@ unsafe extern "C" fn flush(
     out: *mut *mut glib::ffi::GError,
 ) -> gboolean {
     // SAFETY: GIO's own arguments, passed on.
-    unsafe { step(Step::Flush, stream, cancellable, out) }
+    let result = fenced(|| unsafe { step(Step::Flush, stream, cancellable) });
+    // SAFETY: the caller's place for an error.
+    unsafe { boolean(result, out) }
 }
 
 unsafe extern "C" fn flush_async(
@@ -265,18 +270,22 @@ unsafe extern "C" fn flush_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    unsafe {
-        step_async(
-            Step::Flush,
-            &FLUSH,
-            stream,
-            priority,
-            cancellable,
-            callback,
-            data,
-        );
-    }
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe {
+            step_async(
+                Step::Flush,
+                &FLUSH,
+                stream,
+                priority,
+                cancellable,
+                owed.take(),
+                data,
+            );
+        }
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &FLUSH, priority, body) }
 }
 
 unsafe extern "C" fn close(
@@ -285,7 +294,9 @@ unsafe extern "C" fn close(
     out: *mut *mut glib::ffi::GError,
 ) -> gboolean {
     // SAFETY: GIO's own arguments, passed on.
-    unsafe { step(Step::Close, stream, cancellable, out) }
+    let result = fenced(|| unsafe { step(Step::Close, stream, cancellable) });
+    // SAFETY: the caller's place for an error.
+    unsafe { boolean(result, out) }
 }
 
 unsafe extern "C" fn close_async(
@@ -295,49 +306,61 @@ unsafe extern "C" fn close_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    unsafe {
-        step_async(
-            Step::Close,
-            &CLOSE,
-            stream,
-            priority,
-            cancellable,
-            callback,
-            data,
-        );
-    }
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe {
+            step_async(
+                Step::Close,
+                &CLOSE,
+                stream,
+                priority,
+                cancellable,
+                owed.take(),
+                data,
+            );
+        }
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &CLOSE, priority, body) }
 }
 
 unsafe extern "C" fn pollable_init(iface: gpointer, _: gpointer) {
-    // SAFETY: GObject passes the table of the interface that this was registered for. What vectors need is GIO's
-    // own, by single writes.
-    let iface = unsafe { &mut *iface.cast::<gio_ffi::GPollableOutputStreamInterface>() };
-    iface.can_poll = Some(can_poll);
-    iface.is_writable = Some(is_writable);
-    iface.create_source = Some(create_source);
-    iface.write_nonblocking = Some(write_nonblocking);
+    let fill = || {
+        // SAFETY: GObject passes the table of the interface that this was registered for. What vectors need is GIO's
+        // own, by single writes.
+        let iface = unsafe { &mut *iface.cast::<gio_ffi::GPollableOutputStreamInterface>() };
+        iface.can_poll = Some(can_poll);
+        iface.is_writable = Some(is_writable);
+        iface.create_source = Some(create_source);
+        iface.write_nonblocking = Some(write_nonblocking);
+    };
+    // A table with holes is worse than a second try.
+    let _ = fence(fill).or_else(|| fence(fill));
 }
 
 unsafe extern "C" fn can_poll(_: *mut gio_ffi::GPollableOutputStream) -> gboolean {
-    GTRUE
+    fence_or(GTRUE, || GTRUE)
 }
 
 unsafe extern "C" fn is_writable(stream: *mut gio_ffi::GPollableOutputStream) -> gboolean {
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
-    core.is_writable(None).into()
+    fence_or(GTRUE, || {
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        core.is_writable(None).into()
+    })
 }
 
 unsafe extern "C" fn create_source(
     stream: *mut gio_ffi::GPollableOutputStream,
     cancellable: *mut gio_ffi::GCancellable,
 ) -> *mut glib::ffi::GSource {
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
-    let child = readiness(&core, Side::Output);
-    // SAFETY: GIO's own arguments, passed on.
-    unsafe { source_around(stream.cast(), &child, cancellable) }
+    fence_or(ptr::null_mut(), || {
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        let child = readiness(&core, Side::Output);
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe { source_around(stream.cast(), &child, cancellable) }
+    })
 }
 
 unsafe extern "C" fn write_nonblocking(
@@ -346,21 +369,23 @@ unsafe extern "C" fn write_nonblocking(
     count: usize,
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
-    // SAFETY: called on instances of the class.
-    let core = unsafe { core_of(stream.cast()) };
-    // SAFETY: a live stream, for the time of the call.
-    let stream =
-        unsafe { gio::OutputStream::from_glib_borrow(stream.cast::<gio_ffi::GOutputStream>()) };
-    // SAFETY: the caller waits for us.
-    let memory = unsafe { Memory::to_read(buffer, count) };
     let result = fenced(|| {
-        // GIO's entry does not look.
-        if stream.is_closed() {
-            return Err(error::stream_closed());
-        }
-        match core.poll_write(None, memory.bytes()) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(error::from_errno(libc::EAGAIN)),
+        // SAFETY: called on instances of the class.
+        let core = unsafe { core_of(stream.cast()) };
+        // SAFETY: a live stream, for the time of the call.
+        let stream =
+            unsafe { gio::OutputStream::from_glib_borrow(stream.cast::<gio_ffi::GOutputStream>()) };
+        // SAFETY: the caller waits for us.
+        let memory = unsafe { Memory::to_read(buffer, count) };
+        {
+            // GIO's entry does not look.
+            if stream.is_closed() {
+                return Err(error::stream_closed());
+            }
+            match core.poll_write(None, memory.bytes()) {
+                Poll::Ready(result) => result,
+                Poll::Pending => Err(error::from_errno(libc::EAGAIN)),
+            }
         }
     });
     // SAFETY: the caller's place for an error.

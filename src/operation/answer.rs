@@ -19,7 +19,11 @@ use gio::{
 };
 use glib::{ffi::gpointer, gobject_ffi::GObject, translate::ToGlibPtr};
 
-use crate::thread;
+use crate::{
+    error,
+    fence::{caught, fence_or},
+    thread,
+};
 
 type Outcome<T> = Result<T, glib::Error>;
 type Take<T> = unsafe fn(*mut GObject, *mut GAsyncResult) -> Outcome<T>;
@@ -128,15 +132,21 @@ where
     if shared.thread.is_some_and(|thread| thread != thread::here()) {
         return;
     }
-    let outcome = take(source, result);
-    let waker = {
-        let mut slot = shared.slot();
-        slot.outcome = Some(outcome);
-        slot.waker.take()
-    };
-    if let Some(waker) = waker {
-        waker.wake();
-    }
+    let outcome = caught(move || take(source, result)).unwrap_or_else(|| {
+        Err(error::failed(
+            "The operation panicked when it was to be finished",
+        ))
+    });
+    fence_or((), || {
+        let waker = {
+            let mut slot = shared.slot();
+            slot.outcome = Some(outcome);
+            slot.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    });
 }
 
 impl<T> Future for Answer<T> {

@@ -5,6 +5,7 @@
 //! GAsyncResult form ([`Task`]).
 
 mod answer;
+mod owed;
 mod reply;
 #[cfg(test)]
 mod simulation;
@@ -12,6 +13,7 @@ mod task;
 mod transfer;
 
 pub(crate) use answer::Answer;
+pub(crate) use owed::{Owed, owing};
 pub(crate) use reply::Reply;
 pub(crate) use task::{
     Answers, Tag, TagOf, Task, finish, finish_size, finish_value, ready_callback,

@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     error,
+    fence::{fence, fence_or},
     living::{self, Living},
     reactor::Engine,
 };
@@ -335,39 +336,49 @@ fn add_interface(type_: glib::Type) {
 }
 
 unsafe extern "C" fn interface_init(iface: gpointer, _: gpointer) {
-    // SAFETY: GObject passes the table of the interface that this was registered for.
-    let iface = unsafe { &mut *iface.cast::<gio::ffi::GAsyncResultIface>() };
-    iface.get_user_data = Some(user_data);
-    iface.get_source_object = Some(source_object);
-    iface.is_tagged = Some(is_tagged);
+    let fill = || {
+        // SAFETY: GObject passes the table of the interface that this was registered for.
+        let iface = unsafe { &mut *iface.cast::<gio::ffi::GAsyncResultIface>() };
+        iface.get_user_data = Some(user_data);
+        iface.get_source_object = Some(source_object);
+        iface.is_tagged = Some(is_tagged);
+    };
+    // A table with holes is worse than a second try.
+    let _ = fence(fill).or_else(|| fence(fill));
 }
 
 unsafe extern "C" fn user_data(result: *mut gio::ffi::GAsyncResult) -> gpointer {
-    // SAFETY: called on instances of the type that has this interface.
-    let asked = unsafe { imp_of(result) }.asked();
-    asked.as_ref().map_or(ptr::null_mut(), |asked| asked.data)
+    fence_or(ptr::null_mut(), || {
+        // SAFETY: called on instances of the type that has this interface.
+        let asked = unsafe { imp_of(result) }.asked();
+        asked.as_ref().map_or(ptr::null_mut(), |asked| asked.data)
+    })
 }
 
 unsafe extern "C" fn source_object(
     result: *mut gio::ffi::GAsyncResult,
 ) -> *mut gobject_ffi::GObject {
-    // SAFETY: called on instances of the type that has this interface.
-    let asked = unsafe { imp_of(result) }.asked();
-    match &*asked {
-        // SAFETY: kept by the result; the caller gets a reference of his own.
-        Some(asked) => unsafe { gobject_ffi::g_object_ref(asked.source) },
-        None => ptr::null_mut(),
-    }
+    fence_or(ptr::null_mut(), || {
+        // SAFETY: called on instances of the type that has this interface.
+        let asked = unsafe { imp_of(result) }.asked();
+        match &*asked {
+            // SAFETY: kept by the result; the caller gets a reference of his own.
+            Some(asked) => unsafe { gobject_ffi::g_object_ref(asked.source) },
+            None => ptr::null_mut(),
+        }
+    })
 }
 
 unsafe extern "C" fn is_tagged(
     result: *mut gio::ffi::GAsyncResult,
     tag: gpointer,
 ) -> glib::ffi::gboolean {
-    // SAFETY: called on instances of the type that has this interface.
-    let asked = unsafe { imp_of(result) }.asked();
-    let tagged = asked
-        .as_ref()
-        .is_some_and(|asked| asked.tag.as_ptr() == tag);
-    tagged.into()
+    fence_or(glib::ffi::GFALSE, || {
+        // SAFETY: called on instances of the type that has this interface.
+        let asked = unsafe { imp_of(result) }.asked();
+        let tagged = asked
+            .as_ref()
+            .is_some_and(|asked| asked.tag.as_ptr() == tag);
+        tagged.into()
+    })
 }

@@ -5,9 +5,7 @@
 mod value;
 
 use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    ptr,
+    fmt, ptr,
     sync::atomic::{AtomicU8, Ordering},
 };
 
@@ -21,7 +19,11 @@ use glib::{
 pub(crate) use value::{TagOf, finish_value};
 
 use super::reply;
-use crate::{error, reactor::Answer};
+use crate::{
+    error,
+    fence::{caught, fence_or},
+    reactor::Answer,
+};
 
 /// Names an operation in the source tag of its task, by the address of a static.
 #[derive(Debug)]
@@ -166,7 +168,8 @@ impl fmt::Debug for Task {
 
 unsafe extern "C" fn drop_state(state: gpointer) {
     // SAFETY: the box that `Task::new` made, freed once.
-    drop(unsafe { Box::from_raw(state.cast::<AtomicU8>()) });
+    let state = unsafe { Box::from_raw(state.cast::<AtomicU8>()) };
+    fence_or((), move || drop(state));
 }
 
 /// The outcome of an operation without a value.
@@ -314,20 +317,23 @@ unsafe extern "C" fn call_ready<O, F>(
 {
     // SAFETY: the box that `ready_callback` made, called back once.
     let callback = unsafe { Box::from_raw(data.cast::<Answer<F>>()) };
-    let Some(callback) = callback.take() else {
-        glib::g_critical!(
-            "Gsock",
-            "a callback was due on another thread and is not called"
-        );
-        return;
-    };
-    // SAFETY: GTask passes its live source object, which is the `O` that started it.
-    let object = unsafe { glib::Object::from_glib_borrow(object) };
-    // SAFETY: GTask passes itself.
-    let result = unsafe { gio::AsyncResult::from_glib_borrow(result) };
-    // SAFETY: the operation was started on an `O`.
-    let object = unsafe { object.unsafe_cast_ref::<O>() };
-    if catch_unwind(AssertUnwindSafe(|| callback(object, &result))).is_err() {
+    let called = caught(move || {
+        let Some(callback) = callback.take() else {
+            glib::g_critical!(
+                "Gsock",
+                "a callback was due on another thread and is not called"
+            );
+            return;
+        };
+        // SAFETY: GTask passes its live source object, which is the `O` that started it.
+        let object = unsafe { glib::Object::from_glib_borrow(object) };
+        // SAFETY: GTask passes itself.
+        let result = unsafe { gio::AsyncResult::from_glib_borrow(result) };
+        // SAFETY: the operation was started on an `O`.
+        let object = unsafe { object.unsafe_cast_ref::<O>() };
+        callback(object, &result);
+    });
+    if called.is_none() {
         glib::g_critical!("Gsock", "a ready callback panicked");
     }
 }

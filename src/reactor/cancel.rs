@@ -21,6 +21,7 @@ use super::wake;
 type Slot = Mutex<Option<Waker>>;
 
 use super::interleave;
+use crate::fence::fence_or;
 
 /// Wakes a waker when a cancellable is cancelled, from whatever thread.
 pub(crate) struct CancelWatch {
@@ -80,17 +81,20 @@ impl CancelWatch {
 }
 
 unsafe extern "C" fn told(_: *mut gio::ffi::GCancellable, slot: gpointer) {
-    // SAFETY: the handler has a share in it.
-    let slot = unsafe { &*slot.cast::<Slot>() };
-    let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(waker) = waker {
-        wake(waker);
-    }
+    fence_or((), || {
+        // SAFETY: the handler has a share in it.
+        let slot = unsafe { &*slot.cast::<Slot>() };
+        let waker = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            wake(waker);
+        }
+    });
 }
 
 unsafe extern "C" fn let_go(slot: gpointer) {
     // SAFETY: the share that `connect` gave away, given back once.
-    drop(unsafe { Arc::from_raw(slot.cast::<Slot>()) });
+    let slot = unsafe { Arc::from_raw(slot.cast::<Slot>()) };
+    fence_or((), move || drop(slot));
 }
 
 impl Drop for CancelWatch {

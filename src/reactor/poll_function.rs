@@ -14,7 +14,6 @@
 use std::{
     cell::Cell,
     ffi::{c_int, c_uint},
-    panic::{AssertUnwindSafe, catch_unwind},
     ptr, slice,
     sync::{Arc, Weak, atomic::Ordering},
 };
@@ -23,7 +22,7 @@ use glib::{ffi::GPollFD, translate::ToGlibPtr};
 use once_cell::sync::OnceCell;
 
 use super::{engine::Engine, events::Events};
-use crate::error;
+use crate::{error, fence::fence_or};
 
 type PollFunction = unsafe extern "C" fn(*mut GPollFD, c_uint, c_int) -> c_int;
 
@@ -157,15 +156,15 @@ unsafe extern "C" fn poll<const NUMBER: usize>(
     count: c_uint,
     milliseconds: c_int,
 ) -> c_int {
-    let ready = catch_unwind(AssertUnwindSafe(|| {
+    let ready = fence_or(None, || {
         if count != 2 || descriptors.is_null() {
             return None;
         }
         // SAFETY: the caller says that there are so many, which nobody else looks at meanwhile.
         let pair = unsafe { slice::from_raw_parts_mut(descriptors, 2) };
         poll_by_poller(pair, milliseconds)
-    }));
-    if let Ok(Some(ready)) = ready {
+    });
+    if let Some(ready) = ready {
         return ready;
     }
     // SAFETY: the caller's arguments, passed on.

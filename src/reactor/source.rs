@@ -10,12 +10,13 @@ use std::{
     ffi::{CStr, c_int},
     fmt,
     mem::ManuallyDrop,
-    panic::{AssertUnwindSafe, catch_unwind},
     ptr::{self, NonNull},
     sync::Arc,
 };
 
 use glib::translate::{IntoGlib, ToGlibPtr, from_glib_none};
+
+use crate::fence::{caught, caught_with, fence_or};
 
 /// A strong reference to an event source.
 ///
@@ -237,10 +238,10 @@ static HANDLED_FUNCS: glib::ffi::GSourceFuncs = glib::ffi::GSourceFuncs {
 /// # Safety
 ///
 /// `source` is a live source of `HANDLED_FUNCS`.
-unsafe fn handled<R>(
+unsafe fn handled<R, F: FnOnce((&dyn Handler, &Source)) -> R>(
     source: *mut glib::ffi::GSource,
     otherwise: R,
-    f: impl FnOnce(&dyn Handler, &Source) -> R,
+    f: F,
 ) -> R {
     // SAFETY: sources of `HANDLED_FUNCS` are `Handled`.
     let handler = unsafe { (*source.cast::<Handled>()).handler };
@@ -250,7 +251,7 @@ unsafe fn handled<R>(
     let source = ManuallyDrop::new(Source(source));
     // SAFETY: set once, freed with the source.
     let handler = unsafe { &*handler };
-    catch_unwind(AssertUnwindSafe(|| f(&**handler, &source))).unwrap_or_else(|_| {
+    caught_with::<(&dyn Handler, &Source), _, _>((&**handler, &source), f).unwrap_or_else(|| {
         glib::g_critical!("Gsock", "a source's handler panicked");
         otherwise
     })
@@ -262,7 +263,7 @@ unsafe extern "C" fn handled_prepare(
 ) -> glib::ffi::gboolean {
     // SAFETY: GLib calls this with sources of its table.
     let due = unsafe {
-        handled(source, Due::NotYet, |handler, source| {
+        handled(source, Due::NotYet, |(handler, source)| {
             handler.prepare(source)
         })
     };
@@ -278,7 +279,7 @@ unsafe extern "C" fn handled_prepare(
 
 unsafe extern "C" fn handled_check(source: *mut glib::ffi::GSource) -> glib::ffi::gboolean {
     // SAFETY: GLib calls this with sources of its table.
-    unsafe { handled(source, false, |handler, source| handler.check(source)) }.into()
+    unsafe { handled(source, false, |(handler, source)| handler.check(source)) }.into()
 }
 
 unsafe extern "C" fn handled_dispatch(
@@ -291,7 +292,7 @@ unsafe extern "C" fn handled_dispatch(
         return glib::ffi::G_SOURCE_REMOVE;
     }
     // SAFETY: GLib calls this with sources of its table.
-    unsafe { handled(source, true, |handler, source| handler.dispatch(source)) }.into()
+    unsafe { handled(source, true, |(handler, source)| handler.dispatch(source)) }.into()
 }
 
 unsafe extern "C" fn handled_finalize(source: *mut glib::ffi::GSource) {
@@ -300,7 +301,7 @@ unsafe extern "C" fn handled_finalize(source: *mut glib::ffi::GSource) {
     if !handler.is_null() {
         // SAFETY: the box of `with_handler`, freed once.
         let handler = unsafe { Box::from_raw(handler) };
-        dropped(handler);
+        fence_or((), move || drop(handler));
     }
 }
 
@@ -320,10 +321,10 @@ unsafe extern "C" fn dispatch(
     // SAFETY: `data` is the box that `Source::new` gave with `run`; GLib keeps it alive during the
     // dispatch and does not dispatch a source again while it is being dispatched.
     let callback = unsafe { &mut *data.cast::<Callback>() };
-    match catch_unwind(AssertUnwindSafe(|| callback(&source))) {
-        Ok(true) => glib::ffi::G_SOURCE_CONTINUE,
-        Ok(false) => glib::ffi::G_SOURCE_REMOVE,
-        Err(_) => {
+    match caught(|| callback(&source)) {
+        Some(true) => glib::ffi::G_SOURCE_CONTINUE,
+        Some(false) => glib::ffi::G_SOURCE_REMOVE,
+        None => {
             glib::g_critical!("Gsock", "a callback panicked; its source was removed");
             glib::ffi::G_SOURCE_REMOVE
         }
@@ -332,24 +333,17 @@ unsafe extern "C" fn dispatch(
 
 /// Marks the callback data as ours; the dispatch functions call what there is to call themselves.
 unsafe extern "C" fn run(_: glib::ffi::gpointer) -> glib::ffi::gboolean {
-    glib::ffi::G_SOURCE_REMOVE
+    fence_or(glib::ffi::G_SOURCE_REMOVE, || glib::ffi::G_SOURCE_REMOVE)
 }
 
 unsafe extern "C" fn drop_callback(data: glib::ffi::gpointer) {
     // SAFETY: GLib calls this once with the pointer given to g_source_set_callback().
     let callback = unsafe { Box::from_raw(data.cast::<Callback>()) };
-    dropped(callback);
+    fence_or((), move || drop(callback));
 }
 
 unsafe extern "C" fn drop_any(data: glib::ffi::gpointer) {
     // SAFETY: GLib calls this once with the pointer given to g_source_set_callback().
     let any = unsafe { Box::from_raw(data.cast::<Box<dyn Any + Send>>()) };
-    dropped(any);
-}
-
-/// A destructor's panic must not leave an `extern "C"` function either.
-fn dropped<T>(value: T) {
-    if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
-        glib::g_critical!("Gsock", "dropping a callback panicked");
-    }
+    fence_or((), move || drop(any));
 }

@@ -10,7 +10,6 @@ use std::{
     fmt,
     future::Future,
     mem::ManuallyDrop,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc,
@@ -22,7 +21,10 @@ use std::{
 use once_cell::sync::OnceCell;
 
 use super::{engine::Engine, interleave, slab::Key, turn::Turn};
-use crate::thread;
+use crate::{
+    fence::{caught, fence},
+    thread,
+};
 
 /// In no queue; whoever wakes it puts it into one.
 const IDLE: u8 = 0;
@@ -98,14 +100,9 @@ impl<F: Future<Output = ()> + Send + 'static> Task<F> {
         // SAFETY: made `RUNNING` just now.
         let future = unsafe { &mut *self.future.get() };
         let waker = self.borrowed_waker();
-        let waits = catch_unwind(AssertUnwindSafe(|| {
-            future.as_mut().is_some_and(|future| future.begin(&waker))
-        }));
-        let next = if matches!(waits, Ok(true)) {
-            IDLE
-        } else {
-            QUEUED
-        };
+        // A panic in it comes again when it is polled, or is over then.
+        let waits = fence(|| future.as_mut().is_some_and(|future| future.begin(&waker)));
+        let next = if waits == Some(true) { IDLE } else { QUEUED };
         interleave();
         let stopped =
             self.state
@@ -153,8 +150,8 @@ impl<F: Future<Output = ()> + Send + 'static> Task<F> {
     /// The state is `DONE`, and the caller has made it so.
     unsafe fn drop_future(&self) {
         // SAFETY: nobody else touches the future, as the caller says. In place, as it is pinned.
-        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { *self.future.get() = None }));
-        if dropped.is_err() {
+        let dropped = caught(|| unsafe { *self.future.get() = None });
+        if dropped.is_none() {
             glib::g_critical!("Gsock", "dropping a task panicked");
         }
         self.engine.forget_task(self.key);
@@ -174,11 +171,11 @@ impl<F: Future<Output = ()> + Send + 'static> Runnable for Task<F> {
             return;
         }
         // SAFETY: made `RUNNING` just now.
-        let polled = catch_unwind(AssertUnwindSafe(|| unsafe { self.poll() }));
-        if polled.is_err() {
+        let polled = caught(|| unsafe { self.poll() });
+        if polled.is_none() {
             glib::g_critical!("Gsock", "a task panicked; it has ended");
         }
-        if !matches!(polled, Ok(Poll::Pending)) {
+        if !matches!(polled, Some(Poll::Pending)) {
             self.state.store(DONE, Ordering::Release);
             // SAFETY: `DONE` by us.
             return unsafe { self.drop_future() };

@@ -1,14 +1,9 @@
 //! Who waits for a descriptor.
 
-use std::{
-    collections::VecDeque,
-    mem,
-    num::NonZeroU64,
-    panic::{AssertUnwindSafe, catch_unwind},
-    task::Waker,
-};
+use std::{collections::VecDeque, mem, num::NonZeroU64, task::Waker};
 
 use super::events::{Events, Interest};
+use crate::fence::caught;
 
 /// Names a wait; its holder asks for one thing at a time.
 pub(crate) type WaitId = NonZeroU64;
@@ -40,7 +35,7 @@ struct Place {
 
 /// Wakes `waker`, whose code is anybody's: a panic in it must not keep others from being woken.
 pub(crate) fn call(waker: Waker) {
-    if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+    if caught(|| waker.wake()).is_none() {
         glib::g_critical!("Gsock", "a waker panicked");
     }
 }

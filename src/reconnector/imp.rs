@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     SocketClient, SocketConnection,
+    fence::{fence, fence_or},
     living::{self, Living},
     vfunc::Owned,
 };
@@ -151,86 +152,95 @@ impl ObjectImpl for Reconnector {
     }
 
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
-        // GObject has checked type and range of the value.
-        let name = pspec.name();
-        macro_rules! set {
-            ($field:ident, $of:expr) => {
-                if let Ok(value) = value.get() {
-                    self.set(name, |settings| &mut settings.$field, $of(value));
-                }
-            };
-        }
-        match name {
-            "client" => {
-                if let Ok(Some(client)) = value.get() {
-                    // GObject sets it once.
-                    let _ = self.shared.client.set(Owned::new(client));
-                }
+        fence_or((), || {
+            // GObject has checked type and range of the value.
+            let name = pspec.name();
+            macro_rules! set {
+                ($field:ident, $of:expr) => {
+                    if let Ok(value) = value.get() {
+                        self.set(name, |settings| &mut settings.$field, $of(value));
+                    }
+                };
             }
-            "connectable" => {
-                if let Ok(Some(connectable)) = value.get() {
-                    // Likewise.
-                    let _ = self.shared.connectable.set(Owned::new(connectable));
+            match name {
+                "client" => {
+                    if let Ok(Some(client)) = value.get() {
+                        // GObject sets it once.
+                        let _ = self.shared.client.set(Owned::new(client));
+                    }
                 }
-            }
-            "network-monitor" => {
-                if let Ok(monitor) = value.get() {
-                    self.set_network_monitor(monitor);
+                "connectable" => {
+                    if let Ok(Some(connectable)) = value.get() {
+                        // Likewise.
+                        let _ = self.shared.connectable.set(Owned::new(connectable));
+                    }
                 }
-            }
-            "initial-delay-ms" => set!(initial_delay, microseconds),
-            "max-delay-ms" => set!(max_delay, microseconds),
-            "jitter" => {
-                if let Ok(value) = value.get() {
-                    self.set_jitter(value);
+                "network-monitor" => {
+                    if let Ok(monitor) = value.get() {
+                        self.set_network_monitor(monitor);
+                    }
                 }
+                "initial-delay-ms" => set!(initial_delay, microseconds),
+                "max-delay-ms" => set!(max_delay, microseconds),
+                "jitter" => {
+                    if let Ok(value) = value.get() {
+                        self.set_jitter(value);
+                    }
+                }
+                "max-attempts" => set!(max_attempts, |value: u32| value),
+                "stable-after-ms" => set!(stable_after, microseconds),
+                "debounce-ms" => set!(debounce, microseconds),
+                "reconnect" => set!(reconnect, |value: bool| value),
+                // GObject asks for no others.
+                _ => {}
             }
-            "max-attempts" => set!(max_attempts, |value: u32| value),
-            "stable-after-ms" => set!(stable_after, microseconds),
-            "debounce-ms" => set!(debounce, microseconds),
-            "reconnect" => set!(reconnect, |value: bool| value),
-            // GObject asks for no others.
-            _ => {}
-        }
+        });
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
-        match pspec.name() {
-            "client" => self.client().to_value(),
-            "connectable" => self.connectable().to_value(),
-            "network-monitor" => self.network.monitor().to_value(),
-            "initial-delay-ms" => milliseconds(self.settings().initial_delay).to_value(),
-            "max-delay-ms" => milliseconds(self.settings().max_delay).to_value(),
-            "jitter" => self.settings().jitter.to_value(),
-            "max-attempts" => self.settings().max_attempts.to_value(),
-            "stable-after-ms" => milliseconds(self.settings().stable_after).to_value(),
-            "debounce-ms" => milliseconds(self.settings().debounce).to_value(),
-            "reconnect" => self.settings().reconnect.to_value(),
-            "state" => self.state().to_value(),
-            "connection" => self.connection().to_value(),
-            "io-stream" => self.io_stream().to_value(),
-            "attempt" => self.attempt().to_value(),
-            "next-attempt-in-ms" => self.next_attempt_in().to_value(),
-            "last-error" => self.last_error().to_value(),
-            // GObject asks for no others.
-            _ => Value::from_type(pspec.value_type()),
-        }
+        fence(|| {
+            match pspec.name() {
+                "client" => self.client().to_value(),
+                "connectable" => self.connectable().to_value(),
+                "network-monitor" => self.network.monitor().to_value(),
+                "initial-delay-ms" => milliseconds(self.settings().initial_delay).to_value(),
+                "max-delay-ms" => milliseconds(self.settings().max_delay).to_value(),
+                "jitter" => self.settings().jitter.to_value(),
+                "max-attempts" => self.settings().max_attempts.to_value(),
+                "stable-after-ms" => milliseconds(self.settings().stable_after).to_value(),
+                "debounce-ms" => milliseconds(self.settings().debounce).to_value(),
+                "reconnect" => self.settings().reconnect.to_value(),
+                "state" => self.state().to_value(),
+                "connection" => self.connection().to_value(),
+                "io-stream" => self.io_stream().to_value(),
+                "attempt" => self.attempt().to_value(),
+                "next-attempt-in-ms" => self.next_attempt_in().to_value(),
+                "last-error" => self.last_error().to_value(),
+                // GObject asks for no others.
+                _ => Value::from_type(pspec.value_type()),
+            }
+        })
+        .unwrap_or_else(|| Value::from_type(pspec.value_type()))
     }
 
     fn constructed(&self) {
         self.parent_constructed();
-        self.shared.set_object(self.obj().upcast_ref());
-        if self.shared.client.get().is_none() || self.shared.connectable.get().is_none() {
-            glib::g_critical!(
-                "Gsock",
-                "a GsockReconnector was built without a client or a connectable"
-            );
-        }
+        fence_or((), || {
+            self.shared.set_object(self.obj().upcast_ref());
+            if self.shared.client.get().is_none() || self.shared.connectable.get().is_none() {
+                glib::g_critical!(
+                    "Gsock",
+                    "a GsockReconnector was built without a client or a connectable"
+                );
+            }
+        });
     }
 
     fn dispose(&self) {
-        self.network.forget();
-        self.shared.end();
+        fence_or((), || {
+            self.network.forget();
+            self.shared.end();
+        });
     }
 }
 

@@ -23,7 +23,7 @@ use glib::subclass::prelude::*;
 
 use self::waiting::Connected;
 pub use self::{builder::ReconnectorBuilder, state::ReconnectorState};
-use crate::{SocketClient, SocketConnection};
+use crate::{SocketClient, SocketConnection, vfunc::fenced_handler};
 
 glib::wrapper! {
     /// Connects, and connects again when the connection is lost.
@@ -166,7 +166,9 @@ macro_rules! notify {
         #[doc = concat!("Calls `f` whenever `", $property, "` has changed.")]
         #[doc(alias = $property)]
         pub fn $method<F: Fn(&Self) + 'static>(&self, f: F) -> glib::SignalHandlerId {
-            self.connect_notify_local(Some($property), move |reconnector, _| f(reconnector))
+            self.connect_notify_local(Some($property), move |reconnector, _| {
+                fenced_handler($property, || f(reconnector));
+            })
         }
     };
 }
@@ -396,7 +398,9 @@ impl Reconnector {
         self.connect_closure(
             "attempt",
             false,
-            glib::closure_local!(move |reconnector: Self, number: u32| f(&reconnector, number)),
+            glib::closure_local!(move |reconnector: Self, number: u32| {
+                fenced_handler("attempt", || f(&reconnector, number));
+            }),
         )
     }
 
@@ -413,7 +417,9 @@ impl Reconnector {
                                        number: u32,
                                        error: glib::Error,
                                        delay: u32| {
-                f(&reconnector, number, &error, duration(delay));
+                fenced_handler("attempt-failed", || {
+                    f(&reconnector, number, &error, duration(delay))
+                });
             }),
         )
     }
@@ -428,7 +434,7 @@ impl Reconnector {
             "connected",
             false,
             glib::closure_local!(move |reconnector: Self, stream: gio::IOStream| {
-                f(&reconnector, &stream);
+                fenced_handler("connected", || f(&reconnector, &stream));
             }),
         )
     }
@@ -444,7 +450,7 @@ impl Reconnector {
             "disconnected",
             false,
             glib::closure_local!(move |reconnector: Self, error: Option<glib::Error>| {
-                f(&reconnector, error.as_ref());
+                fenced_handler("disconnected", || f(&reconnector, error.as_ref()));
             }),
         )
     }
@@ -459,7 +465,7 @@ impl Reconnector {
             "given-up",
             false,
             glib::closure_local!(move |reconnector: Self, error: glib::Error| {
-                f(&reconnector, &error);
+                fenced_handler("given-up", || f(&reconnector, &error));
             }),
         )
     }

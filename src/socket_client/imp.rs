@@ -14,6 +14,7 @@ use glib::{ParamFlags, ParamSpec, Value, subclass::InitializingType};
 use once_cell::sync::Lazy;
 
 use crate::{
+    fence::{fence, fence_or},
     living::{self, Living},
     subclass::{SocketClientClass, SocketClientInstance, socket_client},
     vfunc::Owned,
@@ -153,66 +154,71 @@ impl ObjectImpl for SocketClient {
     }
 
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
-        // GObject has checked type and range of the value.
-        macro_rules! set {
-            ($field:ident) => {
-                if let Ok(value) = value.get() {
-                    self.set(|settings| &mut settings.$field, value, pspec.name());
-                }
-            };
-        }
-        match pspec.name() {
-            "family" => set!(family),
-            "type" => set!(type_),
-            "protocol" => set!(protocol),
-            "timeout" => set!(timeout),
-            "enable-proxy" => set!(enable_proxy),
-            "tls" => set!(tls),
-            "tls-validation-flags" => set!(tls_validation_flags),
-            "connect-timeout-ms" => set!(connect_timeout_ms),
-            "io-timeout-ms" => set!(io_timeout_ms),
-            "attempt-delay-ms" => set!(attempt_delay_ms),
-            "multipath" => set!(multipath),
-            "local-address" => {
-                if let Ok(address) = value.get() {
-                    self.exchange_local_address(address);
-                }
+        fence_or((), || {
+            // GObject has checked type and range of the value.
+            macro_rules! set {
+                ($field:ident) => {
+                    if let Ok(value) = value.get() {
+                        self.set(|settings| &mut settings.$field, value, pspec.name());
+                    }
+                };
             }
-            "proxy-resolver" => {
-                if let Ok(resolver) = value.get() {
-                    self.set_proxy_resolver(resolver);
+            match pspec.name() {
+                "family" => set!(family),
+                "type" => set!(type_),
+                "protocol" => set!(protocol),
+                "timeout" => set!(timeout),
+                "enable-proxy" => set!(enable_proxy),
+                "tls" => set!(tls),
+                "tls-validation-flags" => set!(tls_validation_flags),
+                "connect-timeout-ms" => set!(connect_timeout_ms),
+                "io-timeout-ms" => set!(io_timeout_ms),
+                "attempt-delay-ms" => set!(attempt_delay_ms),
+                "multipath" => set!(multipath),
+                "local-address" => {
+                    if let Ok(address) = value.get() {
+                        self.exchange_local_address(address);
+                    }
                 }
+                "proxy-resolver" => {
+                    if let Ok(resolver) = value.get() {
+                        self.set_proxy_resolver(resolver);
+                    }
+                }
+                // GObject asks for no others.
+                _ => {}
             }
-            // GObject asks for no others.
-            _ => {}
-        }
+        });
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
-        if pspec.name() == "proxy-resolver" {
-            return self.proxy_resolver_or_default().to_value();
-        }
-        let settings = self.settings();
-        match pspec.name() {
-            "family" => settings.family.to_value(),
-            "type" => settings.type_.to_value(),
-            "protocol" => settings.protocol.to_value(),
-            "local-address" => settings
-                .local_address
-                .as_ref()
-                .map(|address| address.get().clone())
-                .to_value(),
-            "timeout" => settings.timeout.to_value(),
-            "enable-proxy" => settings.enable_proxy.to_value(),
-            "tls" => settings.tls.to_value(),
-            "tls-validation-flags" => settings.tls_validation_flags.to_value(),
-            "connect-timeout-ms" => settings.connect_timeout_ms.to_value(),
-            "io-timeout-ms" => settings.io_timeout_ms.to_value(),
-            "attempt-delay-ms" => settings.attempt_delay_ms.to_value(),
-            "multipath" => settings.multipath.to_value(),
-            // GObject asks for no others.
-            _ => Value::from_type(pspec.value_type()),
-        }
+        fence(|| {
+            if pspec.name() == "proxy-resolver" {
+                return self.proxy_resolver_or_default().to_value();
+            }
+            let settings = self.settings();
+            match pspec.name() {
+                "family" => settings.family.to_value(),
+                "type" => settings.type_.to_value(),
+                "protocol" => settings.protocol.to_value(),
+                "local-address" => settings
+                    .local_address
+                    .as_ref()
+                    .map(|address| address.get().clone())
+                    .to_value(),
+                "timeout" => settings.timeout.to_value(),
+                "enable-proxy" => settings.enable_proxy.to_value(),
+                "tls" => settings.tls.to_value(),
+                "tls-validation-flags" => settings.tls_validation_flags.to_value(),
+                "connect-timeout-ms" => settings.connect_timeout_ms.to_value(),
+                "io-timeout-ms" => settings.io_timeout_ms.to_value(),
+                "attempt-delay-ms" => settings.attempt_delay_ms.to_value(),
+                "multipath" => settings.multipath.to_value(),
+                // GObject asks for no others.
+                _ => Value::from_type(pspec.value_type()),
+            }
+        })
+        .unwrap_or_else(|| Value::from_type(pspec.value_type()))
     }
 }
 

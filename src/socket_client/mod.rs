@@ -19,7 +19,7 @@ pub(crate) use report::keep as keep_report;
 pub use report::{Attempt, ConnectReport, ConnectReportExt};
 
 use self::run::{Form, Run};
-use crate::{SocketConnection, error, operation::assert_owns_context};
+use crate::{SocketConnection, error, operation::assert_owns_context, vfunc::fenced_handler};
 
 glib::wrapper! {
     /// Connects to a host, a service or an address, and makes the connection that goes with it.
@@ -239,7 +239,9 @@ macro_rules! notify {
         #[doc = concat!("Calls `f` whenever `", $property, "` has changed.")]
         #[doc(alias = $property)]
         fn $method<F: Fn(&Self) + 'static>(&self, f: F) -> glib::SignalHandlerId {
-            self.connect_notify_local(Some($property), move |client, _| f(client))
+            self.connect_notify_local(Some($property), move |client, _| {
+                fenced_handler($property, || f(client));
+            })
         }
     };
 }
@@ -826,7 +828,7 @@ pub trait SocketClientExt: IsA<SocketClient> + 'static {
                       connectable: gio::SocketConnectable,
                       stream: Option<gio::IOStream>| {
                     if let Some(client) = client.downcast_ref() {
-                        f(client, event, &connectable, stream.as_ref());
+                        fenced_handler("event", || f(client, event, &connectable, stream.as_ref()));
                     }
                 }
             ),

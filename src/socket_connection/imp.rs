@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     error,
+    fence::{fence, fence_or},
     home::{Notifier, change},
     living::{self, Living},
     socket_input_stream::SocketInputStream,
@@ -152,72 +153,84 @@ impl ObjectImpl for SocketConnection {
     }
 
     fn set_property(&self, _id: usize, value: &Value, _pspec: &ParamSpec) {
-        // There is one that may be written, the socket.
-        let socket = socket_in(value);
-        let result = match (self.wire.get(), socket) {
-            (None, None) => Ok(()),
-            (None, Some(socket)) => self.adopt(&socket),
-            (Some(_), socket) => self.replace_socket(socket.as_ref()),
-        };
-        if let Err(refusal) = result {
-            glib::g_critical!("Gsock", "the socket was refused: {}", refusal.message());
-        }
+        fence_or((), || {
+            // There is one that may be written, the socket.
+            let socket = socket_in(value);
+            let result = match (self.wire.get(), socket) {
+                (None, None) => Ok(()),
+                (None, Some(socket)) => self.adopt(&socket),
+                (Some(_), socket) => self.replace_socket(socket.as_ref()),
+            };
+            if let Err(refusal) = result {
+                glib::g_critical!("Gsock", "the socket was refused: {}", refusal.message());
+            }
+        });
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
-        let transport = self.transport();
-        transport.catch_up();
-        match pspec.name() {
-            "socket" => transport.socket().to_value(),
-            "state" => transport.connection_state().to_value(),
-            "alive" => (transport.connection_state() == ConnectionState::Connected).to_value(),
-            "local-address" => transport.local_address().ok().to_value(),
-            "remote-address" => transport.remote_address().ok().to_value(),
-            "last-error" => transport.last_error().to_value(),
-            "bytes-read" => transport.bytes_read().to_value(),
-            "bytes-written" => transport.bytes_written().to_value(),
-            // GObject asks for no others.
-            _ => Value::from_type(pspec.value_type()),
-        }
+        fence(|| {
+            let transport = self.transport();
+            transport.catch_up();
+            match pspec.name() {
+                "socket" => transport.socket().to_value(),
+                "state" => transport.connection_state().to_value(),
+                "alive" => (transport.connection_state() == ConnectionState::Connected).to_value(),
+                "local-address" => transport.local_address().ok().to_value(),
+                "remote-address" => transport.remote_address().ok().to_value(),
+                "last-error" => transport.last_error().to_value(),
+                "bytes-read" => transport.bytes_read().to_value(),
+                "bytes-written" => transport.bytes_written().to_value(),
+                // GObject asks for no others.
+                _ => Value::from_type(pspec.value_type()),
+            }
+        })
+        .unwrap_or_else(|| Value::from_type(pspec.value_type()))
     }
 
     fn dispatch_properties_changed(&self, properties: &[ParamSpec]) {
-        let asked =
-            self.departure
-                .compare_exchange(ASKED, THROUGH, Ordering::AcqRel, Ordering::Relaxed);
-        // The answer to `is_through`, and the last that its thread does with the object.
-        let is_answer = asked.is_ok();
-        // What a dispose has notified, on a thread where no handler may run.
-        let is_stray = self.disposing.load(Ordering::Acquire) && !self.notifier.is_home();
-        if !is_answer && !is_stray {
-            self.parent_dispatch_properties_changed(properties);
-        }
+        fence_or((), || {
+            let asked = self.departure.compare_exchange(
+                ASKED,
+                THROUGH,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            // The answer to `is_through`, and the last that its thread does with the object.
+            let is_answer = asked.is_ok();
+            // What a dispose has notified, on a thread where no handler may run.
+            let is_stray = self.disposing.load(Ordering::Acquire) && !self.notifier.is_home();
+            if !is_answer && !is_stray {
+                self.parent_dispatch_properties_changed(properties);
+            }
+        });
     }
 
     fn constructed(&self) {
         self.parent_constructed();
-        self.notifier
-            .set_object(self.obj().upcast_ref(), self.is_of_ours());
-        // Taken in any case: it closes with this scope unless it becomes the connection's.
-        let handed = self
-            .handed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if self.wire.get().is_some() {
-            return;
-        }
-        let transport = handed.map(|handed| match handed {
-            Cargo::Bare(bare) => Transport::of_bare(bare, &self.notifier),
-            Cargo::Shared(transport) => transport,
-        });
-        if let Some(transport) = transport {
-            if self.check(transport.kind()).is_ok() {
-                return self.install(transport);
+        fence_or((), || {
+            self.notifier
+                .set_object(self.obj().upcast_ref(), self.is_of_ours());
+            // Taken in any case: it closes with this scope unless it becomes the connection's.
+            let handed = self
+                .handed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            if self.wire.get().is_some() {
+                return;
             }
-            transport.unclaim();
-        }
-        self.be_born_closed("a socket");
+            let transport = handed.map(|handed| match handed {
+                Cargo::Bare(bare) => Transport::of_bare(bare, &self.notifier),
+                Cargo::Shared(transport) => transport,
+            });
+            if let Some(transport) = transport {
+                if self.check(transport.kind()).is_ok() {
+                    return self.install(transport);
+                }
+                transport.unclaim();
+            }
+            self.be_born_closed("a socket");
+        });
     }
 }
 

@@ -10,14 +10,17 @@ mod streams;
 use gio::prelude::*;
 use glib::{subclass::prelude::*, translate::ToGlibPtr};
 
-use crate::subclass::socket_connection::{
-    UnitFuture, call_connect, call_connect_async, call_connect_finish, call_connect_future,
-    class_of,
-};
 use crate::{
     halves::{ReadHalf, WriteHalf, futures_io, halves},
     operation::assert_owns_context,
     transport::ConnectionState,
+};
+use crate::{
+    subclass::socket_connection::{
+        UnitFuture, call_connect, call_connect_async, call_connect_finish, call_connect_future,
+        class_of,
+    },
+    vfunc::fenced_handler,
 };
 
 glib::wrapper! {
@@ -165,7 +168,9 @@ macro_rules! notify {
         #[doc = concat!("Calls `f` at the connection's home whenever `", $property, "` has changed.")]
         #[doc(alias = $property)]
         fn $method<F: Fn(&Self) + 'static>(&self, f: F) -> glib::SignalHandlerId {
-            self.connect_notify_local(Some($property), move |connection, _| f(connection))
+            self.connect_notify_local(Some($property), move |connection, _| {
+                fenced_handler($property, || f(connection));
+            })
         }
     };
 }

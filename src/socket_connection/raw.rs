@@ -26,6 +26,7 @@ use glib::{
 use super::SocketConnection;
 use crate::{
     error,
+    fence::fence_or,
     operation::{Drive, Moving, Reply, Tag, Transfer, finish_size},
     reactor::{Begin, Interest, Registration},
     transport::{Attempted, Transport},
@@ -249,10 +250,8 @@ impl SocketConnection {
 
 /// # Safety
 ///
-/// `data` is the box of `through_streams`, used once.
-unsafe fn answer(data: gpointer, moved: isize, failure: *mut glib::ffi::GError) {
-    // SAFETY: as the caller says.
-    let reply = unsafe { Box::from_raw(data.cast::<Reply>()) };
+/// `failure` is NULL, or an error that is given away.
+unsafe fn answer(reply: Reply, moved: isize, failure: *mut glib::ffi::GError) {
     if failure.is_null() {
         // Not negative without an error.
         return reply.answer(Ok(moved.unsigned_abs()));
@@ -262,21 +261,33 @@ unsafe fn answer(data: gpointer, moved: isize, failure: *mut glib::ffi::GError) 
 }
 
 unsafe extern "C" fn has_read(stream: *mut GObject, result: *mut GAsyncResult, data: gpointer) {
-    let mut failure = ptr::null_mut();
-    // SAFETY: GIO's own arguments, passed on.
-    let moved =
-        unsafe { gio::ffi::g_input_stream_read_finish(stream.cast(), result, &raw mut failure) };
-    // SAFETY: GIO calls back once.
-    unsafe { answer(data, moved, failure) };
+    // SAFETY: the box of `through_streams`; GIO calls back once.
+    let reply = unsafe { Box::from_raw(data.cast::<Reply>()) };
+    // A reply that is dropped by a panic answers by itself.
+    fence_or((), move || {
+        let mut failure = ptr::null_mut();
+        // SAFETY: GIO's own arguments, passed on.
+        let moved = unsafe {
+            gio::ffi::g_input_stream_read_finish(stream.cast(), result, &raw mut failure)
+        };
+        // SAFETY: a set error is ours.
+        unsafe { answer(*reply, moved, failure) };
+    });
 }
 
 unsafe extern "C" fn has_written(stream: *mut GObject, result: *mut GAsyncResult, data: gpointer) {
-    let mut failure = ptr::null_mut();
-    // SAFETY: GIO's own arguments, passed on.
-    let moved =
-        unsafe { gio::ffi::g_output_stream_write_finish(stream.cast(), result, &raw mut failure) };
-    // SAFETY: GIO calls back once.
-    unsafe { answer(data, moved, failure) };
+    // SAFETY: the box of `through_streams`; GIO calls back once.
+    let reply = unsafe { Box::from_raw(data.cast::<Reply>()) };
+    // A reply that is dropped by a panic answers by itself.
+    fence_or((), move || {
+        let mut failure = ptr::null_mut();
+        // SAFETY: GIO's own arguments, passed on.
+        let moved = unsafe {
+            gio::ffi::g_output_stream_write_finish(stream.cast(), result, &raw mut failure)
+        };
+        // SAFETY: a set error is ours.
+        unsafe { answer(*reply, moved, failure) };
+    });
 }
 
 /// A try to move bytes from or to memory that is lent.

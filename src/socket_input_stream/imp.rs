@@ -5,6 +5,7 @@ use glib::{ParamSpec, Value, subclass::InitializingType};
 use once_cell::sync::Lazy;
 
 use crate::{
+    fence::{fence, fence_or},
     living::{self, Living},
     transport::Tap,
     vfunc::{TransportStream, add_input_interfaces, fill_input_class},
@@ -44,17 +45,21 @@ impl ObjectImpl for SocketInputStream {
     }
 
     fn set_property(&self, _id: usize, value: &Value, _pspec: &ParamSpec) {
-        self.tap.set_property(value);
+        fence_or((), || {
+            self.tap.set_property(value);
+        });
     }
 
     fn dispatch_properties_changed(&self, properties: &[ParamSpec]) {
-        if !self.tap.tells_in_vain() {
-            self.parent_dispatch_properties_changed(properties);
-        }
+        fence_or((), || {
+            if !self.tap.tells_in_vain() {
+                self.parent_dispatch_properties_changed(properties);
+            }
+        });
     }
 
-    fn property(&self, _id: usize, _pspec: &ParamSpec) -> Value {
-        self.tap.property()
+    fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
+        fence(|| self.tap.property()).unwrap_or_else(|| Value::from_type(pspec.value_type()))
     }
 }
 

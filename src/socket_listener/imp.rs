@@ -14,6 +14,7 @@ use once_cell::sync::{Lazy, OnceCell};
 
 use super::{accept::Accept, limits::Settings, sockets::Sockets};
 use crate::{
+    fence::{fence, fence_or},
     living::{self, Living},
     subclass::{SocketListenerClass, SocketListenerInstance, socket_listener},
 };
@@ -114,33 +115,40 @@ impl ObjectImpl for SocketListener {
 
     fn constructed(&self) {
         self.parent_constructed();
-        self.sockets.limits.teller().set_object(&*self.obj());
+        fence_or((), || {
+            self.sockets.limits.teller().set_object(&*self.obj());
+        });
     }
 
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
-        // GObject has checked type and range of the value, and asks for no other property.
-        if pspec.name() == "listen-backlog"
-            && let Ok(backlog) = value.get()
-        {
-            self.set_backlog(backlog);
-        }
-        if let Ok(limit) = value.get() {
-            self.set_limit(pspec.name(), limit);
-        }
+        fence_or((), || {
+            // GObject has checked type and range of the value, and asks for no other property.
+            if pspec.name() == "listen-backlog"
+                && let Ok(backlog) = value.get()
+            {
+                self.set_backlog(backlog);
+            }
+            if let Ok(limit) = value.get() {
+                self.set_limit(pspec.name(), limit);
+            }
+        });
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
-        match pspec.name() {
-            "listen-backlog" => self.backlog().to_value(),
-            "max-connections" => self.limits().max_connections.to_value(),
-            "max-connections-per-peer" => self.limits().max_connections_per_peer.to_value(),
-            "accept-rate" => self.limits().accept_rate.to_value(),
-            "accepted" => self.sockets.limits.accepted().to_value(),
-            "refused" => self.sockets.limits.refused().to_value(),
-            "active-connections" => self.sockets.limits.active().to_value(),
-            // GObject asks for no others.
-            _ => Value::from_type(pspec.value_type()),
-        }
+        fence(|| {
+            match pspec.name() {
+                "listen-backlog" => self.backlog().to_value(),
+                "max-connections" => self.limits().max_connections.to_value(),
+                "max-connections-per-peer" => self.limits().max_connections_per_peer.to_value(),
+                "accept-rate" => self.limits().accept_rate.to_value(),
+                "accepted" => self.sockets.limits.accepted().to_value(),
+                "refused" => self.sockets.limits.refused().to_value(),
+                "active-connections" => self.sockets.limits.active().to_value(),
+                // GObject asks for no others.
+                _ => Value::from_type(pspec.value_type()),
+            }
+        })
+        .unwrap_or_else(|| Value::from_type(pspec.value_type()))
     }
 }
 

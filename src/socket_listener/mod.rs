@@ -37,7 +37,7 @@ pub use self::{
     per_thread::{PerThread, listen_per_thread},
     unix_path::UnixPathOptions,
 };
-use crate::{SocketConnection, operation::assert_owns_context};
+use crate::{SocketConnection, operation::assert_owns_context, vfunc::fenced_handler};
 
 glib::wrapper! {
     /// Listens on any number of sockets, and accepts the connections that come.
@@ -834,7 +834,7 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
                                        event: gio::SocketListenerEvent,
                                        socket: gio::Socket| {
                 if let Some(listener) = listener.downcast_ref() {
-                    f(listener, event, &socket);
+                    fenced_handler("event", || f(listener, event, &socket));
                 }
             }),
         )
@@ -843,7 +843,9 @@ pub trait SocketListenerExt: IsA<SocketListener> + 'static {
     /// Calls `f` whenever `listen-backlog` has changed.
     #[doc(alias = "listen-backlog")]
     fn connect_listen_backlog_notify<F: Fn(&Self) + 'static>(&self, f: F) -> glib::SignalHandlerId {
-        self.connect_notify_local(Some("listen-backlog"), move |listener, _| f(listener))
+        self.connect_notify_local(Some("listen-backlog"), move |listener, _| {
+            fenced_handler("listen-backlog", || f(listener));
+        })
     }
 }
 

@@ -9,7 +9,6 @@ use std::{
     fmt,
     net::SocketAddr,
     os::fd::OwnedFd,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -23,6 +22,7 @@ use gio::prelude::*;
 use super::{SocketListener, SocketListenerExt};
 use crate::{
     error,
+    fence::handed_on,
     thread::new_context,
     transport::{NewSocket, listen_beside_others},
 };
@@ -277,8 +277,7 @@ fn serve(
     let served = context.with_thread_default(|| {
         let listener = SocketListener::new();
         let begun = listen(&listener, socket).and_then(|()| {
-            catch_unwind(AssertUnwindSafe(|| start(listener.clone())))
-                .unwrap_or_else(|panic| Err(panicked(&*panic)))
+            handed_on(|| start(listener.clone())).unwrap_or_else(|panic| Err(panicked(&*panic)))
         });
         let is_begun = begun.is_ok();
         if is_begun {
@@ -286,7 +285,7 @@ fn serve(
         }
         let _ = started.send(begun);
         // A panic in what runs there ends the thread after the rest was seen to.
-        let run = catch_unwind(AssertUnwindSafe(|| {
+        let run = handed_on(|| {
             while is_begun && !shared.is_stopped() {
                 context.iteration(true);
             }
@@ -294,7 +293,7 @@ fn serve(
             // A task that knows its context would be kept by it for ever if it did not end.
             let mut turns = 0..LAST_TURNS;
             while is_begun && turns.next().is_some() && context.iteration(false) {}
-        }));
+        });
         shared.contexts().retain(|one| *one != context);
         listener.close();
         run

@@ -15,6 +15,7 @@ use once_cell::sync::{Lazy, OnceCell};
 use super::{accepting::Accepting, control::Control};
 use crate::{
     SocketConnection, SocketListener,
+    fence::{fence, fence_or},
     home::{Notifier, change},
     living::{self, Living},
     socket_listener::Change,
@@ -95,54 +96,65 @@ impl ObjectImpl for SocketService {
     }
 
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
-        // GObject has checked the type of the value, and asks for no other property.
-        if pspec.name() == "active"
-            && let Ok(active) = value.get()
-        {
-            self.set_active(active);
-        }
+        fence_or((), || {
+            // GObject has checked the type of the value, and asks for no other property.
+            if pspec.name() == "active"
+                && let Ok(active) = value.get()
+            {
+                self.set_active(active);
+            }
+        });
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
-        match pspec.name() {
-            "active" => self.is_active().to_value(),
-            // GObject asks for no others.
-            _ => Value::from_type(pspec.value_type()),
-        }
+        fence(|| {
+            match pspec.name() {
+                "active" => self.is_active().to_value(),
+                // GObject asks for no others.
+                _ => Value::from_type(pspec.value_type()),
+            }
+        })
+        .unwrap_or_else(|| Value::from_type(pspec.value_type()))
     }
 
     fn dispatch_properties_changed(&self, properties: &[ParamSpec]) {
-        // Set by its name on another thread, `active` is told at home, and not where no handler may run.
-        let is_ours = |property: &ParamSpec| {
-            property.name() == "active" && property.owner_type() == Self::type_()
-        };
-        if self.notifier.is_home() || !properties.iter().any(is_ours) {
-            return self.parent_dispatch_properties_changed(properties);
-        }
-        let others: Vec<ParamSpec> = properties
-            .iter()
-            .filter(|property| !is_ours(property))
-            .cloned()
-            .collect();
-        self.parent_dispatch_properties_changed(&others);
+        fence_or((), || {
+            // Set by its name on another thread, `active` is told at home, and not where no handler may run.
+            let is_ours = |property: &ParamSpec| {
+                property.name() == "active" && property.owner_type() == Self::type_()
+            };
+            if self.notifier.is_home() || !properties.iter().any(is_ours) {
+                return self.parent_dispatch_properties_changed(properties);
+            }
+            let others: Vec<ParamSpec> = properties
+                .iter()
+                .filter(|property| !is_ours(property))
+                .cloned()
+                .collect();
+            self.parent_dispatch_properties_changed(&others);
+        });
     }
 
     fn constructed(&self) {
         self.parent_constructed();
-        self.notifier.set_object(self.obj().upcast_ref(), false);
-        let (control, notifier) = (self.control.clone(), self.notifier.clone());
-        let object = self.obj();
-        let listener = object.upcast_ref::<SocketListener>().imp();
-        listener.set_watcher(move |change| {
-            if change == Change::Closed && control.close() {
-                notifier.tell(change::ACTIVE);
-            }
+        fence_or((), || {
+            self.notifier.set_object(self.obj().upcast_ref(), false);
+            let (control, notifier) = (self.control.clone(), self.notifier.clone());
+            let object = self.obj();
+            let listener = object.upcast_ref::<SocketListener>().imp();
+            listener.set_watcher(move |change| {
+                if change == Change::Closed && control.close() {
+                    notifier.tell(change::ACTIVE);
+                }
+            });
+            self.publish();
         });
-        self.publish();
     }
 
     fn dispose(&self) {
-        self.notifier.forget_object();
+        fence_or((), || {
+            self.notifier.forget_object();
+        });
     }
 }
 

@@ -11,7 +11,7 @@ use gio::prelude::*;
 use glib::{Value, subclass::prelude::*};
 
 pub(crate) use self::control::Control;
-use crate::{SocketConnection, SocketListener, vfunc::Resident};
+use crate::{SocketConnection, SocketListener, vfunc::Resident, vfunc::fenced_handler};
 
 glib::wrapper! {
     /// A [`SocketListener`] that accepts by itself, and hands each connection out by the signal `incoming`.
@@ -280,7 +280,9 @@ pub trait SocketServiceExt: IsA<SocketService> + 'static {
     /// Calls `f` whenever `active` has changed.
     #[doc(alias = "active")]
     fn connect_active_notify<F: Fn(&Self) + 'static>(&self, f: F) -> glib::SignalHandlerId {
-        self.connect_notify_local(Some("active"), move |service, _| f(service))
+        self.connect_notify_local(Some("active"), move |service, _| {
+            fenced_handler("active", || f(service));
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use once_cell::sync::Lazy;
 
 use crate::{
     SocketConnection,
+    fence::{fence, fence_or},
     home::change,
     living::{self, Living},
     operation::block,
@@ -63,23 +64,30 @@ impl ObjectImpl for TcpConnection {
     }
 
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
-        if pspec.name() == "graceful-disconnect"
-            && let Ok(graceful) = value.get()
-        {
-            self.set_graceful(graceful);
-        }
+        fence_or((), || {
+            if pspec.name() == "graceful-disconnect"
+                && let Ok(graceful) = value.get()
+            {
+                self.set_graceful(graceful);
+            }
+        });
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
-        match pspec.name() {
-            "graceful-disconnect" => self.is_graceful().to_value(),
-            // GObject asks for no others.
-            _ => Value::from_type(pspec.value_type()),
-        }
+        fence(|| {
+            match pspec.name() {
+                "graceful-disconnect" => self.is_graceful().to_value(),
+                // GObject asks for no others.
+                _ => Value::from_type(pspec.value_type()),
+            }
+        })
+        .unwrap_or_else(|| Value::from_type(pspec.value_type()))
     }
 
     fn dispose(&self) {
-        self.disposing.store(true, Ordering::Release);
+        fence_or((), || {
+            self.disposing.store(true, Ordering::Release);
+        });
     }
 }
 

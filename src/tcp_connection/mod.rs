@@ -10,7 +10,8 @@ use glib_macros::Enum;
 
 pub use crate::transport::KeepaliveParams;
 use crate::{
-    SocketConnection, halves::futures_io, socket_connection::inherent_connect, transport::Transport,
+    SocketConnection, halves::futures_io, socket_connection::inherent_connect,
+    transport::Transport, vfunc::fenced_handler,
 };
 
 glib::wrapper! {
@@ -105,7 +106,7 @@ pub trait TcpConnectionExt: IsA<TcpConnection> + 'static {
         f: F,
     ) -> glib::SignalHandlerId {
         self.connect_notify_local(Some("graceful-disconnect"), move |connection, _| {
-            f(connection)
+            fenced_handler("graceful-disconnect", || f(connection));
         })
     }
 

@@ -15,6 +15,7 @@ use once_cell::sync::{Lazy, OnceCell};
 use super::closing::{self, Closing};
 use crate::{
     SocketConnection, TcpConnection,
+    fence::{fence, fence_or},
     living::{self, Living},
     socket_connection::overlaid::{dead_input, dead_output},
     subclass::{
@@ -66,31 +67,38 @@ impl ObjectImpl for TcpWrapperConnection {
     }
 
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
-        if pspec.name() == "base-io-stream"
-            && let Ok(Some(base)) = value.get()
-        {
-            // GObject sets it once.
-            let _ = self.base.set(Owned::new(base));
-        }
+        fence_or((), || {
+            if pspec.name() == "base-io-stream"
+                && let Ok(Some(base)) = value.get()
+            {
+                // GObject sets it once.
+                let _ = self.base.set(Owned::new(base));
+            }
+        });
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
-        match pspec.name() {
-            "base-io-stream" => self.base().to_value(),
-            // GObject asks for no others.
-            _ => Value::from_type(pspec.value_type()),
-        }
+        fence(|| {
+            match pspec.name() {
+                "base-io-stream" => self.base().to_value(),
+                // GObject asks for no others.
+                _ => Value::from_type(pspec.value_type()),
+            }
+        })
+        .unwrap_or_else(|| Value::from_type(pspec.value_type()))
     }
 
     fn constructed(&self) {
         self.parent_constructed();
-        if self.base.get().is_none() && !self.obj().is_closed() {
-            let object = self.obj();
-            let connection = object.upcast_ref::<SocketConnection>().imp();
-            connection.be_born_closed("a base stream");
-        }
-        let _ = self.base();
-        self.constructed.store(true, Ordering::Release);
+        fence_or((), || {
+            if self.base.get().is_none() && !self.obj().is_closed() {
+                let object = self.obj();
+                let connection = object.upcast_ref::<SocketConnection>().imp();
+                connection.be_born_closed("a base stream");
+            }
+            let _ = self.base();
+            self.constructed.store(true, Ordering::Release);
+        });
     }
 }
 

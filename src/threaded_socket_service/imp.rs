@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     SocketConnection, SocketService, error,
+    fence::{fence, fence_or},
     living::{self, Living},
     subclass::{
         SocketListenerImpl, SocketServiceImpl, ThreadedSocketServiceClass,
@@ -112,56 +113,63 @@ impl ObjectImpl for ThreadedSocketService {
     }
 
     fn set_property(&self, _id: usize, value: &Value, pspec: &ParamSpec) {
-        // GObject has checked the type of the value, and asks for no other property.
-        if pspec.name() != "max-threads" {
-            return;
-        }
-        match value.get() {
-            Ok(0) => glib::g_critical!(
-                "Gsock",
-                "max-threads is 0, with which nothing would be served: it is {DEFAULT_THREADS} now"
-            ),
-            Ok(max) => self.max_threads.store(max, Ordering::Relaxed),
-            Err(_) => {}
-        }
+        fence_or((), || {
+            // GObject has checked the type of the value, and asks for no other property.
+            if pspec.name() != "max-threads" {
+                return;
+            }
+            match value.get() {
+                Ok(0) => glib::g_critical!(
+                    "Gsock",
+                    "max-threads is 0, with which nothing would be served: it is {DEFAULT_THREADS} now"
+                ),
+                Ok(max) => self.max_threads.store(max, Ordering::Relaxed),
+                Err(_) => {}
+            }
+        });
     }
 
     fn property(&self, _id: usize, pspec: &ParamSpec) -> Value {
-        match pspec.name() {
-            "max-threads" => self.max_threads().to_value(),
-            // GObject asks for no others.
-            _ => Value::from_type(pspec.value_type()),
-        }
+        fence(|| {
+            match pspec.name() {
+                "max-threads" => self.max_threads().to_value(),
+                // GObject asks for no others.
+                _ => Value::from_type(pspec.value_type()),
+            }
+        })
+        .unwrap_or_else(|| Value::from_type(pspec.value_type()))
     }
 
     fn constructed(&self) {
         self.parent_constructed();
-        let max = usize::try_from(self.max_threads()).ok();
-        let crew = Arc::new(Crew {
-            workers: Workers::new(max.and_then(NonZeroUsize::new), job::serve),
-            coming: Mutex::default(),
+        fence_or((), || {
+            let max = usize::try_from(self.max_threads()).ok();
+            let crew = Arc::new(Crew {
+                workers: Workers::new(max.and_then(NonZeroUsize::new), job::serve),
+                coming: Mutex::default(),
+            });
+            let object = self.obj();
+            let service = object.upcast_ref::<SocketService>().imp();
+            if let Some(max) = max {
+                service.control().set_most_jobs(max);
+            }
+            // A job comes before the next connection.
+            let weak = Arc::downgrade(&crew);
+            service.set_prepare(move || {
+                let Some(crew) = weak.upgrade() else {
+                    return Ok(());
+                };
+                crew.set_to_work()
+                    .map_err(|failure| match failure.raw_os_error() {
+                        // There is one less than is needed, and nothing that would block.
+                        None | Some(libc::EAGAIN) => {
+                            error::failed(&format!("A thread cannot be made: {failure}"))
+                        }
+                        Some(errno) => error::prefixed("A thread cannot be made", errno),
+                    })
+            });
+            let _ = self.crew.set(crew);
         });
-        let object = self.obj();
-        let service = object.upcast_ref::<SocketService>().imp();
-        if let Some(max) = max {
-            service.control().set_most_jobs(max);
-        }
-        // A job comes before the next connection.
-        let weak = Arc::downgrade(&crew);
-        service.set_prepare(move || {
-            let Some(crew) = weak.upgrade() else {
-                return Ok(());
-            };
-            crew.set_to_work()
-                .map_err(|failure| match failure.raw_os_error() {
-                    // There is one less than is needed, and nothing that would block.
-                    None | Some(libc::EAGAIN) => {
-                        error::failed(&format!("A thread cannot be made: {failure}"))
-                    }
-                    Some(errno) => error::prefixed("A thread cannot be made", errno),
-                })
-        });
-        let _ = self.crew.set(crew);
     }
 }
 

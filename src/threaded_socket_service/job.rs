@@ -12,6 +12,7 @@ use glib::{prelude::*, subclass::prelude::*};
 use super::{ThreadedSocketService, workers::Body};
 use crate::{
     SocketConnection, SocketConnectionExt, SocketService,
+    fence::fence_or,
     socket_service::Control,
     thread,
     vfunc::{Owned, fenced_handler, iterate},
@@ -112,7 +113,7 @@ pub(super) fn serve() -> io::Result<Body<Job>> {
         // No other thread knows it.
         let _ = context.with_thread_default(|| {
             for job in jobs {
-                job.run(&context);
+                fence_or((), || job.run(&context));
             }
         });
     }))

@@ -1,12 +1,11 @@
 //! Handlers of signals that are written in Rust and need not be `Send`, on objects that C uses from any thread.
 
-use std::{
-    fmt,
-    mem::ManuallyDrop,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::{fmt, mem::ManuallyDrop};
 
-use crate::thread;
+use crate::{
+    fence::{caught, fence_or},
+    thread,
+};
 
 /// A handler that is called and dropped on the thread that made it, wherever its signal is emitted and its object
 /// goes: elsewhere it is not called, with a critical message, and leaked.
@@ -43,11 +42,11 @@ impl<F> Resident<F> {
 
 /// A panic of a handler must not reach GObject, which calls it.
 pub(crate) fn fenced_handler<R>(what: &str, f: impl FnOnce() -> R) -> Option<R> {
-    let called = catch_unwind(AssertUnwindSafe(f));
-    if called.is_err() {
+    let called = caught(f);
+    if called.is_none() {
         glib::g_critical!("Gsock", "a handler of {what} panicked");
     }
-    called.ok()
+    called
 }
 
 /// Whether a signal has what it is about: anybody may emit it without.
@@ -62,8 +61,11 @@ pub(crate) fn is_given<T>(argument: *const T, signal: &str) -> bool {
 impl<F> Drop for Resident<F> {
     fn drop(&mut self) {
         if self.thread == thread::here() {
-            // SAFETY: dropped once, here.
-            unsafe { ManuallyDrop::drop(&mut self.handler) };
+            // By GObject, which forgets the handler.
+            fence_or((), || {
+                // SAFETY: dropped once, here.
+                unsafe { ManuallyDrop::drop(&mut self.handler) };
+            });
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The virtual functions of an input stream over a transport.
 
+use std::ptr;
+
 use gio::{ffi as gio_ffi, prelude::*};
 use glib::{
     ffi::{GTRUE, gpointer},
@@ -7,7 +9,7 @@ use glib::{
 };
 
 use super::{
-    boolean,
+    boolean, fenced,
     pollable::{
         Buffer, TransportStream, add_file_descriptor_based, add_interface, create_source, imp_of,
         transport_of,
@@ -17,7 +19,10 @@ use super::{
 };
 use crate::{
     error,
-    operation::{Answers, Reply, Tag, Task, Transfer, block_transfer, finish, finish_size},
+    fence::{fence, fence_or},
+    operation::{
+        Answers, Owed, Reply, Tag, Task, Transfer, block_transfer, finish, finish_size, owing,
+    },
     reactor::{Interest, Registration},
     transport::Transport,
 };
@@ -71,20 +76,22 @@ unsafe extern "C" fn read<T: TransportStream>(
     cancellable: *mut gio_ffi::GCancellable,
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let mut buffer = Buffer::new(buffer.cast(), count);
-    // SAFETY: a live cancellable or NULL, for the time of the call.
-    let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let result = block_transfer(
-        transport,
-        Interest::Read,
-        (*cancellable).as_ref(),
-        // SAFETY: the caller waits for us.
-        |transport, patience| transport.read(unsafe { buffer.fill() }, None, patience),
-    );
+    let result = fenced(|| {
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        let mut buffer = Buffer::new(buffer.cast(), count);
+        // SAFETY: a live cancellable or NULL, for the time of the call.
+        let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
+        block_transfer(
+            transport,
+            Interest::Read,
+            (*cancellable).as_ref(),
+            // SAFETY: the caller waits for us.
+            |transport, patience| transport.read(unsafe { buffer.fill() }, None, patience),
+        )
+    });
     // SAFETY: a live instance of `T`, pending for this call.
-    unsafe { close_if_ended::<T>(stream) };
+    fence_or((), || unsafe { close_if_ended::<T>(stream) });
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
 }
@@ -98,25 +105,29 @@ unsafe extern "C" fn read_async<T: TransportStream + 'static>(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let reply = unsafe { Reply::new(stream.cast(), callback, data, &READ, priority) };
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let mut buffer = Buffer::new(buffer, count);
-    let transfer = Transfer::new(
-        transport,
-        Interest::Read,
-        move |transport: &Transport, registered: Option<&Registration>| {
-            // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
-            transport.try_read(unsafe { buffer.fill() }, registered)
-        },
-    );
-    // SAFETY: a live cancellable or NULL.
-    let cancellable = unsafe { from_glib_none(cancellable) };
-    // SAFETY: an input stream, and an instance of `T`.
-    unsafe {
-        run::<T, gio::InputStream, _>(stream.cast(), reply, cancellable, false, transfer);
-    }
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let reply = unsafe { Reply::new(stream.cast(), owed.take(), data, &READ, priority) };
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        let mut buffer = Buffer::new(buffer, count);
+        let transfer = Transfer::new(
+            transport,
+            Interest::Read,
+            move |transport: &Transport, registered: Option<&Registration>| {
+                // SAFETY: the caller keeps the memory until the owed.take(), which comes after the last try.
+                transport.try_read(unsafe { buffer.fill() }, registered)
+            },
+        );
+        // SAFETY: a live cancellable or NULL.
+        let cancellable = unsafe { from_glib_none(cancellable) };
+        // SAFETY: an input stream, and an instance of `T`.
+        unsafe {
+            run::<T, gio::InputStream, _>(stream.cast(), reply, cancellable, false, transfer);
+        }
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &READ, priority, body) }
 }
 
 pub(crate) unsafe extern "C" fn read_finish(
@@ -124,8 +135,10 @@ pub(crate) unsafe extern "C" fn read_finish(
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish_size(stream.cast(), result, &READ) };
+    let result = fenced(|| {
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe { finish_size(stream.cast(), result, &READ) }
+    });
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
 }
@@ -137,19 +150,23 @@ unsafe extern "C" fn close_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe {
-        Task::new(
-            stream.cast(),
-            cancellable,
-            callback,
-            data,
-            &CLOSE,
-            Answers::Nothing,
-            priority,
-        )
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let task = unsafe {
+            Task::new(
+                stream.cast(),
+                cancellable,
+                owed.take(),
+                data,
+                &CLOSE,
+                Answers::Nothing,
+                priority,
+            )
+        };
+        task.answer(Ok(()));
     };
-    task.answer(Ok(()));
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &CLOSE, priority, body) }
 }
 
 pub(crate) unsafe extern "C" fn close_finish(
@@ -157,42 +174,52 @@ pub(crate) unsafe extern "C" fn close_finish(
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut glib::ffi::GError,
 ) -> glib::ffi::gboolean {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, &CLOSE) };
+    let result = fenced(|| {
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe { finish(stream.cast(), result, &CLOSE) }
+    });
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
 
 unsafe extern "C" fn pollable_init<T: TransportStream>(iface: gpointer, _: gpointer) {
-    // SAFETY: GObject passes the table of the interface that this was registered for.
-    let iface = unsafe { &mut *iface.cast::<gio_ffi::GPollableInputStreamInterface>() };
-    iface.can_poll = Some(can_poll);
-    iface.is_readable = Some(is_readable::<T>);
-    iface.create_source = Some(create_input_source::<T>);
-    iface.read_nonblocking = Some(read_nonblocking::<T>);
+    let fill = || {
+        // SAFETY: GObject passes the table of the interface that this was registered for.
+        let iface = unsafe { &mut *iface.cast::<gio_ffi::GPollableInputStreamInterface>() };
+        iface.can_poll = Some(can_poll);
+        iface.is_readable = Some(is_readable::<T>);
+        iface.create_source = Some(create_input_source::<T>);
+        iface.read_nonblocking = Some(read_nonblocking::<T>);
+    };
+    // A table with holes is worse than a second try.
+    let _ = fence(fill).or_else(|| fence(fill));
 }
 
 unsafe extern "C" fn can_poll(_: *mut gio_ffi::GPollableInputStream) -> glib::ffi::gboolean {
-    GTRUE
+    fence_or(GTRUE, || GTRUE)
 }
 
 unsafe extern "C" fn is_readable<T: TransportStream>(
     stream: *mut gio_ffi::GPollableInputStream,
 ) -> glib::ffi::gboolean {
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    // GIO's own answers with the raw poll bits, which do not compare equal to TRUE.
-    transport.is_ready(Interest::Read).into()
+    fence_or(GTRUE, || {
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        // GIO's own answers with the raw poll bits, which do not compare equal to TRUE.
+        transport.is_ready(Interest::Read).into()
+    })
 }
 
 unsafe extern "C" fn create_input_source<T: TransportStream>(
     stream: *mut gio_ffi::GPollableInputStream,
     cancellable: *mut gio_ffi::GCancellable,
 ) -> *mut glib::ffi::GSource {
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    // SAFETY: GIO's own arguments, passed on.
-    unsafe { create_source(stream.cast(), &transport, Interest::Read, cancellable) }
+    fence_or(ptr::null_mut(), || {
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe { create_source(stream.cast(), &transport, Interest::Read, cancellable) }
+    })
 }
 
 unsafe extern "C" fn read_nonblocking<T: TransportStream>(
@@ -201,20 +228,22 @@ unsafe extern "C" fn read_nonblocking<T: TransportStream>(
     count: usize,
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let mut buffer = Buffer::new(buffer, count);
-    // SAFETY: a live stream, for the time of the call.
-    let stream =
-        unsafe { gio::InputStream::from_glib_borrow(stream.cast::<gio_ffi::GInputStream>()) };
-    // GIO's entry does not look.
-    let result = if stream.is_closed() {
-        Err(error::stream_closed())
-    } else {
-        // SAFETY: the caller waits for us.
-        transport.try_read(unsafe { buffer.fill() }, None)
-    };
-    let result = result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)));
+    let result = fenced(|| {
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        let mut buffer = Buffer::new(buffer, count);
+        // SAFETY: a live stream, for the time of the call.
+        let stream =
+            unsafe { gio::InputStream::from_glib_borrow(stream.cast::<gio_ffi::GInputStream>()) };
+        // GIO's entry does not look.
+        let result = if stream.is_closed() {
+            Err(error::stream_closed())
+        } else {
+            // SAFETY: the caller waits for us.
+            transport.try_read(unsafe { buffer.fill() }, None)
+        };
+        result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)))
+    });
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
 }

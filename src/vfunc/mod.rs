@@ -1,4 +1,4 @@
-//! What trampolines share: a fence for panics, and errors on their way out.
+//! What trampolines share: panics that turn into errors, and errors on their way out.
 
 #![allow(unsafe_code, reason = "virtual functions are C functions")]
 
@@ -12,7 +12,6 @@ mod transfer;
 use std::{
     fmt,
     future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
     task::Poll,
 };
 
@@ -27,13 +26,18 @@ pub(crate) use input_stream::{add_input_interfaces, fill_input_class};
 pub(crate) use output_stream::{add_output_interfaces, fill_output_class};
 pub(crate) use pollable::{Buffer, ContextWaker, TransportStream, add_interface, source_around};
 
-use crate::error;
+use crate::{error, fence::caught};
 
 /// Runs `f`; a panic inside it becomes the error `Failed`, since it must not leave an
 /// `extern "C"` function.
 pub(crate) fn fenced<R>(f: impl FnOnce() -> Result<R, glib::Error>) -> Result<R, glib::Error> {
-    catch_unwind(AssertUnwindSafe(f))
-        .unwrap_or_else(|_| Err(error::failed("A virtual function panicked")))
+    caught(f).unwrap_or_else(|| Err(panicked()))
+}
+
+const PANICKED: &str = "A virtual function panicked";
+
+pub(crate) fn panicked() -> glib::Error {
+    error::failed(PANICKED)
 }
 
 /// A future whose panics become the error `Failed`.
@@ -42,8 +46,7 @@ pub(crate) async fn fenced_future<R>(
 ) -> Result<R, glib::Error> {
     let mut future = Box::pin(future);
     poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-            .unwrap_or_else(|_| Poll::Ready(Err(error::failed("A virtual function panicked"))))
+        caught(|| future.as_mut().poll(cx)).unwrap_or_else(|| Poll::Ready(Err(panicked())))
     })
     .await
 }
@@ -57,6 +60,9 @@ pub(crate) unsafe fn set_error(out: *mut *mut glib::ffi::GError, failure: glib::
     if !out.is_null() {
         // SAFETY: as the caller says; the error is handed over.
         unsafe { *out = failure.into_glib_ptr() };
+    } else if failure.message() == PANICKED {
+        // Nobody would be told, as in the close of an object that goes.
+        glib::g_critical!("Gsock", "{PANICKED}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The virtual functions of an output stream over a transport.
 
+use std::ptr;
+
 use gio::{ffi as gio_ffi, prelude::*};
 use glib::{
     ffi::{GFALSE, GTRUE, gboolean, gpointer},
@@ -7,7 +9,7 @@ use glib::{
 };
 
 use super::{
-    boolean,
+    boolean, fenced,
     pollable::{
         Buffer, TransportStream, add_file_descriptor_based, add_interface, create_source, imp_of,
         transport_of,
@@ -17,7 +19,11 @@ use super::{
 };
 use crate::{
     error,
-    operation::{Answers, Moving, Reply, Tag, Task, Transfer, block_transfer, finish, finish_size},
+    fence::{fence, fence_or},
+    operation::{
+        Answers, Moving, Owed, Reply, Tag, Task, Transfer, block_transfer, finish, finish_size,
+        owing,
+    },
     reactor::{Interest, Registration},
     transport::{Attempted, Transport},
 };
@@ -138,21 +144,23 @@ unsafe extern "C" fn write<T: TransportStream>(
     cancellable: *mut gio_ffi::GCancellable,
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let buffer = Buffer::new(buffer, count);
-    // SAFETY: a live cancellable or NULL, for the time of the call.
-    let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let result = block_transfer(
-        transport,
-        Interest::Write,
-        (*cancellable).as_ref(),
-        // Never in the call: that would wait until all is written, where a part is an answer.
-        // SAFETY: the caller waits for us.
-        |transport, _| transport.try_write(unsafe { buffer.bytes() }, None),
-    );
+    let result = fenced(|| {
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        let buffer = Buffer::new(buffer, count);
+        // SAFETY: a live cancellable or NULL, for the time of the call.
+        let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
+        block_transfer(
+            transport,
+            Interest::Write,
+            (*cancellable).as_ref(),
+            // Never in the call: that would wait until all is written, where a part is an answer.
+            // SAFETY: the caller waits for us.
+            |transport, _| transport.try_write(unsafe { buffer.bytes() }, None),
+        )
+    });
     // SAFETY: a live instance of `T`, pending for this call.
-    unsafe { close_if_ended::<T>(stream) };
+    fence_or((), || unsafe { close_if_ended::<T>(stream) });
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
 }
@@ -165,23 +173,25 @@ unsafe extern "C" fn write_vectored<T: TransportStream>(
     cancellable: *mut gio_ffi::GCancellable,
     out: *mut *mut glib::ffi::GError,
 ) -> gboolean {
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let vectors = Vectors {
-        start: vectors,
-        len: count,
-    };
-    // SAFETY: a live cancellable or NULL, for the time of the call.
-    let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let result = block_transfer(
-        transport,
-        Interest::Write,
-        (*cancellable).as_ref(),
-        // SAFETY: the caller waits for us.
-        |transport, _| unsafe { vectors.write(transport, None) },
-    );
+    let result = fenced(|| {
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        let vectors = Vectors {
+            start: vectors,
+            len: count,
+        };
+        // SAFETY: a live cancellable or NULL, for the time of the call.
+        let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
+        block_transfer(
+            transport,
+            Interest::Write,
+            (*cancellable).as_ref(),
+            // SAFETY: the caller waits for us.
+            |transport, _| unsafe { vectors.write(transport, None) },
+        )
+    });
     // SAFETY: a live instance of `T`, pending for this call.
-    unsafe { close_if_ended::<T>(stream) };
+    fence_or((), || unsafe { close_if_ended::<T>(stream) });
     // SAFETY: the caller's places for a count and an error.
     unsafe { counted(result, written, out) }
 }
@@ -209,27 +219,31 @@ unsafe extern "C" fn write_async<T: TransportStream + 'static>(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let reply = unsafe { Reply::new(stream.cast(), callback, data, &WRITE, priority) };
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let buffer = Buffer::new(buffer, count);
-    let transfer = Transfer::new(
-        transport,
-        Interest::Write,
-        move |transport: &Transport, registered: Option<&Registration>| {
-            // Whole, so that what moves into the closure is the value that may move.
-            let buffer: &Buffer = &buffer;
-            // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
-            transport.try_write(unsafe { buffer.bytes() }, registered)
-        },
-    );
-    // SAFETY: a live cancellable or NULL.
-    let cancellable = unsafe { from_glib_none(cancellable) };
-    // SAFETY: an output stream, and an instance of `T`.
-    unsafe {
-        run::<T, gio::OutputStream, _>(stream.cast(), reply, cancellable, false, transfer);
-    }
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let reply = unsafe { Reply::new(stream.cast(), owed.take(), data, &WRITE, priority) };
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        let buffer = Buffer::new(buffer, count);
+        let transfer = Transfer::new(
+            transport,
+            Interest::Write,
+            move |transport: &Transport, registered: Option<&Registration>| {
+                // Whole, so that what moves into the closure is the value that may move.
+                let buffer: &Buffer = &buffer;
+                // SAFETY: the caller keeps the memory until the owed.take(), which comes after the last try.
+                transport.try_write(unsafe { buffer.bytes() }, registered)
+            },
+        );
+        // SAFETY: a live cancellable or NULL.
+        let cancellable = unsafe { from_glib_none(cancellable) };
+        // SAFETY: an output stream, and an instance of `T`.
+        unsafe {
+            run::<T, gio::OutputStream, _>(stream.cast(), reply, cancellable, false, transfer);
+        }
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &WRITE, priority, body) }
 }
 
 pub(crate) unsafe extern "C" fn write_finish(
@@ -237,8 +251,10 @@ pub(crate) unsafe extern "C" fn write_finish(
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish_size(stream.cast(), result, &WRITE) };
+    let result = fenced(|| {
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe { finish_size(stream.cast(), result, &WRITE) }
+    });
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
 }
@@ -252,29 +268,43 @@ unsafe extern "C" fn write_vectored_async<T: TransportStream + 'static>(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let reply = unsafe { Reply::new(stream.cast(), callback, data, &WRITE_VECTORED, priority) };
-    if count == 0 {
-        return reply.answer_later(Ok(0));
-    }
-    // SAFETY: a live stream, for the time of the call.
-    let pending = unsafe { gio::OutputStream::from_glib_borrow(stream) };
-    // Unlike its siblings, GIO's entry leaves this to the virtual function.
-    if let Err(failure) = pending.set_pending() {
-        return reply.answer_later(Err(failure));
-    }
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let vectors = Vectors {
-        start: vectors,
-        len: count,
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let reply =
+            unsafe { Reply::new(stream.cast(), owed.take(), data, &WRITE_VECTORED, priority) };
+        if count == 0 {
+            return reply.answer_later(Ok(0));
+        }
+        // SAFETY: a live stream, for the time of the call.
+        let pending = unsafe { gio::OutputStream::from_glib_borrow(stream) };
+        // Unlike its siblings, GIO's entry leaves this to the virtual function.
+        if let Err(failure) = pending.set_pending() {
+            return reply.answer_later(Err(failure));
+        }
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        let vectors = Vectors {
+            start: vectors,
+            len: count,
+        };
+        let transfer = Transfer::new(transport, Interest::Write, vectors);
+        // SAFETY: a live cancellable or NULL.
+        let cancellable = unsafe { from_glib_none(cancellable) };
+        // SAFETY: an output stream, and an instance of `T`.
+        unsafe {
+            run::<T, gio::OutputStream, _>(stream.cast(), reply, cancellable, true, transfer);
+        }
     };
-    let transfer = Transfer::new(transport, Interest::Write, vectors);
-    // SAFETY: a live cancellable or NULL.
-    let cancellable = unsafe { from_glib_none(cancellable) };
-    // SAFETY: an output stream, and an instance of `T`.
+    // SAFETY: the caller's arguments, passed on.
     unsafe {
-        run::<T, gio::OutputStream, _>(stream.cast(), reply, cancellable, true, transfer);
+        owing(
+            stream.cast(),
+            callback,
+            data,
+            &WRITE_VECTORED,
+            priority,
+            body,
+        )
     }
 }
 
@@ -284,8 +314,10 @@ unsafe extern "C" fn write_vectored_finish(
     written: *mut usize,
     out: *mut *mut glib::ffi::GError,
 ) -> gboolean {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish_size(stream.cast(), result, &WRITE_VECTORED) };
+    let result = fenced(|| {
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe { finish_size(stream.cast(), result, &WRITE_VECTORED) }
+    });
     // SAFETY: the caller's places for a count and an error.
     unsafe { counted(result, written, out) }
 }
@@ -297,19 +329,23 @@ unsafe extern "C" fn flush_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe {
-        Task::new(
-            stream.cast(),
-            cancellable,
-            callback,
-            data,
-            &FLUSH,
-            Answers::Nothing,
-            priority,
-        )
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let task = unsafe {
+            Task::new(
+                stream.cast(),
+                cancellable,
+                owed.take(),
+                data,
+                &FLUSH,
+                Answers::Nothing,
+                priority,
+            )
+        };
+        task.answer(Ok(()));
     };
-    task.answer(Ok(()));
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &FLUSH, priority, body) }
 }
 
 pub(crate) unsafe extern "C" fn flush_finish(
@@ -317,8 +353,10 @@ pub(crate) unsafe extern "C" fn flush_finish(
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut glib::ffi::GError,
 ) -> gboolean {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, &FLUSH) };
+    let result = fenced(|| {
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe { finish(stream.cast(), result, &FLUSH) }
+    });
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
@@ -330,19 +368,23 @@ unsafe extern "C" fn close_async(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe {
-        Task::new(
-            stream.cast(),
-            cancellable,
-            callback,
-            data,
-            &CLOSE,
-            Answers::Nothing,
-            priority,
-        )
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let task = unsafe {
+            Task::new(
+                stream.cast(),
+                cancellable,
+                owed.take(),
+                data,
+                &CLOSE,
+                Answers::Nothing,
+                priority,
+            )
+        };
+        task.answer(Ok(()));
     };
-    task.answer(Ok(()));
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &CLOSE, priority, body) }
 }
 
 pub(crate) unsafe extern "C" fn close_finish(
@@ -350,46 +392,56 @@ pub(crate) unsafe extern "C" fn close_finish(
     result: *mut gio_ffi::GAsyncResult,
     out: *mut *mut glib::ffi::GError,
 ) -> gboolean {
-    // SAFETY: GIO's own arguments, passed on.
-    let result = unsafe { finish(stream.cast(), result, &CLOSE) };
+    let result = fenced(|| {
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe { finish(stream.cast(), result, &CLOSE) }
+    });
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
 
 unsafe extern "C" fn pollable_init<T: TransportStream>(iface: gpointer, _: gpointer) {
-    // SAFETY: GObject passes the table of the interface that this was registered for.
-    let iface = unsafe { &mut *iface.cast::<gio_ffi::GPollableOutputStreamInterface>() };
-    iface.can_poll = Some(can_poll);
-    iface.is_writable = Some(is_writable::<T>);
-    iface.create_source = Some(create_output_source::<T>);
-    iface.write_nonblocking = Some(write_nonblocking::<T>);
-    iface.writev_nonblocking = Some(write_vectored_nonblocking::<T>);
+    let fill = || {
+        // SAFETY: GObject passes the table of the interface that this was registered for.
+        let iface = unsafe { &mut *iface.cast::<gio_ffi::GPollableOutputStreamInterface>() };
+        iface.can_poll = Some(can_poll);
+        iface.is_writable = Some(is_writable::<T>);
+        iface.create_source = Some(create_output_source::<T>);
+        iface.write_nonblocking = Some(write_nonblocking::<T>);
+        iface.writev_nonblocking = Some(write_vectored_nonblocking::<T>);
+    };
+    // A table with holes is worse than a second try.
+    let _ = fence(fill).or_else(|| fence(fill));
 }
 
 unsafe extern "C" fn can_poll(_: *mut gio_ffi::GPollableOutputStream) -> gboolean {
-    GTRUE
+    fence_or(GTRUE, || GTRUE)
 }
 
 unsafe extern "C" fn is_writable<T: TransportStream>(
     stream: *mut gio_ffi::GPollableOutputStream,
 ) -> gboolean {
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    if transport.is_ready(Interest::Write) {
-        GTRUE
-    } else {
-        GFALSE
-    }
+    fence_or(GTRUE, || {
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        if transport.is_ready(Interest::Write) {
+            GTRUE
+        } else {
+            GFALSE
+        }
+    })
 }
 
 unsafe extern "C" fn create_output_source<T: TransportStream>(
     stream: *mut gio_ffi::GPollableOutputStream,
     cancellable: *mut gio_ffi::GCancellable,
 ) -> *mut glib::ffi::GSource {
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    // SAFETY: GIO's own arguments, passed on.
-    unsafe { create_source(stream.cast(), &transport, Interest::Write, cancellable) }
+    fence_or(ptr::null_mut(), || {
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        // SAFETY: GIO's own arguments, passed on.
+        unsafe { create_source(stream.cast(), &transport, Interest::Write, cancellable) }
+    })
 }
 
 /// GIO's entries for writing without waiting do not look whether the stream is closed.
@@ -414,15 +466,17 @@ unsafe extern "C" fn write_nonblocking<T: TransportStream>(
     count: usize,
     out: *mut *mut glib::ffi::GError,
 ) -> isize {
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let buffer = Buffer::new(buffer, count);
-    // SAFETY: a live stream.
-    let result = unsafe { open_stream(stream) }.and_then(|()| {
-        // SAFETY: the caller waits for us.
-        transport.try_write(unsafe { buffer.bytes() }, None)
+    let result = fenced(|| {
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        let buffer = Buffer::new(buffer, count);
+        // SAFETY: a live stream.
+        let result = unsafe { open_stream(stream) }.and_then(|()| {
+            // SAFETY: the caller waits for us.
+            transport.try_write(unsafe { buffer.bytes() }, None)
+        });
+        result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)))
     });
-    let result = result.and_then(|moved| moved.ok_or_else(|| error::from_errno(libc::EAGAIN)));
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
 }
@@ -434,16 +488,18 @@ unsafe extern "C" fn write_vectored_nonblocking<T: TransportStream>(
     written: *mut usize,
     out: *mut *mut glib::ffi::GError,
 ) -> gio_ffi::GPollableReturn {
-    // SAFETY: called on instances of `T`.
-    let transport = unsafe { transport_of::<T>(stream.cast()) };
-    let vectors = Vectors {
-        start: vectors,
-        len: count,
-    };
-    // SAFETY: a live stream.
-    let result = unsafe { open_stream(stream) }.and_then(|()| {
-        // SAFETY: the caller waits for us.
-        unsafe { vectors.write(&transport, None) }
+    let result = fenced(|| {
+        // SAFETY: called on instances of `T`.
+        let transport = unsafe { transport_of::<T>(stream.cast()) };
+        let vectors = Vectors {
+            start: vectors,
+            len: count,
+        };
+        // SAFETY: a live stream.
+        unsafe { open_stream(stream) }.and_then(|()| {
+            // SAFETY: the caller waits for us.
+            unsafe { vectors.write(&transport, None) }
+        })
     });
     if !written.is_null() {
         let moved = result.as_ref().ok().copied().flatten().unwrap_or(0);

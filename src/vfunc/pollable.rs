@@ -14,6 +14,7 @@ use glib::{ffi::gpointer, object::IsA, subclass::prelude::*, translate::IntoGlib
 use once_cell::sync::OnceCell;
 
 use crate::{
+    fence::{fence, fence_or},
     reactor::{Due, Engine, Handler, Interest, Source, Wait},
     transport::{Tap, Transport, Waiter},
 };
@@ -286,13 +287,19 @@ pub(crate) unsafe fn add_interface(
 }
 
 unsafe extern "C" fn file_descriptor_based_init<T: TransportStream>(iface: gpointer, _: gpointer) {
-    // SAFETY: GObject passes the table of the interface that this was registered for.
-    unsafe { (*iface.cast::<FileDescriptorBasedIface>()).get_fd = Some(get_fd::<T>) };
+    let fill = || {
+        // SAFETY: GObject passes the table of the interface that this was registered for.
+        unsafe { (*iface.cast::<FileDescriptorBasedIface>()).get_fd = Some(get_fd::<T>) };
+    };
+    // A table with holes is worse than a second try.
+    let _ = fence(fill).or_else(|| fence(fill));
 }
 
 unsafe extern "C" fn get_fd<T: TransportStream>(stream: gpointer) -> i32 {
-    // SAFETY: called on instances of `T`.
-    unsafe { transport_of::<T>(stream) }.fd_number()
+    fence_or(-1, || {
+        // SAFETY: called on instances of `T`.
+        unsafe { transport_of::<T>(stream) }.fd_number()
+    })
 }
 
 /// # Safety

@@ -47,7 +47,7 @@ impl Side for gio::OutputStream {
 }
 
 /// A transfer of one of `T`'s streams.
-struct Running<T, S, F: Moving> {
+struct Running<T, S: Side, F: Moving> {
     stream: Owned<S>,
     drive: Option<Drive<Transfer<F>>>,
     reply: Option<Reply>,
@@ -96,8 +96,17 @@ impl<T: TransportStream, S: Side, F: Moving> Begin for Running<T, S, F> {
     }
 }
 
+/// By a panic, or with its context.
+impl<T, S: Side, F: Moving> Drop for Running<T, S, F> {
+    fn drop(&mut self) {
+        if self.owns_pending && self.reply.is_some() {
+            self.stream.get().clear_pending();
+        }
+    }
+}
+
 // Nothing in it is pinned.
-impl<T, S, F: Moving> Unpin for Running<T, S, F> {}
+impl<T, S: Side, F: Moving> Unpin for Running<T, S, F> {}
 
 impl<T: TransportStream, S: Side, F: Moving> Future for Running<T, S, F> {
     type Output = ();

@@ -17,12 +17,12 @@ use super::{super::structs::SocketConnectionInstance, UnitFuture, calls::call_cl
 use crate::{
     SocketConnection,
     home::change,
-    operation::{Answers, Tag, Task, finish, until_cancelled},
+    operation::{Answers, Owed, Tag, Task, finish, owing, until_cancelled},
     reactor::{Local, Source, spawn},
     vfunc::{Owned, boolean, fenced},
 };
 
-static CLOSE: Tag = Tag::new();
+pub(crate) static CLOSE: Tag = Tag::new();
 
 /// Closes at once, by the object's own blocking close, and answers in the caller's context.
 pub(crate) unsafe extern "C" fn close_async_default(
@@ -32,19 +32,19 @@ pub(crate) unsafe extern "C" fn close_async_default(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe { close_task(stream, priority, cancellable, callback, data) };
-    // SAFETY: a live instance of our class.
-    let object: SocketConnection =
-        unsafe { from_glib_none(stream.cast::<SocketConnectionInstance>()) };
-    let cancellable = task.cancellable();
-    // A task that is dropped by a panic answers by itself.
-    let _ = fenced(|| {
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let task = unsafe { close_task(stream, priority, cancellable, owed.take(), data) };
+        // SAFETY: a live instance of our class.
+        let object: SocketConnection =
+            unsafe { from_glib_none(stream.cast::<SocketConnectionInstance>()) };
+        let cancellable = task.cancellable();
         object.imp().begin_async_close();
         let result = call_close(&object, cancellable.as_ref());
         answer_close(task, priority, object, result);
-        Ok(())
-    });
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &CLOSE, priority, body) }
 }
 
 /// # Safety

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     SocketConnection,
-    operation::{Answers, Drive, Tag, Task, assert_owns_context, block, finish},
+    operation::{Answers, Drive, Owed, Tag, Task, assert_owns_context, block, finish, owing},
     reactor::spawn,
     socket_connection::imp,
     transport::{Connect, NativeAddress},
@@ -91,14 +91,16 @@ pub(super) unsafe extern "C" fn connect_default(
     cancellable: *mut gio_ffi::GCancellable,
     out: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: live arguments, for the time of the call.
-    let (object, address, cancellable) = unsafe { borrow(instance, address, cancellable) };
     let result = fenced(|| {
-        let native = NativeAddress::from_gio(&address)?;
-        block(
-            Connect::new(object.imp().transport(), native),
-            cancellable.as_ref().as_ref(),
-        )
+        // SAFETY: live arguments, for the time of the call.
+        let (object, address, cancellable) = unsafe { borrow(instance, address, cancellable) };
+        {
+            let native = NativeAddress::from_gio(&address)?;
+            block(
+                Connect::new(object.imp().transport(), native),
+                cancellable.as_ref().as_ref(),
+            )
+        }
     });
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
@@ -111,25 +113,25 @@ pub(super) unsafe extern "C" fn connect_async_default(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: the caller's arguments, passed on.
-    let task = unsafe {
-        Task::new(
-            instance.cast(),
-            cancellable,
-            callback,
-            data,
-            &CONNECT,
-            Answers::Nothing,
-            0,
-        )
-    };
-    // SAFETY: live arguments, for the time of the call.
-    let (object, address, cancellable) = unsafe { borrow(instance, address, cancellable) };
-    // A task that is dropped by a panic answers by itself.
-    let _ = fenced(|| {
+    let body = |owed: &Owed| {
+        // SAFETY: the caller's arguments, passed on.
+        let task = unsafe {
+            Task::new(
+                instance.cast(),
+                cancellable,
+                owed.take(),
+                data,
+                &CONNECT,
+                Answers::Nothing,
+                0,
+            )
+        };
+        // SAFETY: live arguments, for the time of the call.
+        let (object, address, cancellable) = unsafe { borrow(instance, address, cancellable) };
         begin_connect(&object, &address, cancellable.as_ref().as_ref(), task);
-        Ok(())
-    });
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(instance.cast(), callback, data, &CONNECT, 0, body) }
 }
 
 fn begin_connect(

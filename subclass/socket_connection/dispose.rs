@@ -8,21 +8,29 @@ use gio::{ffi as gio_ffi, prelude::*, subclass::prelude::*};
 use glib::translate::{FromGlibContainerAsVec, FromGlibPtrBorrow, IntoGlib, from_glib_none};
 
 use super::super::structs::SocketConnectionInstance;
-use crate::SocketConnection;
+use crate::{SocketConnection, fence::fence_or};
 
 /// The last reference is gone. At home, or without handlers that only home may drop, the object
 /// goes too; elsewhere it first travels home, its socket let go of at once.
 pub(super) unsafe extern "C" fn dispose(object: *mut glib::gobject_ffi::GObject) {
-    // SAFETY: a live instance of our class.
-    let this =
-        unsafe { SocketConnection::from_glib_borrow(object.cast::<SocketConnectionInstance>()) };
-    this.imp().begin_dispose();
-    if !this.imp().notifier().is_home() && has_handlers(this.upcast_ref()) {
-        this.imp().let_go();
-        // SAFETY: GObject lets a dispose take a reference and keep the object.
-        let kept: SocketConnection =
-            unsafe { from_glib_none(object.cast::<SocketConnectionInstance>()) };
-        return this.imp().notifier().release_at_home(kept.upcast(), may_go);
+    let travels = fence_or(false, || {
+        // SAFETY: a live instance of our class.
+        let this = unsafe {
+            SocketConnection::from_glib_borrow(object.cast::<SocketConnectionInstance>())
+        };
+        this.imp().begin_dispose();
+        let travels = !this.imp().notifier().is_home() && has_handlers(this.upcast_ref());
+        if travels {
+            this.imp().let_go();
+            // SAFETY: GObject lets a dispose take a reference and keep the object.
+            let kept: SocketConnection =
+                unsafe { from_glib_none(object.cast::<SocketConnectionInstance>()) };
+            this.imp().notifier().release_at_home(kept.upcast(), may_go);
+        }
+        travels
+    });
+    if travels {
+        return;
     }
     // SAFETY: a type function without arguments.
     let parent = unsafe { gio_ffi::g_io_stream_get_type() };

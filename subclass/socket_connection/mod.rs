@@ -18,7 +18,8 @@ use glib::{
 use super::structs::SocketConnectionInstance;
 use crate::{
     SocketConnection,
-    operation::{Answers, Task, assert_owns_context, until_cancelled},
+    fence::{fence, fence_or},
+    operation::{Answers, Owed, Task, assert_owns_context, owing, until_cancelled},
     reactor::{Local, spawn},
     vfunc::{boolean, fenced, fenced_future},
 };
@@ -28,7 +29,7 @@ pub(crate) use calls::{
     class_of, outcome,
 };
 pub(crate) use closing::{
-    close_async_default, close_finish, close_task, first_then_cancelled, run_close,
+    CLOSE, close_async_default, close_finish, close_task, first_then_cancelled, run_close,
 };
 pub(crate) use defaults::{fill_class, inherit_close, inherit_connect, inherit_slots};
 pub(crate) use dispose::has_handlers;
@@ -158,11 +159,13 @@ unsafe extern "C" fn connect<T: SocketConnectionImpl>(
     cancellable: *mut gio_ffi::GCancellable,
     out: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: called on instances of `T`.
-    let imp = unsafe { imp_of::<T>(instance.cast()) };
-    // SAFETY: live arguments, for the time of the call.
-    let (_, address, cancellable) = unsafe { borrow(instance, address, cancellable) };
-    let result = fenced(|| imp.connect(&address, cancellable.as_ref().as_ref()));
+    let result = fenced(|| {
+        // SAFETY: called on instances of `T`.
+        let imp = unsafe { imp_of::<T>(instance.cast()) };
+        // SAFETY: live arguments, for the time of the call.
+        let (_, address, cancellable) = unsafe { borrow(instance, address, cancellable) };
+        imp.connect(&address, cancellable.as_ref().as_ref())
+    });
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
@@ -174,36 +177,40 @@ unsafe extern "C" fn connect_async<T: SocketConnectionImpl>(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
+    let body = |owed: &Owed| {
+        // SAFETY: the caller's arguments, passed on.
+        let task = unsafe {
+            Task::new(
+                instance.cast(),
+                cancellable,
+                owed.take(),
+                data,
+                &CONNECT,
+                Answers::Nothing,
+                0,
+            )
+        };
+        // SAFETY: live arguments.
+        let object: SocketConnection = unsafe { from_glib_none(instance) };
+        // SAFETY: live arguments.
+        let address: gio::SocketAddress = unsafe { from_glib_none(address) };
+        let (context, cancellable) = (task.context(), task.cancellable());
+        let connecting = async move {
+            // SAFETY: the slot is called on instances of `T`, and `object` keeps it alive.
+            let imp = unsafe { imp_of::<T>(object.as_ptr().cast()) };
+            let connecting = fenced(|| Ok(imp.connect_future(&address)))?;
+            until_cancelled(fenced_future(connecting), cancellable).await
+        };
+        let connecting = Box::pin(connecting);
+        // SAFETY: not polled yet: it holds GObjects only.
+        let connecting = unsafe { Local::where_polled(connecting) };
+        spawn(&context, glib::Priority::DEFAULT, async move {
+            let result = connecting.await;
+            task.answer(result);
+        });
+    };
     // SAFETY: the caller's arguments, passed on.
-    let task = unsafe {
-        Task::new(
-            instance.cast(),
-            cancellable,
-            callback,
-            data,
-            &CONNECT,
-            Answers::Nothing,
-            0,
-        )
-    };
-    // SAFETY: live arguments.
-    let object: SocketConnection = unsafe { from_glib_none(instance) };
-    // SAFETY: live arguments.
-    let address: gio::SocketAddress = unsafe { from_glib_none(address) };
-    let (context, cancellable) = (task.context(), task.cancellable());
-    let connecting = async move {
-        // SAFETY: the slot is called on instances of `T`, and `object` keeps it alive.
-        let imp = unsafe { imp_of::<T>(object.as_ptr().cast()) };
-        let connecting = fenced(|| Ok(imp.connect_future(&address)))?;
-        until_cancelled(fenced_future(connecting), cancellable).await
-    };
-    let connecting = Box::pin(connecting);
-    // SAFETY: not polled yet: it holds GObjects only.
-    let connecting = unsafe { Local::where_polled(connecting) };
-    spawn(&context, glib::Priority::DEFAULT, async move {
-        let result = connecting.await;
-        task.answer(result);
-    });
+    unsafe { owing(instance.cast(), callback, data, &CONNECT, 0, body) }
 }
 
 /// The override's own future, from the first poll on.
@@ -223,33 +230,45 @@ fn connect_future<T: SocketConnectionImpl>(
 unsafe extern "C" fn get_input_stream<T: SocketConnectionImpl>(
     stream: *mut gio_ffi::GIOStream,
 ) -> *mut gio_ffi::GInputStream {
-    // SAFETY: called on instances of `T`.
-    let imp = unsafe { imp_of::<T>(stream.cast()) };
-    // SAFETY: a live instance, for the time of the call.
-    let object =
-        unsafe { SocketConnection::from_glib_borrow(stream.cast::<SocketConnectionInstance>()) };
-    let own = || object.imp().make_input_stream();
-    let found = object.imp().streams().get(T::type_(), own, || {
-        fenced(|| Ok(imp.input_stream())).unwrap_or_else(|_| own())
-    });
-    // Borrowed from the object, which keeps it for its whole life.
-    found.to_glib_none().0
+    let of_object = || {
+        // SAFETY: called on instances of `T`.
+        let imp = unsafe { imp_of::<T>(stream.cast()) };
+        // SAFETY: a live instance, for the time of the call.
+        let object = unsafe {
+            SocketConnection::from_glib_borrow(stream.cast::<SocketConnectionInstance>())
+        };
+        let own = || object.imp().make_input_stream();
+        let found = object.imp().streams().get(T::type_(), own, || {
+            fenced(|| Ok(imp.input_stream())).unwrap_or_else(|_| own())
+        });
+        // Borrowed from the object, which keeps it for its whole life.
+        found.to_glib_none().0
+    };
+    fence(of_object)
+        .or_else(|| fence(of_object))
+        .unwrap_or(std::ptr::null_mut())
 }
 
 unsafe extern "C" fn get_output_stream<T: SocketConnectionImpl>(
     stream: *mut gio_ffi::GIOStream,
 ) -> *mut gio_ffi::GOutputStream {
-    // SAFETY: called on instances of `T`.
-    let imp = unsafe { imp_of::<T>(stream.cast()) };
-    // SAFETY: a live instance, for the time of the call.
-    let object =
-        unsafe { SocketConnection::from_glib_borrow(stream.cast::<SocketConnectionInstance>()) };
-    let own = || object.imp().make_output_stream();
-    let found = object.imp().streams().get(T::type_(), own, || {
-        fenced(|| Ok(imp.output_stream())).unwrap_or_else(|_| own())
-    });
-    // Borrowed from the object, which keeps it for its whole life.
-    found.to_glib_none().0
+    let of_object = || {
+        // SAFETY: called on instances of `T`.
+        let imp = unsafe { imp_of::<T>(stream.cast()) };
+        // SAFETY: a live instance, for the time of the call.
+        let object = unsafe {
+            SocketConnection::from_glib_borrow(stream.cast::<SocketConnectionInstance>())
+        };
+        let own = || object.imp().make_output_stream();
+        let found = object.imp().streams().get(T::type_(), own, || {
+            fenced(|| Ok(imp.output_stream())).unwrap_or_else(|_| own())
+        });
+        // Borrowed from the object, which keeps it for its whole life.
+        found.to_glib_none().0
+    };
+    fence(of_object)
+        .or_else(|| fence(of_object))
+        .unwrap_or(std::ptr::null_mut())
 }
 
 unsafe extern "C" fn close<T: SocketConnectionImpl>(
@@ -257,15 +276,20 @@ unsafe extern "C" fn close<T: SocketConnectionImpl>(
     cancellable: *mut gio_ffi::GCancellable,
     out: *mut *mut GError,
 ) -> gboolean {
-    // SAFETY: called on instances of `T`.
-    let imp = unsafe { imp_of::<T>(stream.cast()) };
-    // SAFETY: a live cancellable or NULL, for the time of the call.
-    let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
-    let result = fenced(|| imp.close(cancellable.as_ref().as_ref()));
-    // SAFETY: a live instance, for the time of the call.
-    let object =
-        unsafe { SocketConnection::from_glib_borrow(stream.cast::<SocketConnectionInstance>()) };
-    object.imp().end_close();
+    let result = fenced(|| {
+        // SAFETY: called on instances of `T`.
+        let imp = unsafe { imp_of::<T>(stream.cast()) };
+        // SAFETY: a live cancellable or NULL, for the time of the call.
+        let cancellable = unsafe { Option::<gio::Cancellable>::from_glib_borrow(cancellable) };
+        imp.close(cancellable.as_ref().as_ref())
+    });
+    fence_or((), || {
+        // SAFETY: a live instance, for the time of the call.
+        let object = unsafe {
+            SocketConnection::from_glib_borrow(stream.cast::<SocketConnectionInstance>())
+        };
+        object.imp().end_close();
+    });
     // SAFETY: the caller's place for an error.
     unsafe { boolean(result, out) }
 }
@@ -277,16 +301,20 @@ unsafe extern "C" fn close_async<T: SocketConnectionImpl>(
     callback: gio_ffi::GAsyncReadyCallback,
     data: gpointer,
 ) {
-    // SAFETY: GIO's own arguments, passed on.
-    let task = unsafe { close_task(stream, priority, cancellable, callback, data) };
-    // SAFETY: a live instance of our class.
-    let object: SocketConnection =
-        unsafe { from_glib_none(stream.cast::<SocketConnectionInstance>()) };
-    let (kept, cancellable) = (object.clone(), task.cancellable());
-    run_close(task, priority, object, async move {
-        // SAFETY: the slot is called on instances of `T`, and `kept` keeps it alive.
-        let imp = unsafe { imp_of::<T>(kept.as_ptr().cast()) };
-        let closing = fenced(|| Ok(imp.close_future(glib::Priority::from(priority))))?;
-        first_then_cancelled(fenced_future(closing), cancellable).await
-    });
+    let body = |owed: &Owed| {
+        // SAFETY: GIO's own arguments, passed on.
+        let task = unsafe { close_task(stream, priority, cancellable, owed.take(), data) };
+        // SAFETY: a live instance of our class.
+        let object: SocketConnection =
+            unsafe { from_glib_none(stream.cast::<SocketConnectionInstance>()) };
+        let (kept, cancellable) = (object.clone(), task.cancellable());
+        run_close(task, priority, object, async move {
+            // SAFETY: the slot is called on instances of `T`, and `kept` keeps it alive.
+            let imp = unsafe { imp_of::<T>(kept.as_ptr().cast()) };
+            let closing = fenced(|| Ok(imp.close_future(glib::Priority::from(priority))))?;
+            first_then_cancelled(fenced_future(closing), cancellable).await
+        });
+    };
+    // SAFETY: the caller's arguments, passed on.
+    unsafe { owing(stream.cast(), callback, data, &CLOSE, priority, body) }
 }

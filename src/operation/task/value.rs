@@ -5,7 +5,7 @@ use std::{marker::PhantomData, mem::ManuallyDrop, ptr, sync::atomic::Ordering};
 use glib::ffi::gpointer;
 
 use super::{RETURNED, Tag, Task, propagated, state_of, take};
-use crate::error;
+use crate::{error, fence::fence_or};
 
 /// The [`Tag`] of an operation that answers a `T`.
 #[derive(Debug)]
@@ -55,7 +55,8 @@ impl Task {
 /// Whoever forgets a result loses nothing but the result.
 unsafe extern "C" fn drop_value<T>(value: gpointer) {
     // SAFETY: the box that `answer_value` made, freed once.
-    drop(unsafe { Box::from_raw(value.cast::<T>()) });
+    let value = unsafe { Box::from_raw(value.cast::<T>()) };
+    fence_or((), move || drop(value));
 }
 
 /// The outcome of an operation that answers a value. Errors and safety as of
