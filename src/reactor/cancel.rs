@@ -16,12 +16,10 @@ use std::{
 use gio::prelude::*;
 use glib::{ffi::gpointer, translate::ToGlibPtr};
 
-use super::wake;
+use super::{interleave, wake};
+use crate::fence::fence_or;
 
 type Slot = Mutex<Option<Waker>>;
-
-use super::interleave;
-use crate::fence::fence_or;
 
 /// Wakes a waker when a cancellable is cancelled, from whatever thread.
 pub(crate) struct CancelWatch {

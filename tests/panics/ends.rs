@@ -59,6 +59,8 @@ fn all_of(scene: &Scene<'_>) {
 
 #[test]
 fn properties() {
+    // It keeps the context in which somebody asks for it first.
+    let _ = gio::NetworkMonitor::default();
     play(all_of);
 }
 

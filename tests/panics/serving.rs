@@ -232,7 +232,12 @@ fn serves<S: IsA<SocketService> + IsA<glib::Object> + IsClass>(scene: &Scene<'_>
         let (connection, _peer) = scene.connected();
         class.incoming.expect("a slot")(base.as_ptr(), connection.as_ptr(), ptr::null_mut());
     }
-    base.stop();
+    // What is still at work on another thread goes home then.
+    let drained = base.drain_future();
+    scene.await_it(async move {
+        drained.await;
+        Ok(())
+    });
     base.close();
 }
 

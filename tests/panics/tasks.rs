@@ -1,6 +1,6 @@
 //! Tasks of an engine, its sources and its poll function.
 
-use std::{cell::Cell, io::Write, rc::Rc};
+use std::{cell::Cell, io::Write, rc::Rc, time::Duration};
 
 use gsock::{Framed, Framing, Reconnector, SocketClient, engine, prelude::*};
 
@@ -76,8 +76,21 @@ fn a_reconnector() {
         let (listener, address) = listener();
         let reconnector = Reconnector::new(&SocketClient::new(), &gio_address(address));
         reconnector.start();
+        // Who has lost where to connect to tries until he is stopped.
+        let stopped = reconnector.clone();
+        let late = glib::source::timeout_source_new(
+            Duration::from_secs(1),
+            None,
+            glib::Priority::DEFAULT,
+            move || {
+                stopped.stop();
+                glib::ControlFlow::Break
+            },
+        );
+        late.attach(Some(scene.context));
         scene.await_it(reconnector.wait_connected_future());
         reconnector.stop();
+        late.destroy();
         drop(reconnector);
         while scene.context.iteration(false) {}
         listener.set_nonblocking(true).expect("an option");
