@@ -135,6 +135,10 @@ fn bug_37_a_lookup_whose_time_is_up_while_it_is_cancelled_ends_once() {
                 iterate_until(context, || gone.iter().all(Gone::is_gone));
             }
         }
+        // What the last of those who blocked has left answers in the next wait.
+        let to = name("v6-error-20.v4-error-20.test", 1);
+        let last = connect(Form::Blocking, &SocketClient::new(), &to, None, context);
+        assert!(last.unwrap_err().is::<ResolverError>());
     });
 }
 
