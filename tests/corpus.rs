@@ -25,17 +25,17 @@ mod oracle;
 #[path = "unix_connection/messages.rs"]
 mod unix_messages;
 
-#[path = "../fuzz/src/ancillary.rs"]
+#[path = "corpus/ancillary.rs"]
 mod ancillary;
-#[path = "../fuzz/src/bytes.rs"]
+#[path = "corpus/bytes.rs"]
 mod bytes;
-#[path = "../fuzz/src/frames.rs"]
+#[path = "corpus/frames.rs"]
 mod frames;
-#[path = "../fuzz/src/names.rs"]
+#[path = "corpus/names.rs"]
 mod names;
-#[path = "../fuzz/src/operations.rs"]
+#[path = "corpus/operations.rs"]
 mod operations;
-#[path = "../fuzz/src/proxies.rs"]
+#[path = "corpus/proxies.rs"]
 mod proxies;
 
 use support::*;
@@ -43,8 +43,8 @@ use support::*;
 /// Plays every input of a target; the name of its file is told before, so that it stands last where the process ends.
 fn play(target: &'static str, one: fn(&[u8], &glib::MainContext)) {
     on_private_context_within(LIMIT * 8, move |context| {
-        let folder = format!("{}/fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
-        let files = std::fs::read_dir(&folder).expect("a folder in fuzz/corpus");
+        let folder = format!("{}/tests/corpus/inputs/{target}", env!("CARGO_MANIFEST_DIR"));
+        let files = std::fs::read_dir(&folder).expect("a folder of inputs");
         let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
         files.sort();
         for file in &files {

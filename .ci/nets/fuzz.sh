@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Plays the corpora of the fuzz targets (fuzz/), and fuzzes them: fuzz.sh [--seconds N] [TARGET…]
+# Plays the corpora of the fuzz targets (tests/corpus/), and fuzzes them (fuzz/): fuzz.sh [--seconds N] [TARGET…]
 #
 # Without --seconds the corpora are played by a plain test, which needs neither nightly nor cargo-fuzz. With it each
 # target (or those that are named) also runs for N seconds under the sanitizers of addresses and leaks. What is found goes
@@ -34,7 +34,7 @@ runs=0 crashes=0
 binaries=$(test_binaries test --test corpus) || broken "the tests do not build"
 binary=$(binary_of corpus "$binaries") || broken "there is no tests/corpus.rs"
 for target in "${targets[@]}"; do
-    inputs=(fuzz/corpus/"$target"/*)
+    inputs=(tests/corpus/inputs/"$target"/*)
     runs=$((runs + ${#inputs[@]}))
     # A test has the name of its module's folder in what it tells.
     case $target in
@@ -45,7 +45,7 @@ for target in "${targets[@]}"; do
     code=$?
     if [ "$code" -ne 0 ] || ! grep -q "^corpus: ${#inputs[@]} inputs: $target" "$log"; then
         crashes=$((crashes + 1))
-        echo "FAILED $target: $(grep -a -o 'fuzz/corpus/.*' "$log" | tail -n 1): $(grep -a -A 1 -m 1 -E 'panicked at|^unexpected ' "$log" | tr '\n' ' ' | cut -c 1-250) (exit code $code)"
+        echo "FAILED $target: $(grep -a -o 'tests/corpus/inputs/.*' "$log" | tail -n 1): $(grep -a -A 1 -m 1 -E 'panicked at|^unexpected ' "$log" | tr '\n' ' ' | cut -c 1-250) (exit code $code)"
         echo "  cargo test --locked --test corpus what_was_found_of_${of}_is_right -- --nocapture"
     fi
 done
@@ -79,7 +79,7 @@ if [ "$seconds" -gt 0 ]; then
         fuzzer=$folder/$triple/release/$target
         play=(env "G_SLICE=always-malloc" "ASAN_OPTIONS=detect_leaks=$leaks" "$fuzzer" -timeout=25 -rss_limit_mb=2048)
         "${play[@]}" -max_total_time="$seconds" -max_len=512 -print_final_stats=1 -detect_leaks="$leaks" \
-            -artifact_prefix="$folder/crashes/$target-" "$folder/found/$target" "fuzz/corpus/$target" >"$log" 2>&1
+            -artifact_prefix="$folder/crashes/$target-" "$folder/found/$target" "tests/corpus/inputs/$target" >"$log" 2>&1
         code=$?
         done_=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)
         # Where it ends in a crash it says of the last line how many there were.
@@ -90,7 +90,7 @@ if [ "$seconds" -gt 0 ]; then
             crashes=$((crashes + 1))
             found=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
             echo "FAILED $target: $(grep -a -A 1 -m 1 -E 'panicked at|^unexpected |ERROR: ' "$log" | tr '\n' ' ' | cut -c 1-250) (exit code $code)"
-            echo "  ${play[*]} ${found:-fuzz/corpus/$target/*}"
+            echo "  ${play[*]} ${found:-tests/corpus/inputs/$target/*}"
         fi
     done
 fi

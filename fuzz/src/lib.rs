@@ -1,4 +1,5 @@
-//! What the fuzz targets do with their bytes. `tests/corpus.rs` plays the corpora to the same functions, without a fuzzer.
+//! What the fuzz targets do with their bytes stands in `tests/corpus/`: `tests/corpus.rs` plays the corpora to it, without a
+//! fuzzer.
 
 #![allow(unsafe_code, reason = "messages made by hand, and C's interfaces")]
 #![allow(missing_docs, unreachable_pub, dead_code, reason = "no library")]
@@ -14,11 +15,17 @@ mod support;
 #[path = "../../tests/unix_connection/messages.rs"]
 mod unix_messages;
 
+#[path = "../../tests/corpus/ancillary.rs"]
 pub mod ancillary;
+#[path = "../../tests/corpus/bytes.rs"]
 mod bytes;
+#[path = "../../tests/corpus/frames.rs"]
 pub mod frames;
+#[path = "../../tests/corpus/names.rs"]
 pub mod names;
+#[path = "../../tests/corpus/operations.rs"]
 pub mod operations;
+#[path = "../../tests/corpus/proxies.rs"]
 pub mod proxies;
 
 /// Runs `one` on a context of this thread's own, and sees to it that nothing is left there.
