@@ -42,7 +42,7 @@ for ((at = 0; at < processors; at++)); do
     code=$?
     [ "$code" -eq 0 ] || {
         ended=1
-        grep -hE 'SEED=|, after \[|CRITICAL|SIG[A-Z]+' "$logs/$at" | sort -u | cut -c 1-700 | head -n 8
+        grep -hE 'SEED=|, after \[|assertion .* failed: |CRITICAL|SIG[A-Z]+' "$logs/$at" | sort -u | cut -c 1-700 | head -n 8
         [ "$code" -ne 124 ] || echo "model: not done in time"
     }
 done

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use proptest::{
@@ -22,8 +22,9 @@ use crate::support::*;
 const CASES: u64 = 2_000;
 /// How long a sequence is at most.
 pub(crate) const LENGTH: usize = 40;
-/// For how many tries one that fails is made shorter.
+/// For how many tries one that fails is made shorter, and for how long.
 const TRIES: usize = 400;
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn number(name: &str) -> Option<u64> {
     let number = std::env::var(name).ok()?;
@@ -65,7 +66,7 @@ pub(crate) fn explore<S>(
     let seeds = first..first + only.map_or(cases, |_| 1);
     let at = Arc::new(AtomicU64::new(first));
     let played = at.clone();
-    let limit = LIMIT + Duration::from_millis(20 * cases);
+    let limit = 2 * LIMIT + PATIENCE + Duration::from_millis(20 * cases);
     let test = test.trim_start_matches("model::").to_owned();
     let replay = test.clone();
     let outcome = failure(move || {
@@ -111,8 +112,9 @@ where
     let mut what = failure(|| play(context, &tree.current()))?;
     let mut shortest = tree.current();
     let mut tries = 0;
+    let until = Instant::now() + PATIENCE;
     let mut may = tree.simplify();
-    while may && tries < TRIES {
+    while may && tries < TRIES && Instant::now() < until {
         tries += 1;
         let steps = tree.current();
         if let Some(found) = failure(|| play(context, &steps)) {
