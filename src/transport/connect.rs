@@ -70,7 +70,7 @@ impl Connect {
     fn connected(&mut self) -> Progress<()> {
         // Tells the GSocket, which learns of a connect in no other way. It answers TimedOut once for
         // a flag left over by somebody else's wait, and forgets it.
-        let told = self.transport.descriptor.with_socket(|socket| {
+        let told = self.transport.descriptor.ask_socket(|socket| {
             socket
                 .check_connect_result()
                 .or_else(|_| socket.check_connect_result())

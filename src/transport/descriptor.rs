@@ -42,7 +42,8 @@ const ABANDONED: u32 = 1 << 30;
 /// used, as a *use* (see above), so that no system call meets a reused number, and the timeout read, an integer; (2) off the home
 /// thread no `g_socket_set_*` is called (it notifies) and no `g_socket_*` I/O (it touches
 /// bitfields): libc does both; marking a finished connect is the one exception, at a moment when
-/// no other operation on the socket can be under way; (3) the last reference is given up at home:
+/// no other operation on the socket can be under way, and asking whether it is connected, both under the lock under
+/// which we set such bits; (3) the last reference is given up at home:
 /// [`SharedSocket::release`]; (4) so the user's closures run and are dropped there.
 #[derive(Clone)]
 pub(crate) struct SharedSocket(gio::Socket);
@@ -189,15 +190,19 @@ impl Descriptor {
 
     /// A use of the descriptor, or `None` when it is closed.
     pub(crate) fn enter(&self) -> Option<Use<'_>> {
-        let entered = self
+        let using = self.hold()?;
+        // Whoever holds the GSocket may have closed it without us.
+        (!self.is_closed_behind_our_back()).then_some(using)
+    }
+
+    /// Likewise of one that may be closed behind our back.
+    fn hold(&self) -> Option<Use<'_>> {
+        let held = self
             .uses
             .fetch_update(Ordering::Acquire, Ordering::Relaxed, |uses| {
                 (uses & CLOSED == 0).then_some(uses + 1)
             });
-        entered.ok()?;
-        let using = Use(self);
-        // Whoever holds the GSocket may have closed it without us.
-        (!self.is_closed_behind_our_back()).then_some(using)
+        held.is_ok().then(|| Use(self))
     }
 
     /// Whether a parent process made it, and uses it.
@@ -205,6 +210,8 @@ impl Descriptor {
         self.birthplace.is_elsewhere()
     }
 
+    /// For who has a use, or is about to close: a `GSocket` does not look out for one thread that closes it and another
+    /// one that asks for its number.
     fn is_closed_behind_our_back(&self) -> bool {
         let socket = self.socket.load(Ordering::Acquire);
         // SAFETY: `owner` keeps the socket for as long as this lives; the call reads one integer.
@@ -244,7 +251,7 @@ impl Descriptor {
 
     pub(super) fn set_own_timeout(&self, timeout: u64) {
         self.own_timeout.store(timeout, Ordering::Relaxed);
-        self.with_socket(|socket| socket.set_timeout(whole_seconds(timeout)));
+        self.set_in_socket(|socket| socket.set_timeout(whole_seconds(timeout)));
     }
 
     /// Whether there is a `GSocket`, which others may hold, and close.
@@ -254,11 +261,23 @@ impl Descriptor {
 
     /// Whether somebody has closed it without us.
     pub(super) fn is_stranded(&self) -> bool {
-        self.uses.load(Ordering::Acquire) & CLOSED == 0 && self.is_closed_behind_our_back()
+        if !self.is_lent() {
+            return false;
+        }
+        if self.is_inherited() {
+            // Nobody closes it meanwhile, nor would a use be counted off.
+            return self.is_open() && self.is_closed_behind_our_back();
+        }
+        self.hold()
+            .is_some_and(|_using| self.is_closed_behind_our_back())
+    }
+
+    fn is_open(&self) -> bool {
+        self.uses.load(Ordering::Acquire) & CLOSED == 0
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.uses.load(Ordering::Acquire) & CLOSED != 0 || self.is_closed_behind_our_back()
+        !self.is_open() || self.is_stranded()
     }
 
     /// The number, for showing only.
@@ -448,6 +467,25 @@ impl Descriptor {
             _ => return None,
         };
         Some(f(&socket.0))
+    }
+
+    /// Asks the `GSocket`, if there is one already, for what it has in one word with what others of our threads may be
+    /// setting: it sees to no order by itself. `ask` calls nobody else.
+    pub(super) fn ask_socket<R>(&self, ask: impl FnOnce(&gio::Socket) -> R) -> Option<R> {
+        match &*self.owner() {
+            Owner::Socket(socket) => Some(ask(&socket.0)),
+            _ => None,
+        }
+    }
+
+    /// Calls a setter of the `GSocket`, if there is one already: at home only, for it notifies.
+    pub(super) fn set_in_socket(&self, set: impl FnOnce(&gio::Socket)) {
+        self.with_socket(|socket| {
+            // Told when nothing is locked any more.
+            let _untold = socket.freeze_notify();
+            let _owner = self.owner();
+            set(socket);
+        });
     }
 }
 

@@ -289,7 +289,7 @@ impl Transport {
                 let _ = self.close();
             }
             ConnectionState::Unconnected
-                if self.descriptor.with_socket(SocketExt::is_connected) == Some(true) =>
+                if self.descriptor.ask_socket(SocketExt::is_connected) == Some(true) =>
             {
                 self.become_connected();
             }
@@ -337,13 +337,14 @@ impl Transport {
     }
 
     pub(crate) fn socket(self: &Arc<Self>) -> gio::Socket {
-        self.descriptor.socket(self.kind, |socket| {
+        self.descriptor.socket(self.kind, |_| {
             // It has set the mode itself.
             self.waits_in_call.store(false, Ordering::Relaxed);
             self.remember_local();
             self.watch_lent();
             if self.unblocked.load(Ordering::Relaxed) {
-                socket.set_blocking(false);
+                self.descriptor
+                    .set_in_socket(|socket| socket.set_blocking(false));
             }
         })
     }
@@ -371,7 +372,7 @@ impl Transport {
             return false;
         }
         self.descriptor
-            .with_socket(SocketExt::is_connected)
+            .ask_socket(SocketExt::is_connected)
             .unwrap_or_else(|| {
                 let state = self.state().is;
                 matches!(
@@ -498,7 +499,7 @@ impl Transport {
     /// in Rust may see nowhere else.
     fn at_home(self: &Arc<Self>, set: impl FnOnce(&gio::Socket) + Send + 'static) {
         if self.notifier.is_home() {
-            self.descriptor.with_socket(set);
+            self.descriptor.set_in_socket(set);
             return;
         }
         let transport = Arc::downgrade(self);
@@ -506,7 +507,7 @@ impl Transport {
             if let Some(transport) = transport.upgrade()
                 && transport.notifier.is_home()
             {
-                transport.descriptor.with_socket(set);
+                transport.descriptor.set_in_socket(set);
             }
         });
     }
