@@ -15,7 +15,7 @@ here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 cd "$root" || exit 1
 
 # Modules that know no class. They may name each other and subclass::structs, nothing else of ours.
-inner=(error fence fork living thread reactor transport operation vfunc home)
+inner=(error fence fork living thread simulation reactor transport operation vfunc home)
 
 # A connection, from the base class up. A class may name those to its left.
 connections=(socket_connection tcp_connection tcp_wrapper_connection unix_connection)
