@@ -10,7 +10,7 @@
 # itself, with each operation answered once, somebody told (the error Failed, or a critical message) and nothing left open.
 # The C library's functions are called by their symbols, from C.
 #
-#   --all          every driver that comes by a fence, not the first two, and also with a panic each time and not once
+#   --all          every driver that comes by a fence, not the first two
 #   --only REGEX   entries whose name matches, such as '^vfunc::'
 #
 # Prints a line for each case that is not right, with the command that plays it again.
@@ -28,7 +28,7 @@ broken() {
 }
 
 # What has no fence, or is not struck, and why. `@` before a name: one with a fence that is not struck at all; `+`: one that is
-# struck only after it has done what it does; `-`: only before; `1`: one that is struck once only.
+# struck only after it has done what it does; `-`: only before.
 excused="
 fork::count runs in the child of a fork, where nothing may be logged; adds to an atomic
 capi::src::socket_listener::give_up calls g_object_unref() and has no code of its own
@@ -38,12 +38,6 @@ capi::src::socket_listener::give_up calls g_object_unref() and has no code of it
 -vfunc::output_stream::create_output_source likewise
 -io_stream_adapter::input::create_source likewise
 -io_stream_adapter::output::create_source likewise
-1vfunc::input_stream::pollable_init fills a table without which nothing could be called; tries twice
-1vfunc::output_stream::pollable_init likewise
-1vfunc::pollable::file_descriptor_based_init likewise
-1io_stream_adapter::input::pollable_init likewise
-1io_stream_adapter::output::pollable_init likewise
-1operation::reply::interface_init likewise
 @reactor::source::run GLib is given it and never calls it: dispatch() calls what there is to call
 "
 # Of glib-rs, where there is no place for a fence of ours.
@@ -155,14 +149,11 @@ done <"$work/inventory"
 most=2
 [ "$all" = no ] || most=1000
 # A case is a line "what GSOCK_PANIC is, test".
-awk -v most="$most" -v all="$all" -v only="$only" '
-    NR == FNR { if (sub(/^\+/, "")) after[$1]; else if (sub(/^-/, "")) before[$1]; else if (sub(/^1/, "")) once[$1]; next }
+awk -v most="$most" -v only="$only" '
+    NR == FNR { if (sub(/^\+/, "")) after[$1]; else if (sub(/^-/, "")) before[$1]; next }
     $1 ~ only && ++count[$1] <= most {
         if (!($1 in after)) print $1, $2
         if (!($1 in before)) print $1 "+", $2
-        if (all == "no" || $1 in once) next
-        if (!($1 in after)) print $1 "*", $2
-        if (!($1 in before)) print $1 "+*", $2
     }
 ' - "$work/reached" <<<"$excused" >"$work/cases"
 
@@ -235,7 +226,7 @@ read -r entries right_entries cases right_cases missed < <(awk '
           print n + 0, good + 0, total + 0, ok + 0, missed + 0 }' "$work/results")
 echo "panics: $right_cases of $cases cases right, $missed not come by in that run; $right_entries of $entries entries; $right_symbols of $symbols functions of the C library"
 echo "panics: excused, $(grep -c . <<<"$excused"):"
-grep . <<<"$excused" | sed 's/^[-@+1]\{0,1\}/  /'
+grep . <<<"$excused" | sed 's/^[-@+]\{0,1\}/  /'
 echo "panics: where no fence can be:"
 grep . <<<"$outside" | sed 's/^/  /'
 [ "$unreached" -eq 0 ] || echo "panics: $unreached entries that nothing comes by"
