@@ -41,7 +41,7 @@ fn a_flood_from_one_address_leaves_room_for_others() {
             let mut flood: Vec<TcpStream> = (0..how_many())
                 .map(|_| connect_from(Ipv4Addr::LOCALHOST, server.address).expect("it listens"))
                 .collect();
-            let visits = visit(server.address);
+            let visits = visit(server.address, VISITS);
             let mut most = 0;
             iterate_until(context, || {
                 most = most.max(server.listener().active_connections());
@@ -115,7 +115,7 @@ fn a_flood_faster_than_the_rate_is_taken_at_the_rate() {
             let flood: Vec<TcpStream> = (0..how_many().min(400))
                 .map(|_| connect_from(Ipv4Addr::LOCALHOST, server.address).expect("it listens"))
                 .collect();
-            let visits = visit(server.address);
+            let visits = visit(server.address, VISITS);
             iterate_until(context, || {
                 // Looked at before the clock, so that no time is missing.
                 let accepted = server.listener().accepted();
