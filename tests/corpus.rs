@@ -43,7 +43,10 @@ use support::*;
 /// Plays every input of a target; the name of its file is told before, so that it stands last where the process ends.
 fn play(target: &'static str, one: fn(&[u8], &glib::MainContext)) {
     on_private_context_within(LIMIT * 8, move |context| {
-        let folder = format!("{}/tests/corpus/inputs/{target}", env!("CARGO_MANIFEST_DIR"));
+        let folder = format!(
+            "{}/tests/corpus/inputs/{target}",
+            env!("CARGO_MANIFEST_DIR")
+        );
         let files = std::fs::read_dir(&folder).expect("a folder of inputs");
         let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
         files.sort();

@@ -105,6 +105,8 @@ fn the_last_reference_may_be_dropped_elsewhere_with_notifications_pending() {
 #[test]
 fn when_the_home_thread_is_gone_its_closures_are_dropped_nowhere() {
     on_private_context(|_| {
+        // What belongs to a thread that has ended cannot be freed.
+        let_stay();
         let dropped = Dropped::default();
         let watch = dropped.clone();
         let (connection, mut peer, home) = thread::spawn(move || {

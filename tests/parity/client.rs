@@ -728,6 +728,8 @@ fn client_40_complete_comes_before_the_callback(side: Side, context: &glib::Main
     slot.replace(Some(result.clone()));
     iterate_until(context, || result.borrow().is_some());
     assert_eq!(*seen.borrow(), Some(false));
+    // The handler has the result, which has the client.
+    slot.take();
 }
 
 /// Answers each connection in plain text, for ever.

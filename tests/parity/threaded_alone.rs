@@ -175,6 +175,8 @@ fn threaded_11_clients_that_come_quickly_to_one_thread_are_served() {
         ends_after(LIMIT);
     }
     run_on_default_if_asked(|part, context| {
+        // A service that accepts keeps itself, and this one is not closed.
+        let_stay();
         let service = side_of(part).threaded(1);
         service.on_connection("run", |_, _| true);
         let address = service.listen();
@@ -298,6 +300,8 @@ fn threaded_10_without_threads_a_connection_is_kept_and_the_service_says_so() {
         ends_after(LIMIT);
     }
     run_if_asked(|part, context| {
+        // A service that accepts keeps itself, and this one is not closed.
+        let_stay();
         let side = side_of(part);
         let service = side.threaded(4);
         let gate = Gate::default();
