@@ -177,7 +177,7 @@ async fn send_back_in_tls(
     tls.close_future(priority).await
 }
 
-/// What a program of somebody else's answers who is given `input`.
+/// What a program of somebody else's answers who is given `input`. One that does not end is ended.
 pub(crate) fn answer_of(mut command: Command, input: &[u8]) -> Output {
     let input = input.to_vec();
     let mut child = command
@@ -189,23 +189,29 @@ pub(crate) fn answer_of(mut command: Command, input: &[u8]) -> Output {
     let mut pipe = child.stdin.take().expect("piped");
     // It may end without having read all.
     let writer = thread::spawn(move || drop(pipe.write_all(&input)));
-    let mut errors = child.stderr.take().expect("piped");
-    let reader = thread::spawn(move || {
-        let mut said = Vec::new();
-        errors.read_to_end(&mut said).expect("bytes");
-        said
-    });
-    let mut stdout = Vec::new();
-    let mut output = child.stdout.take().expect("piped");
-    output.read_to_end(&mut stdout).expect("bytes");
-    writer.join().expect("no panic");
-    let stderr = reader.join().expect("no panic");
-    let status = child.wait().expect("our child");
-    Output {
-        status,
-        stdout,
-        stderr,
+    let stdout = all_of(child.stdout.take().expect("piped"));
+    let stderr = all_of(child.stderr.take().expect("piped"));
+    let end = Instant::now() + LIMIT * 2;
+    while child.try_wait().expect("our child").is_none() {
+        if Instant::now() >= end {
+            child.kill().expect("our child");
+        }
+        thread::sleep(Duration::from_millis(2));
     }
+    writer.join().expect("no panic");
+    Output {
+        status: child.wait().expect("our child"),
+        stdout: stdout.join().expect("no panic"),
+        stderr: stderr.join().expect("no panic"),
+    }
+}
+
+fn all_of(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut said = Vec::new();
+        pipe.read_to_end(&mut said).expect("bytes");
+        said
+    })
 }
 
 /// What came back over `connection` is what was sent.
