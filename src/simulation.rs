@@ -20,6 +20,8 @@ thread_local! {
     static PRINTS: Cell<bool> = const { Cell::new(false) };
     /// What is told is told once, with the seed.
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+    /// What was found where a panic would not come through.
+    static FOUND: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// "splitmix64", by Sebastiano Vigna.
@@ -90,17 +92,37 @@ fn quieten() {
     });
 }
 
-/// Plays a seed; what it panics with is one line.
-fn caught(play: impl FnOnce()) -> Result<(), String> {
-    IS_QUIET.set(!PRINTS.get());
-    let played = catch_unwind(AssertUnwindSafe(play));
-    IS_QUIET.set(false);
-    OTHERS.set(None);
-    played.map_err(|panic| {
+/// What `f` answers, or what it panics with, in one line.
+fn caught<R>(f: impl FnOnce() -> R) -> Result<R, String> {
+    let is_quiet = IS_QUIET.replace(!PRINTS.get());
+    let result = catch_unwind(AssertUnwindSafe(f));
+    IS_QUIET.set(is_quiet);
+    result.map_err(|panic| {
         let what = panic.downcast_ref::<String>().cloned();
         let what = what.or_else(|| panic.downcast_ref().map(|what: &&str| (*what).to_owned()));
         what.unwrap_or_default().replace('\n', " ")
     })
+}
+
+/// For what the library calls, and would keep a panic of: it is told at the next [`look`].
+pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Option<R> {
+    match caught(f) {
+        Ok(result) => Some(result),
+        Err(what) => {
+            // The first is the cause of the others.
+            FOUND.with_borrow_mut(|found| {
+                found.get_or_insert(what);
+            });
+            None
+        }
+    }
+}
+
+/// Ends the seed if something was found.
+pub(crate) fn look() {
+    if let Some(what) = FOUND.take() {
+        panic!("{what}");
+    }
 }
 
 /// Plays seeds, each by `one`, for the test `name` of `module`. Answers whether they were many, not one that was asked for.
@@ -115,7 +137,13 @@ pub(crate) fn play(module: &str, name: &str, one: impl Fn(u64)) -> bool {
     let mut seed = first;
     let mut wrong = None;
     loop {
-        if let Err(what) = caught(|| one(seed)) {
+        let played = caught(|| {
+            one(seed);
+            look();
+        });
+        OTHERS.set(None);
+        let found = FOUND.take();
+        if let Err(what) = played.map_err(|what| found.unwrap_or(what)) {
             wrong = Some(what);
             break;
         }

@@ -110,7 +110,7 @@ impl Attempt for Simulated {
 
     fn give_up(&mut self, _failure: Option<&glib::Error>) {
         if let Some(running) = running() {
-            running.world.borrow_mut().given_up(self.index);
+            simulation::guarded(|| running.world.borrow_mut().given_up(self.index));
         }
     }
 }
@@ -133,8 +133,15 @@ impl Future for Operation {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        simulation::step();
         let this = &mut *self;
+        simulation::guarded(|| this.poll_guarded(cx)).unwrap_or(Poll::Ready(()))
+    }
+}
+
+impl Operation {
+    fn poll_guarded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        simulation::step();
+        let this = self;
         let (Some(drive), Some(running)) = (&mut this.drive, running()) else {
             return Poll::Ready(());
         };
@@ -165,10 +172,12 @@ unsafe extern "C" fn ready(
     let outcome = unsafe { finish_size(object, result, &TAG) };
     // SAFETY: likewise; what was finished once is refused.
     let again = unsafe { finish_size(object, result, &TAG) };
-    assert!(again.is_err(), "a result was taken twice");
-    if let Some(running) = running() {
-        running.answered(data as usize, outcome);
-    }
+    simulation::guarded(|| {
+        assert!(again.is_err(), "a result was taken twice");
+        if let Some(running) = running() {
+            running.answered(data as usize, outcome);
+        }
+    });
 }
 
 struct Simulation {
@@ -217,6 +226,7 @@ impl Simulation {
         self.quiet.set(false);
         for _ in 0..STEPS {
             simulation::step();
+            simulation::look();
             match self.random.below(12) {
                 0..4 => self.iterate(),
                 4..7 => self.begin(),
@@ -462,6 +472,7 @@ impl Simulation {
             }
             simulation::step();
             self.iterate();
+            simulation::look();
         }
         self.world.borrow().assert_nobody_waits_in_vain();
         self.quiet.set(was_quiet);

@@ -79,13 +79,16 @@ impl Future for Doer {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        running().poll(this.index, &mut this.wait, cx.waker())
+        let waker = cx.waker();
+        let polled = simulation::guarded(|| running().poll(this.index, &mut this.wait, waker));
+        polled.unwrap_or(Poll::Ready(()))
     }
 }
 
 impl Begin for Doer {
     fn begin(&mut self, waker: &Waker) -> bool {
-        running().begin(self.index, waker)
+        let waits = simulation::guarded(|| running().begin(self.index, waker));
+        waits.unwrap_or(false)
     }
 }
 
@@ -94,7 +97,7 @@ impl Drop for Doer {
         // After the last step of a seed that has failed there is nobody.
         if let Some(running) = RUNNING.with_borrow(Clone::clone) {
             self.wait.end();
-            running.known.borrow_mut().dropped(self.index);
+            simulation::guarded(|| running.known.borrow_mut().dropped(self.index));
         }
     }
 }
@@ -153,6 +156,7 @@ impl Simulation {
 
     fn step(&self) {
         simulation::step();
+        simulation::look();
         match self.random.below(8) {
             0..3 => self.iterate(),
             3 => self.at_home(),
@@ -259,6 +263,7 @@ impl Simulation {
             }
             simulation::step();
             self.iterate();
+            simulation::look();
         }
         self.known.borrow().assert_at_rest();
         self.quiet.set(false);

@@ -296,8 +296,10 @@ fn fates(world: &World) -> Vec<Fate> {
     }
 }
 
+type Promise = (&'static str, fn(&World, &Seen));
+
 /// What is promised, and whether it was kept.
-const PROMISES: [(&str, fn(&World, &Seen)); 6] = [
+const PROMISES: [Promise; 6] = [
     (
         "it succeeds whenever any address would",
         succeeds_whenever_any_would,
