@@ -16,13 +16,14 @@
 set -u
 
 nets=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+root=${nets%/*/*}
 part=${1-} tried=${2-} right=${3-} words=${4-} of=${5:-0}
-target=${CARGO_TARGET_DIR:-$nets/../../target}
+target=${CARGO_TARGET_DIR:-$root/target}
 # Sanitized builds have a folder of their own in it.
 target=${target%/nets/*}
 case $of in
     *.*)
-        of=$(cat "$nets/../../docs/reliability.txt" "$target/figures.txt" 2>/dev/null |
+        of=$(cat "$root/docs/reliability.txt" "$target/figures.txt" 2>/dev/null |
             sed -n "s/^figure $of: \([0-9]*\) .*/\1/p" | tail -n 1)
         of=${of:-0}
         ;;
@@ -33,9 +34,9 @@ if [ -z "$least" ] || ! [[ "$tried $right $of" =~ ^[0-9]+\ [0-9]+\ [0-9]+$ ]]; t
     exit 2
 fi
 
-commit=$(git -C "$nets" rev-parse --short=7 HEAD 2>/dev/null || echo unknown)
+commit=$(git -C "$root" rev-parse --short=7 HEAD 2>/dev/null || echo unknown)
 # What docs say of figures changes no figure.
-[ -z "$(git -C "$nets" status --porcelain -- ':/' ':!/docs' 2>/dev/null)" ] || commit+=+
+[ -z "$(git -C "$root" status --porcelain -- ':/' ':!/docs' 2>/dev/null)" ] || commit+=+
 verdict=short enough=1
 case $least in
     *%) [ $((right * 100)) -ge $((tried * ${least%\%})) ] && [ "$tried" -gt 0 ] || enough=0 ;;
