@@ -107,7 +107,7 @@ fn a_length_is_believed_as_far_as_may_be_and_as_there_is_something() {
 #[test]
 fn a_line_of_json_with_another_byte_is_taken_where_it_is_json_still() {
     on_private_context_within(LIMIT * 8, |_| {
-        const TEXT: &[u8] = br#"{"a\u00e9":[1,-2.5e+3,true,null,"b\\"],"c":{}} "#;
+        const TEXT: &[u8] = br#"{"a\u00e9":[1,-2.5e1,true,null,"b\\"],"c":{}} "#;
         let mut cases = mutations(TEXT, |_| true);
         for length in 0..TEXT.len() {
             cases.push((length, 0, TEXT[..length].to_vec()));
@@ -136,12 +136,12 @@ fn a_line_of_json_with_another_byte_is_taken_where_it_is_json_still() {
                     let is_right = match &found {
                         Ok(Some(frame)) => expected && frame[..] == *line,
                         Ok(None) => false,
-                        // A number may be too large for somebody else, and half a pair of surrogates is nothing to him.
                         Err(failure) => !expected && code(failure) == E::InvalidData,
                     };
-                    let is_open = std::str::from_utf8(line).is_ok_and(|line| {
-                        line.contains("\\ud") || line.contains("\\uD") || line.contains("e+")
-                    });
+                    // Half a pair of surrogates is within the grammar, and nothing to somebody else.
+                    let is_open = line
+                        .windows(3)
+                        .any(|three| three.eq_ignore_ascii_case(br"\ud"));
                     if !is_right && !(is_open && matches!(found, Ok(Some(_)))) {
                         return Err(format!("{line:?}: {found:?}, {expected}"));
                     }
