@@ -210,6 +210,9 @@ fn typed(case: &Typed, context: &glib::MainContext) -> Verdict {
         }
     });
     check(case.scheme, &asked, made.is_ok()).map_err(|wrong| wrong.to_string())?;
+    if asked.windows(6).any(|six| six == b"(null)") {
+        return Err("the name is (null)".to_owned());
+    }
     let Err(failure) = made else {
         return Ok(());
     };
