@@ -22,6 +22,8 @@ use crate::{operation::Answer, reactor::CancelWatch};
 pub(super) struct Close {
     flush: Flush,
     flushed: Option<Result<(), glib::Error>>,
+    /// Somebody else has closed it before.
+    was_closed: bool,
     /// That are to be closed.
     ends: Option<Arc<Ends>>,
     ending: Ending,
@@ -69,6 +71,7 @@ impl Close {
         Self {
             flush: Flush::new(core),
             flushed: None,
+            was_closed: false,
             ends: None,
             ending: Ending::default(),
             closing: None,
@@ -81,6 +84,8 @@ impl Close {
         let (ends, told, gone) = {
             let mut state = core.lock();
             if std::mem::replace(&mut state.is_closed, true) {
+                drop(state);
+                self.was_closed = true;
                 return None;
             }
             state.generation += 1;
@@ -202,10 +207,10 @@ impl Close {
             && matches!(flushed, Err(failure) if failure.matches(gio::IOErrorEnum::Cancelled))
     }
 
-    /// Of one that was closed already there is nothing to say.
+    /// Of one that was closed already there is nothing to say. Where only the stream was, what was queued is lost.
     fn outcome(&mut self, closed: Result<(), glib::Error>) -> Result<(), glib::Error> {
         match self.flushed.take() {
-            Some(Err(failure)) if !failure.matches(gio::IOErrorEnum::Closed) => Err(failure),
+            Some(Err(failure)) if !self.was_closed => Err(failure),
             _ => closed,
         }
     }

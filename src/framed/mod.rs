@@ -732,7 +732,8 @@ impl Framed {
     ///
     /// # Errors
     ///
-    /// Why what was queued could not be written: the stream is closed all the same. Then those of closing it. `Cancelled`.
+    /// Why what was queued could not be written: the stream is closed all the same. `Closed` is one of these, where somebody has
+    /// closed the stream itself. Then those of closing it. `Cancelled`.
     ///
     /// # Cancel safety
     ///

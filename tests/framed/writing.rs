@@ -288,6 +288,36 @@ fn a_close_tells_that_what_was_queued_was_not_written() {
 }
 
 #[test]
+fn a_close_does_not_say_that_what_was_queued_was_written_where_the_stream_was_closed_before() {
+    on_private_context(|context| {
+        for blocking in [true, false] {
+            let (ours, mut theirs) = pair();
+            let framed = Framed::new(&ours, Framing::Lines);
+            framed.send(b"lost").expect("queued");
+            ours.close(NONE).expect("open");
+            let closed = if blocking {
+                framed.close(NONE)
+            } else {
+                block_on(context, framed.close_future())
+            };
+            assert_fails(closed, gio::IOErrorEnum::Closed);
+            assert!(read_nothing(&mut theirs));
+            // Once more does nothing, and with nothing queued there is nothing to tell.
+            framed.close(NONE).expect("closed already");
+            let (ours, _theirs) = pair();
+            let framed = Framed::new(&ours, Framing::Lines);
+            ours.close(NONE).expect("open");
+            framed.close(NONE).expect("nothing was lost");
+        }
+    });
+}
+
+fn read_nothing(peer: &mut std::os::unix::net::UnixStream) -> bool {
+    let mut rest = Vec::new();
+    peer.read_to_end(&mut rest).is_ok_and(|count| count == 0)
+}
+
+#[test]
 fn handlers_may_do_as_they_like() {
     on_private_context(|context| {
         let (ours, _theirs) = pair();
