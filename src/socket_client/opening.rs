@@ -148,7 +148,14 @@ pub(super) fn wrap(
     if let Some(connection) = stream.downcast_ref::<SocketConnection>() {
         return Ok(connection.clone());
     }
-    let wrapper = TcpWrapperConnection::around(stream, &below.socket());
+    let socket = below.socket();
+    let is_stream =
+        socket.socket_type() == gio::SocketType::Stream && socket.family() != SocketFamily::Invalid;
+    if socket.is_closed() || !is_stream {
+        // The system did not tell what the descriptor is: GIO has closed it, and there is nothing to lie upon.
+        return Err(below.last_error().unwrap_or_else(error::closed));
+    }
+    let wrapper = TcpWrapperConnection::around(stream, &socket);
     let wrapper: SocketConnection = wrapper.upcast();
     let peer = below.remote_address().ok();
     if let Some(proxy) = peer.and_then(|peer| peer.downcast::<gio::ProxyAddress>().ok()) {
