@@ -174,6 +174,7 @@ fn strike(context: &glib::MainContext, op: Op, way: Way, kind: usize, point: usi
                 }
                 peer.step();
                 context.iteration(false);
+                let_threads_go_on(kind);
             }
         }
         Way::Cancel => {
@@ -186,6 +187,7 @@ fn strike(context: &glib::MainContext, op: Op, way: Way, kind: usize, point: usi
                     break;
                 }
                 peer.step();
+                let_threads_go_on(kind);
             }
             cancellable.cancel();
             // A frame that was begun goes on, and needs somebody who reads.
@@ -274,6 +276,13 @@ fn strike(context: &glib::MainContext, op: Op, way: Way, kind: usize, point: usi
         assert_eq!(rest, next, "{at}");
     }
     before
+}
+
+/// On a busy machine they have their turn late, and there would be no end of points before that.
+fn let_threads_go_on(kind: usize) {
+    if kind == UNPOLLABLE {
+        std::thread::sleep(std::time::Duration::from_micros(20));
+    }
 }
 
 /// GIO writes to what cannot be polled on threads of its own, which the points tell little of.
