@@ -41,5 +41,7 @@ mod expected;
 mod lines;
 #[path = "cancel_points/operations.rs"]
 mod operations;
+#[path = "cancel_points/points.rs"]
+mod points;
 #[path = "cancel_points/scene.rs"]
 mod scene;

@@ -4,6 +4,7 @@ use crate::counting::*;
 use crate::expected::*;
 use crate::lines::*;
 use crate::operations::*;
+use crate::points::*;
 use crate::scene::*;
 
 const ALL: [Answer; 4] = [Answer::AtOnce, Answer::Later, Answer::Never, Answer::Reset];
@@ -46,6 +47,7 @@ fn every_case_of(op: Op, place: Where, name: &str, wanted: fn(Case) -> bool) {
         let mut world = World::new(context);
         world.prepare(op);
         let mut points = Points::default();
+        points.covers(op.covers());
         for line in LINES {
             if !op.is_of(line) {
                 continue;

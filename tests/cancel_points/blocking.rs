@@ -5,11 +5,11 @@ use std::{io::Write, net::Shutdown, net::TcpStream, os::fd::AsFd, thread, time::
 use gio::{IOErrorEnum as E, prelude::*};
 use gsock::{SocketConnection, prelude::*};
 
-use crate::counting::*;
 use crate::effects::check;
 use crate::expected::*;
 use crate::lines::*;
 use crate::operations::*;
+use crate::points::*;
 use crate::scene::*;
 use crate::support::*;
 

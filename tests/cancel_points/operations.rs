@@ -94,6 +94,57 @@ impl Op {
         )
     }
 
+    /// As `.ci/nets/operations.sh` names them.
+    pub(crate) fn covers(self) -> &'static [&'static str] {
+        match self {
+            Self::Connect => &[
+                "socket_connection::connect_async",
+                "socket_connection::connect_future",
+                "subclass::socket_connection::connect_future",
+                "subclass::socket_connection::connect_async",
+                "subclass::socket_connection::parent_connect_future",
+            ],
+            Self::Read => &["vfunc::input_stream::read_async"],
+            Self::Write => &["vfunc::output_stream::write_async"],
+            Self::Writev => &["vfunc::output_stream::write_vectored_async"],
+            Self::Flush => &["vfunc::output_stream::flush_async"],
+            Self::CloseInput => &["vfunc::input_stream::close_async"],
+            Self::CloseOutput => &["vfunc::output_stream::close_async"],
+            Self::Close => &[
+                "subclass::socket_connection::close_future",
+                "subclass::socket_connection::close_async",
+                "subclass::socket_connection::parent_close_future",
+            ],
+            Self::GracefulClose => &["subclass::tcp_connection::close_async"],
+            Self::Skip | Self::Splice => &[],
+            Self::Relay => &["relay::relay", "relay::task::relay_raw_async"],
+            Self::SendFd => &[
+                "unix_connection::send_fd_async",
+                "unix_connection::send_fd_future",
+            ],
+            Self::SendFds => &[
+                "unix_connection::send_fds_async",
+                "unix_connection::send_fds_future",
+            ],
+            Self::SendCredentials => &[
+                "unix_connection::send_credentials_async",
+                "unix_connection::send_credentials_future",
+            ],
+            Self::ReceiveFd => &[
+                "unix_connection::receive_fd_async",
+                "unix_connection::receive_fd_future",
+            ],
+            Self::ReceiveFds => &[
+                "unix_connection::receive_fds_async",
+                "unix_connection::receive_fds_future",
+            ],
+            Self::ReceiveCredentials => &[
+                "unix_connection::receive_credentials_async",
+                "unix_connection::receive_credentials_future",
+            ],
+        }
+    }
+
     fn finish(self) -> Finish {
         match self {
             Self::Connect => finish_connect,
