@@ -35,6 +35,10 @@ mod closing;
 mod connecting;
 #[path = "under_faults/framing.rs"]
 mod framing;
+#[path = "under_faults/layers.rs"]
+mod layers;
+#[path = "under_faults/listening.rs"]
+mod listening;
 #[path = "under_faults/making.rs"]
 mod making;
 #[path = "under_faults/passing.rs"]
@@ -45,5 +49,9 @@ mod reading;
 mod reconnecting;
 #[path = "under_faults/relaying.rs"]
 mod relaying;
+#[path = "under_faults/serving.rs"]
+mod serving;
+#[path = "under_faults/through.rs"]
+mod through;
 #[path = "under_faults/writing.rs"]
 mod writing;

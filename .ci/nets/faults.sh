@@ -9,7 +9,7 @@
 # each in weather: calls that are interrupted, would block or move less, by chance.
 #
 #   --all          every occurrence of every call
-#   --shallow N    N cases only, chosen by the seed
+#   --shallow N    N cases of a single failure only, chosen by the seed; storms and short transfers are all tried
 #   --seed S       a number; printed, and by default the day's
 #   --only REGEX   cases whose line "test call errno how n" matches
 #
@@ -98,19 +98,38 @@ why() { # exit code; the output on standard input
 
 "$driver" --list 2>/dev/null | sed -n 's/: test$//p' >"$work/tests"
 [ -s "$work/tests" ] || broken "there are no drivers"
+# Each driver once, to count its calls: "test call count" lines of the worker's.
+count_calls() { # worker's number
+    local test out code
+    while IFS= read -r test; do
+        rm -f "$work/counted.$1"
+        out=$(play FAULT_COUNTS="$work/counted.$1" "$test")
+        code=$?
+        if [ "$code" -ne 0 ]; then
+            echo "FAILED $test: without any fault: $(why "$code" <<<"$out")"
+            : >"$work/failed.$1"
+        elif [ -e "$work/counted.$1" ]; then
+            sed "s/^/$test /" "$work/counted.$1" >>"$work/counts.$1"
+        else
+            : >"$work/windowless.$1"
+            echo "faults: $test does not open the shim's window" >&2
+        fi
+    done <"$work/tests.$1"
+}
+workers=$(nproc 2>/dev/null || echo 2)
+each_worker() { # function, file with a line for each piece of work
+    local i
+    for ((i = 0; i < workers; i++)); do
+        awk -v n="$workers" -v i="$i" 'NR % n == i' "$2" >"$2.$i"
+        "$1" "$i" &
+    done
+    wait
+}
+each_worker count_calls "$work/tests"
+! ls "$work"/windowless.* >/dev/null 2>&1 || broken "not every driver opens the window"
 failed=no
-while IFS= read -r test; do
-    rm -f "$work/counted"
-    play FAULT_COUNTS="$work/counted" "$test" >"$work/out"
-    code=$?
-    if [ "$code" -ne 0 ]; then
-        echo "FAILED $test: without any fault: $(why "$code" <"$work/out")"
-        failed=yes
-        continue
-    fi
-    [ -e "$work/counted" ] || broken "$test does not open the shim's window"
-    sed "s/^/$test /" "$work/counted" >>"$work/counts"
-done <"$work/tests"
+ls "$work"/failed.* >/dev/null 2>&1 && failed=yes
+cat "$work"/counts.* >"$work/counts" 2>/dev/null
 
 # Names and numbers of the errnos, as this system has them.
 grep -v '^#' "$here/errnos.txt" | tr -s ' ' '\n' | grep '^E' | sort -u >"$work/names"
@@ -132,19 +151,27 @@ perl -we '
     my %moves = map { $_ => 1 } qw(recv send sendmsg recvmsg read write splice);
     while (<STDIN>) {
         my ($test, $call, $count) = split;
+        # GLib has something to say of it on a thread whose messages nobody can expect.
+        next if $test eq "serving::threaded_service" && $call eq "poll";
         $errnos{$call} or die "errnos.txt has no line for $call, which $test calls\n";
         my %seen;
         my @nth = $all eq "yes" ? 1 .. $count : grep { !$seen{$_}++ } 1, int(($count + 1) / 2), $count;
         for my $errno (@{ $errnos{$call} }) {
+            next if $call eq "write.other" && $errno eq "EAGAIN" && $test =~ /^through::/;
             print "$test $call $errno $number{$errno} NTH $_\n" for @nth;
         }
         if ($storm{$call} && $count > 1) {
             for my $errno (grep { /^(EINTR|EAGAIN)$/ } @{ $errnos{$call} }) {
                 # No storm of what is no passing weather.
                 next if $call eq "connect" && $errno eq "EAGAIN";
+                # An eventfd says so where its reader has been woken already. Ours are asked again; GLib is right not to.
+                next if $call eq "write.other" && $errno eq "EAGAIN" && $test =~ /^through::/;
                 print "$test $call $errno $number{$errno} EVERY $_\n" for 2, 3;
             }
         }
+        # SOCKS 5 of GIO, unless it blocks, takes the rest of an address that comes in pieces for another reply: its own client
+        # fails likewise.
+        next if $test =~ /^through::socks/;
         print "$test $call - 0 SHORT 1\n" if $moves{$call};
     }
 ' "$here/errnos.txt" "$work/numbers" "$all" <"$work/counts" >"$work/cases" || broken "no list of cases"
@@ -160,15 +187,19 @@ if [ -n "$only" ]; then
     grep -E -e "$only" "$work/cases" >"$work/chosen"
     mv "$work/chosen" "$work/cases"
 fi
+# Of those that fail once some may be drawn; storms and what is cut short are all there.
+awk '$5 == "NTH"' "$work/cases" >"$work/once"
+awk '$5 != "NTH"' "$work/cases" >"$work/rest"
+there=$(wc -l <"$work/once")
 if [ "$shallow" -gt 0 ]; then
-    perl -we 'use strict; use List::Util "shuffle"; srand(shift); my $n = shift;
-        my @all = shuffle(<STDIN>); $n = @all if $n > @all; print sort @all[0 .. $n - 1]' \
-        "$seed" "$shallow" <"$work/cases" >"$work/chosen"
-    mv "$work/chosen" "$work/cases"
+    perl -we 'use strict; use List::Util "shuffle"; srand(shift); print shuffle(<STDIN>)' \
+        "$seed" <"$work/once" >"$work/shuffled"
+    mv "$work/shuffled" "$work/once"
 fi
-cases=$(wc -l <"$work/cases")
-[ "$cases" -gt 0 ] || [ "$failed" = yes ] || broken "no case is left"
-echo "faults: $(wc -l <"$work/tests") drivers, $(wc -l <"$work/ports") tests of ports, $cases cases$([ "$shallow" -eq 0 ] || echo " (seed $seed)")"
+wanted=$there
+[ "$shallow" -eq 0 ] || [ "$shallow" -ge "$there" ] || wanted=$shallow
+[ -s "$work/cases" ] || [ "$failed" = yes ] || broken "no case is left"
+echo "faults: $(wc -l <"$work/tests") drivers, $(wc -l <"$work/ports") tests of ports; $wanted of $there cases of one call$([ "$wanted" -eq "$there" ] || echo " (seed $seed)"), $(wc -l <"$work/rest") of many"
 
 # --- Try -------------------------------------------------------------------------------------------------
 
@@ -207,16 +238,24 @@ try_cases() { # worker's number
         else
             echo "survived $call $how ${said#* } $test" >>"$work/results.$1"
         fi
-    done <"$work/cases.$1"
+    done <"$work/now.$1"
 }
 
-workers=$(nproc 2>/dev/null || echo 2)
-for ((i = 0; i < workers; i++)); do
-    awk -v n="$workers" -v i="$i" 'NR % n == i' "$work/cases" >"$work/cases.$i"
-    : >"$work/results.$i"
-    try_cases "$i" &
+for ((i = 0; i < workers; i++)); do : >"$work/results.$i"; done
+# What was not reached was not tried: as many more are drawn, while there are some.
+begin=0 more=$wanted
+{
+    cat "$work/rest"
+    head -n "$more" "$work/once"
+} >"$work/now"
+while [ -s "$work/now" ]; do
+    each_worker try_cases "$work/now"
+    begin=$((begin + more))
+    tried=$(cat "$work"/results.* | awk '$3 == "NTH" && $1 != "unreached"' | wc -l)
+    more=$((wanted - tried))
+    [ "$more" -gt 0 ] || break
+    tail -n +$((begin + 1)) "$work/once" | head -n "$more" >"$work/now"
 done
-wait
 
 # --- Report ----------------------------------------------------------------------------------------------
 
@@ -251,13 +290,28 @@ table() {
 table operation 'operation($5, $3)'
 # shellcheck disable=SC2016 # awk's own
 table call '$2 ($3 == "NTH" ? "" : $3 == "EVERY" ? " (storm)" : $3 == "WEATHER" ? " weather" : " (1 byte)")'
+# figure: its part, an awk pattern for its results, what they are, and how many there must be, if it is of all.
+figure() {
+    local tried right calls
+    tried=$(cat "$work"/results.* | awk "$2 && \$1 != \"unreached\"" | wc -l)
+    right=$(cat "$work"/results.* | awk "$2 && \$1 == \"survived\"" | wc -l)
+    calls=$(cat "$work"/results.* | awk "$2 && \$1 != \"unreached\" { print \$2 }" | sort -u | wc -l)
+    .ci/nets/figure.sh "$1" "$tried" "$right" "$3 of $calls calls in $(wc -l <"$work/tests") drivers$4" || failed=yes
+}
+unreached=$(cat "$work"/results.* | grep -c '^unreached')
 results=$(cat "$work"/results.* | wc -l)
-[ "$results" -eq "$cases" ] || broken "$results of $cases cases have a result"
-if [ "$failed" = yes ] || grep -q '^failed' "$work"/results.*; then
+if grep -q '^failed' "$work"/results.*; then failed=yes; fi
+# Occurrences come and go by chance, but not many.
+[ $((unreached * 5)) -le "$results" ] || broken "$unreached of $results cases met no fault: too few were tried"
+# Some of a call only are none of the figures.
+if [ -z "$only" ]; then
+    # shellcheck disable=SC2016 # awk's own
+    figure 3.cases '$3 == "NTH"' "cases" ", of $there that there are"
+    # shellcheck disable=SC2016 # awk's own
+    figure 4.cases '$3 != "NTH"' "storms and short transfers" ""
+fi
+if [ "$failed" = yes ]; then
     echo "faults: NOT SURVIVED"
     exit 1
 fi
-# Occurrences come and go by chance, but not many.
-unreached=$(cat "$work"/results.* | grep -c '^unreached')
-[ $((unreached * 5)) -le "$cases" ] || broken "$unreached of $cases cases met no fault: too few were tried"
 echo "faults: all survived"

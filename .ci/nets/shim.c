@@ -32,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -42,11 +43,12 @@
 #include <unistd.h>
 
 #define CALLS(X)                                                                                              \
-    X(socket) X(socketpair) X(connect) X(accept) X(accept4) X(shutdown)                                       \
+    X(socket) X(socketpair) X(bind) X(listen) X(connect) X(accept) X(accept4) X(shutdown)                     \
     X(recv) X(recvfrom) X(recvmsg) X(recvmmsg) X(send) X(sendto) X(sendmsg) X(sendmmsg)                       \
     X(read) X(readv) X(write) X(writev) X(close) X(fcntl) X(ioctl) X(dup) X(dup2) X(dup3)                     \
     X(read_other) X(readv_other) X(write_other) X(writev_other) X(close_other) X(fcntl_other) X(ioctl_other)  \
     X(getsockopt) X(setsockopt) X(getsockname) X(getpeername)                                                 \
+    X(open) X(openat) X(fstatat) X(unlinkat) X(flock) X(fchmod) X(fchmodat)                                   \
     X(poll) X(ppoll) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd) X(pipe2) X(splice)
 
 enum call {
@@ -333,6 +335,14 @@ static int fails_on(enum call call, int fd, int flags)
 
 PLAIN(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
 PLAIN(int, socketpair, (int domain, int type, int protocol, int fds[2]), (domain, type, protocol, fds))
+PLAIN(int, fstatat, (int folder, const char *restrict path, struct stat *restrict status, int flags),
+      (folder, path, status, flags))
+PLAIN(int, unlinkat, (int folder, const char *path, int flags), (folder, path, flags))
+PLAIN(int, flock, (int fd, int operation), (fd, operation))
+PLAIN(int, fchmod, (int fd, mode_t mode), (fd, mode))
+PLAIN(int, fchmodat, (int folder, const char *path, mode_t mode, int flags), (folder, path, mode, flags))
+PLAIN(int, bind, (int fd, const struct sockaddr *address, socklen_t size), (fd, address, size))
+PLAIN(int, listen, (int fd, int backlog), (fd, backlog))
 WAIT(int, accept, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
 WAIT(int, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags), (fd, address, size, flags))
 PLAIN(int, shutdown, (int fd, int how), (fd, how))
@@ -481,6 +491,26 @@ int close(int fd)
         return -1;
     }
     return result;
+}
+
+int open(const char *path, int flags, ...)
+{
+    REAL(open);
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return fails(CALL_open) ? -1 : real(path, flags, mode);
+}
+
+int openat(int folder, const char *path, int flags, ...)
+{
+    REAL(openat);
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return fails(CALL_openat) ? -1 : real(folder, path, flags, mode);
 }
 
 int fcntl(int fd, int command, ...)

@@ -56,6 +56,8 @@ fn accepts(unix: bool, form: Form) {
         calls: &["accept4"],
         again: AGAIN,
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let listener = SocketListener::new();
@@ -129,6 +131,8 @@ fn service() {
         calls: &["accept4"],
         again: AGAIN,
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, |scene| {
         let service = SocketService::new();

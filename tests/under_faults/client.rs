@@ -41,6 +41,8 @@ fn connects(kind: Kind, form: Form) {
             false => &[],
         },
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let (listener, address) = Listener::new(kind);

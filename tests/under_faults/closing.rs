@@ -35,6 +35,8 @@ fn own(kind: Kind) -> Own {
         calls: &["close"],
         again: &[],
         by_gio: !kind.bare,
+        codes_of_others: false,
+        has_threads: false,
     }
 }
 
@@ -101,6 +103,8 @@ fn closes_gracefully(bare: bool, form: Form) {
         calls: &["shutdown", "recv", "close"],
         again: &[],
         by_gio: !bare,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let kind = Kind { unix: false, bare };
@@ -137,6 +141,8 @@ fn closes_a_wrapper(graceful: bool, form: Form) {
         },
         again: &[],
         by_gio: true,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let kind = Kind {

@@ -48,6 +48,8 @@ fn connects(kind: Kind, form: Form) {
             false => &[],
         },
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let (listener, address) = Listener::new(kind);
@@ -75,6 +77,8 @@ fn connects_to_a_full_listener(bare: bool, form: Form) {
         calls: &["connect"],
         again: &[("connect", libc::EAGAIN)],
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let (listener, address, fillers) = Listener::full();

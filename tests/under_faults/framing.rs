@@ -50,6 +50,8 @@ fn reads(kind: Kind, read_ahead: bool, read: Reading) {
         calls: &["recv"],
         again: &[],
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let sent = ["one", "", "the third", "four"];
@@ -106,6 +108,8 @@ fn writes(kind: Kind, write: Writing) {
         calls: &["send", "sendmsg"],
         again: &[],
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let sizes = if std::env::var_os("FAULT_SHORT").is_some() {

@@ -15,6 +15,8 @@ const OWN: Own = Own {
     calls: &[],
     again: &[],
     by_gio: false,
+    codes_of_others: false,
+    has_threads: false,
 };
 
 /// A connection that was made works; one that was not has closed the descriptor.

@@ -157,6 +157,8 @@ fn receives(bare: bool, form: Form, count: usize) {
         calls: &["recvmsg"],
         again: &[("recvmsg", libc::EINTR), ("recvmsg", libc::EAGAIN)],
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let (connection, peer) = connected(scene, bare);
@@ -196,6 +198,8 @@ fn sends(bare: bool, form: Form, count: usize) {
         calls: &["sendmsg"],
         again: &[],
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let (connection, peer) = connected(scene, bare);

@@ -81,6 +81,8 @@ fn reads(kind: Kind, form: Form) {
         calls: &["recv"],
         again: &[],
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let data = pattern(24);

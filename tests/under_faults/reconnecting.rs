@@ -45,6 +45,8 @@ fn own(kind: Kind) -> Own {
             false => &[],
         },
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     }
 }
 

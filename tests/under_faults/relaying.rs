@@ -33,6 +33,8 @@ fn relays(kind: Kind) {
             ("fcntl", libc::EINVAL),
         ],
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let data = pattern(MUCH);

@@ -123,6 +123,8 @@ fn writes(kind: Kind, form: Form) {
         calls: &["send", "sendmsg"],
         again: &[],
         by_gio: false,
+        codes_of_others: false,
+        has_threads: false,
     };
     drive(own, move |scene| {
         let short = std::env::var_os("FAULT_SHORT").is_some();
