@@ -11,7 +11,9 @@
 # languages that have examples.
 # `setup.sh capi`: what the tests load, what the C library needs, and its tests.
 # `setup.sh nets`: and, beyond that, what the nets need: a nightly toolchain, for the sanitizers,
-# llvm-symbolizer, strace, patch and, on Debian, mmdebstrap and lintian.
+# llvm-symbolizer, strace, patch, iproute2, nftables, sysctl, a bus and, on Debian, mmdebstrap and lintian.
+# `setup.sh torture`: and what only long runs need: meson, the clang and LLVM that Debian's newest rustc is made with, and the
+# commands of cargo's that fuzz, change and count.
 # `setup.sh inspector`: and what examples/inspector and its tests need: GTK, libadwaita, a display without a screen.
 
 set -u
@@ -27,7 +29,7 @@ pkg_config=${PKG_CONFIG:-pkg-config}
 glib_modules=(gobject-2.0 gio-2.0 gio-unix-2.0)
 
 purpose=${1:-}
-case $purpose in "" | library | capi | nets | inspector) ;; *) printf 'setup: there is nothing called %s\n' "$purpose" && exit 1 ;; esac
+case $purpose in "" | library | capi | nets | torture | inspector) ;; *) printf 'setup: there is nothing called %s\n' "$purpose" && exit 1 ;; esac
 
 say() { printf 'setup: %s\n' "$*"; }
 found() { command -v "$1" >/dev/null 2>&1; }
@@ -92,9 +94,40 @@ look_for_nets() {
     [ -n "$(compgen -c llvm-symbolizer)" ] || missing+=("symbolizer")
     found strace || missing+=("strace")
     found patch || missing+=("patch")
+    if ! found ip || ! found tc || ! found ss; then missing+=("iproute2"); fi
+    found nft || missing+=("nftables")
+    found sysctl || missing+=("procps")
+    found dbus-run-session || missing+=("bus")
     # A machine is made, and packages are looked at, where there are such packages.
     ! found apt-get || found mmdebstrap || missing+=("mmdebstrap")
     ! found apt-get || found lintian || missing+=("lintian")
+}
+
+# Which LLVM Debian's newest rustc is made with; nothing where there is no such package.
+llvm() { apt-cache depends rustc-web 2>/dev/null | sed -n 's/^ *Depends: libllvm\([0-9]*\).*/\1/p' | head -n 1; }
+
+look_for_torture() {
+    local llvm
+    look_for_nets
+    found meson || missing+=("meson")
+    found ninja || missing+=("ninja")
+    llvm=$(llvm)
+    [ -z "$llvm" ] || { found "clang-$llvm" && found "llvm-cov-$llvm"; } || missing+=("llvm")
+}
+
+# Each is built from its source, in two minutes or so.
+cargo_commands=(cargo-fuzz cargo-llvm-cov cargo-mutants cargo-nextest)
+get_cargo_commands() {
+    local command
+    local -a lacking=()
+    for command in "${cargo_commands[@]}"; do
+        found "$command" || lacking+=("$command")
+    done
+    [ "${#lacking[@]}" -gt 0 ] || return 0
+    say "installing ${lacking[*]}"
+    cargo install --locked "${lacking[@]}" && return
+    say "cargo could not install: ${lacking[*]}"
+    exit 1
 }
 
 look_for_inspector() {
@@ -202,6 +235,16 @@ packages() { # debian | fedora | arch | macos
             debian-dpkg) names+=("dpkg-dev") ;;
             debian-vala) names+=("valac") ;;
             fedora-vala) names+=("vala" "libvala-devel") ;;
+            debian-iproute2 | arch-iproute2) names+=("iproute2") ;;
+            fedora-iproute2) names+=("iproute" "iproute-tc") ;;
+            debian-procps) names+=("procps") ;;
+            fedora-procps | arch-procps) names+=("procps-ng") ;;
+            debian-bus) names+=("dbus-daemon") ;;
+            fedora-bus) names+=("dbus-daemon") ;;
+            arch-bus) names+=("dbus") ;;
+            debian-ninja | fedora-ninja) names+=("ninja-build") ;;
+            debian-llvm) names+=("clang-$(llvm)" "llvm-$(llvm)" "libclang-rt-$(llvm)-dev") ;;
+            *-nftables | *-meson | *-ninja) names+=("$thing") ;;
             *-gcc | *-clang | *-valgrind | *-vala | *-gjs | *-gi-docgen | *-strace | *-patch | *-mmdebstrap | *-lintian) names+=("$thing") ;;
             *-symbolizer) names+=("llvm") ;;
             # With what draws the icons, which Debian only recommends, and the font of the desktop.
@@ -232,6 +275,9 @@ tell_what_is_missing() {
             pkg-config) say "missing: pkg-config" ;;
             gcc | clang | valgrind | gjs | gi-docgen | strace | patch | mmdebstrap | lintian) say "missing: $thing" ;;
             symbolizer) say "missing: llvm-symbolizer" ;;
+            iproute2 | nftables | procps | meson | ninja) say "missing: $thing" ;;
+            bus) say "missing: a bus to run tests on (dbus-run-session)" ;;
+            llvm) say "missing: clang-$(llvm), llvm-$(llvm) and the sanitizers of that clang" ;;
             gtk) say "missing: the development files of GTK 4.8 or newer" ;;
             adwaita) say "missing: the development files of libadwaita 1.2 or newer" ;;
             resources) say "missing: glib-compile-resources" ;;
@@ -339,7 +385,8 @@ if [ "${#missing[@]}" -gt 0 ]; then
     [ "${#missing[@]}" -eq 0 ] || tell_still_missing_and_stop
 fi
 
-if [ "$purpose" = nets ] && ! has_nightly; then get_nightly; fi
+case $purpose in nets | torture) has_nightly || get_nightly ;; esac
+[ "$purpose" != torture ] || get_cargo_commands
 
 # What the library's tests start is not installed.
 if [ "$purpose" != library ] && [ "$purpose" != inspector ] && found apt-get && found dpkg-deb; then "$root/.ci/servers.sh" || exit 1; fi

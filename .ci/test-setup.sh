@@ -375,8 +375,16 @@ for_nets() {
     run env -i PATH="$bin" HOME="$world/home" SETUP_ETC="$world/etc" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" nets
 }
 
+nets_tools() {
+    local tool
+    capi_tools
+    for tool in ip tc ss nft sysctl dbus-run-session; do
+        fake "$tool" 'exit 0'
+    done
+}
+
 machine "nothing is missing for the nets"
-rust 1.70.0 && cc && glib 2.60.1 && capi_tools
+rust 1.70.0 && cc && glib 2.60.1 && nets_tools
 fake llvm-symbolizer-14 'exit 0'
 for_nets
 expect_code 0
@@ -384,7 +392,7 @@ expect "and for nets"
 expect_log ""
 
 machine "the nets need a nightly toolchain, and rustup brings it"
-rust 1.70.0 && cc && glib 2.60.1 && capi_tools
+rust 1.70.0 && cc && glib 2.60.1 && nets_tools
 fake llvm-symbolizer 'exit 0'
 # shellcheck disable=SC2016 # the fake's own argument
 fake cargo '[ "$1" != +nightly ]'
@@ -395,7 +403,7 @@ expect "installing a nightly toolchain"
 expect_log "rustup toolchain install nightly --profile minimal"
 
 machine "without rustup it says what is missing"
-rust 1.70.0 && cc && glib 2.60.1 && capi_tools
+rust 1.70.0 && cc && glib 2.60.1 && nets_tools
 fake llvm-symbolizer 'exit 0'
 # shellcheck disable=SC2016 # the fake's own argument
 fake cargo '[ "$1" != +nightly ]'
@@ -404,7 +412,7 @@ expect_code 1
 expect "missing: a nightly toolchain"
 
 machine "machines are made and packages looked at where there is apt"
-rust 1.70.0 && cc && glib 2.60.1 && apt nothing && capi_tools
+rust 1.70.0 && cc && glib 2.60.1 && apt nothing && nets_tools
 fake llvm-symbolizer 'exit 0'
 for_nets
 expect_code 1
@@ -413,11 +421,48 @@ expect_log "apt-get update -q (frontend noninteractive)
 apt-get install -y -q --no-install-recommends mmdebstrap lintian (frontend noninteractive)"
 
 machine "a symbolizer is missing"
-rust 1.70.0 && cc && glib 2.60.1 && capi_tools
+rust 1.70.0 && cc && glib 2.60.1 && nets_tools
 for_nets
 expect_code 1
 expect "missing: llvm-symbolizer"
 expect "apt-get install llvm"
+
+machine "networks are made with what may be missing"
+rust 1.70.0 && cc && glib 2.60.1 && apt nothing && capi_tools
+fake mmdebstrap 'exit 0'
+fake lintian 'exit 0'
+fake llvm-symbolizer 'exit 0'
+for_nets
+expect_code 1
+expect "missing: nftables"
+expect "missing: a bus to run tests on"
+expect_log "apt-get update -q (frontend noninteractive)
+apt-get install -y -q --no-install-recommends iproute2 nftables procps dbus-daemon (frontend noninteractive)"
+
+for_torture() {
+    run env -i PATH="$bin" HOME="$world/home" SETUP_ETC="$world/etc" PYTHON=python3 "$bash" "$tree/.ci/setup.sh" torture
+}
+
+machine "what long runs need is of the LLVM of Debian's rustc, and cargo's commands are built"
+rust 1.70.0 && cc && glib 2.60.1 && apt nothing && nets_tools
+fake mmdebstrap 'exit 0'
+fake lintian 'exit 0'
+fake llvm-symbolizer 'exit 0'
+fake apt-cache 'echo "  Depends: libllvm19 (>= 1:19)"'
+for tool in meson ninja clang-19 llvm-cov-19; do
+    sed -i "2i if [ \"\$1\" = install ]; then printf '#!$bash\n' >$bin/$tool; $(command -v chmod) +x $bin/$tool; fi" "$bin/apt-get"
+done
+fake cargo-nextest 'exit 0'
+# shellcheck disable=SC2016 # the fake's own argument
+fake cargo '[ "$1" != install ] || echo "cargo $*" >>'"$world/log"
+for_torture
+expect_code 0
+expect "missing: meson"
+expect "missing: clang-19"
+expect "and for torture"
+expect_log "apt-get update -q (frontend noninteractive)
+apt-get install -y -q --no-install-recommends meson ninja-build clang-19 llvm-19 libclang-rt-19-dev (frontend noninteractive)
+cargo install --locked cargo-fuzz cargo-llvm-cov cargo-mutants"
 
 for_inspector() {
     run env -i PATH="$bin" HOME="$world/home" SETUP_ETC="$world/etc" "$bash" "$tree/.ci/setup.sh" inspector
