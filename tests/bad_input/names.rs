@@ -160,9 +160,8 @@ fn ask(
     let (address, serving) = serving(&case);
     let made = connecting(address);
     // It is not kept, so that the proxy sees it go; and if nobody has come, here is somebody.
-    let made = made.map(|made| {
+    let made = made.inspect(|made| {
         let _ = made.close(gio::Cancellable::NONE);
-        made
     });
     drop(TcpStream::connect(address));
     let asked = serving

@@ -153,7 +153,7 @@ fn nothing_that_is_printed_tells_the_login_of_a_proxy() {
 fn no_log_tells_the_login_of_a_proxy() {
     const IS_CHILD: &str = "GSOCK_TEST_LOGS_ALL";
     if std::env::var_os(IS_CHILD).is_some() {
-        on_private_context_within(LIMIT * 8, |context| told(context));
+        on_private_context_within(LIMIT * 8, told);
         return;
     }
     on_private_context_within(LIMIT * 8, |_| {
