@@ -6,7 +6,7 @@
 STEP := .ci/step
 
 .PHONY: all help setup run test doc check deny inspector inspector-setup inspector-test inspector-shot \
-	install-inspector uninstall-inspector nets nets-setup torture torture-capi controls build-benches bench bench-counts ci clean
+	install-inspector uninstall-inspector nets nets-setup torture torture-setup torture-capi mutants controls build-benches bench bench-counts ci clean
 # The targets stand on each other's builds: one after the other, also under `make -j`.
 .NOTPARALLEL:
 
@@ -35,6 +35,7 @@ doc: setup ## make the documentation of the crate, in target/doc
 check: setup doc ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "cargo fmt" cargo fmt --all --check
 	@$(STEP) "cargo fmt of the inspector" cargo fmt --manifest-path examples/inspector/Cargo.toml --check
+	@$(STEP) "cargo fmt of the fuzz targets" cargo fmt --manifest-path fuzz/Cargo.toml --check
 	@$(STEP) "cargo clippy" cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(STEP) "check the package" .ci/check-package.sh
 	@$(STEP) "check the layout" .ci/check-layout.sh
@@ -42,7 +43,7 @@ check: setup doc ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "check the versions" .ci/check-versions.sh
 	@$(STEP) "check the documents" .ci/check-docs.sh
 	@$(STEP) "check the facts" .ci/check-facts.sh
-	@$(STEP) "check the tests" .ci/check-tests.sh
+	@$(STEP) "check the tests" .ci/check-tests.sh --figure
 	@$(STEP) "check the ports" .ci/check-ports.sh
 	@$(STEP) "check the inspector" .ci/check-inspector.sh
 	@$(STEP) "check the controls" .ci/if-installed.sh patch .ci/check-controls.sh
@@ -53,6 +54,9 @@ check: setup doc ## format, lints, documentation, and the scripts in .ci
 nets-setup: ## install what the nets and the tests of the C library need beyond that
 	@$(STEP) "look for what the nets need" .ci/setup.sh nets
 
+torture-setup: ## install what make torture and make mutants need beyond that: compilers and tools of their own
+	@$(STEP) "look for what torture needs" .ci/setup.sh torture
+
 # What each of them does stands in its first lines.
 nets: nets-setup ## run the tests under everything that may find something, and show that it can
 	@# Where it says "each", a part of them, another one on the next day: make torture has all.
@@ -62,36 +66,67 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 		--test streams --test halves --test engine --test home --test threads
 	@$(STEP) "the tests of waiting with the poll function" .ci/nets/contexts.sh poll-function \
 		--test halves --test engine --test fork
+	@$(STEP) "GIO's own test programs" .ci/nets/oracle.sh
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
 	@$(STEP) "a hundred thousand connections" cargo test --locked --test socket_service -- --ignored
 	@$(STEP) "system calls that fail" .ci/nets/faults.sh --shallow 2000
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
+	@$(STEP) "panics in what C calls" .ci/nets/panics.sh
+	@$(STEP) "bad input, counted" .ci/nets/bad-input.sh
+	@$(STEP) "what fuzzing has found" .ci/nets/fuzz.sh
+	@$(STEP) "old bugs in a network of their own" cargo test --locked --test socket_client -- --ignored bug_
+	@$(STEP) "sequences of calls beside a model" .ci/nets/model.sh
+	@$(STEP) "ten million simulated steps" .ci/nets/simulation.sh
+	@$(STEP) "bad networks" .ci/nets/networks.sh
+	@$(STEP) "real peers" .ci/nets/peers.sh
+	@$(STEP) "ten thousand connections at once" .ci/nets/load.sh
 	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh --each 3
 	@$(STEP) "valgrind" .ci/nets/valgrind.sh
-	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 60
-	@$(STEP) "a control for each net" .ci/nets/controls.sh --one-each
+	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 120
+	@$(STEP) "a control for each kind of fault" .ci/nets/controls.sh --one-each
+	@$(STEP) "the table of docs/reliability.md" .ci/reliability.sh
 
-# An hour and more.
-torture: nets-setup ## the nets in full: all cases, the whole suite on each back end, every control
+# An hour and a half.
+torture: torture-setup ## the nets in full: all cases, the whole suite on each back end, ten times over; fuzzing, soak, threads
 	@$(STEP) "the tests on the default main context" .ci/nets/contexts.sh default
 	@$(STEP) "the tests on the portable back end" .ci/nets/contexts.sh sources
 	@$(STEP) "the tests with the poll function" .ci/nets/contexts.sh poll-function
+	@$(STEP) "all tests ten times over" .ci/nets/repeat.sh 10
+	@$(STEP) "GIO's own test programs" .ci/nets/oracle.sh
 	@$(STEP) "cancelled and dropped at every point" .ci/nets/cancel.sh
 	@$(STEP) "a hundred thousand connections" cargo test --locked --test socket_service -- --ignored
-	@$(STEP) "system calls that fail" .ci/nets/faults.sh
+	@$(STEP) "system calls that fail" .ci/nets/faults.sh --shallow 5000
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
+	@$(STEP) "panics in what C calls" .ci/nets/panics.sh --all
+	@$(STEP) "bad input, counted" .ci/nets/bad-input.sh
+	@$(STEP) "old bugs in a network of their own" cargo test --locked --test socket_client -- --ignored bug_
+	@$(STEP) "sequences of calls beside a model" .ci/nets/model.sh
+	@$(STEP) "a billion simulated steps" .ci/nets/simulation.sh --steps 1000000000
+	@$(STEP) "bad networks" .ci/nets/networks.sh --all
+	@$(STEP) "real peers" .ci/nets/peers.sh
+	@$(STEP) "19,000 connections at once" .ci/nets/load.sh --connections 19000
+	@$(STEP) "ten minutes of connections that come and go" .ci/nets/soak.sh
 	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh
-	@$(STEP) "valgrind" .ci/nets/valgrind.sh
+	@$(STEP) "thread sanitizer" .ci/nets/tsan.sh
+	@$(STEP) "valgrind" .ci/nets/valgrind.sh --all
+	@$(STEP) "fuzzing" .ci/nets/fuzz.sh --seconds 60
+	@$(STEP) "lines and error branches that run" .ci/nets/coverage.sh
 	@$(STEP) "the tests with a newer GLib" .ci/nets/newer-glib.sh
-	@$(STEP) "expectations turned round" .ci/nets/expectations.sh
-	@$(MAKE) torture-capi
-	@$(MAKE) controls
+	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 30
+	@$(STEP) "a control for each kind of fault" .ci/nets/controls.sh --one-each
+	@$(STEP) "the table of docs/reliability.md" .ci/reliability.sh
+
+# Hours in one piece: SHARD=0/20 is the first of twenty.
+mutants: torture-setup ## change one thing in the library at a time, and see whether a test notices: SHARD=K/N for a part
+	@$(STEP) "mutants" .ci/nets/mutants.sh $(if $(SHARD),--shard $(SHARD)) $(AREAS)
+	@$(STEP) "the table of docs/reliability.md" .ci/reliability.sh
 
 # Six minutes or so. The second fetches a small Debian.
 torture-capi: nets-setup ## the C library built from nothing: without network, and on a Debian that has nothing
 	@$(STEP) "vendored, and without network" .ci/test-vendored.sh
 	@$(STEP) "a machine that has nothing" .ci/test-bare-machine.sh
 
+# Half an hour.
 controls: nets-setup ## show for every control that its net finds it
 	@$(STEP) "all controls" .ci/nets/controls.sh
 

@@ -104,7 +104,7 @@ look_for_nets() {
 }
 
 # Which LLVM Debian's newest rustc is made with; nothing where there is no such package.
-llvm() { apt-cache depends rustc-web 2>/dev/null | sed -n 's/^ *Depends: libllvm\([0-9]*\).*/\1/p' | head -n 1; }
+llvm() { apt-cache depends rust-web-llvm 2>/dev/null | sed -n 's/^ *Depends: llvm-\([0-9]*\)$/\1/p' | head -n 1; }
 
 look_for_torture() {
     local llvm

@@ -448,7 +448,7 @@ rust 1.70.0 && cc && glib 2.60.1 && apt nothing && nets_tools
 fake mmdebstrap 'exit 0'
 fake lintian 'exit 0'
 fake llvm-symbolizer 'exit 0'
-fake apt-cache 'echo "  Depends: libllvm19 (>= 1:19)"'
+fake apt-cache 'echo "  Depends: llvm-19"'
 for tool in meson ninja clang-19 llvm-cov-19; do
     sed -i "2i if [ \"\$1\" = install ]; then printf '#!$bash\n' >$bin/$tool; $(command -v chmod) +x $bin/$tool; fi" "$bin/apt-get"
 done
