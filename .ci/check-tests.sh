@@ -23,6 +23,7 @@ without_context="
 abi.rs:the_class_structs_are_laid_out_as_documented numbers of the compiler
 abi.rs:the_instance_structs_are_their_parents numbers of the compiler
 examples.rs other processes
+cancel_points_above/stage.rs a macro, whose bodies stand in the files that name it
 under_faults/ends.rs a macro, whose bodies stand in the files that name it
 introspection.rs:a_difference_that_is_not_listed_is_found_and_so_is_one_that_is_none of the comparison itself
 first_use.rs other processes, and no context before them

@@ -133,7 +133,7 @@ impl Play for Adopted {
             What::Connect => {
                 let address = self
                     .elsewhere
-                    .unwrap_or(self.listener.local_addr().expect("bound"));
+                    .unwrap_or_else(|| self.listener.local_addr().expect("bound"));
                 connection.connect_async(&gio_address(address), cancellable, |result| {
                     ended(result.map(|()| 0));
                 });
