@@ -96,7 +96,7 @@ pub(crate) fn call(address: &gio::SocketAddress) -> gio::Socket {
 impl Accepting {
     fn new(kind: Kind, answer: Answer) -> Self {
         let listener = SocketListener::new();
-        let address = (0..kind.sockets)
+        let addresses: Vec<_> = (0..kind.sockets)
             .map(|_| {
                 listener
                     .add_address(
@@ -107,8 +107,8 @@ impl Accepting {
                     )
                     .expect("nothing is in its way")
             })
-            .last()
-            .expect("one at least");
+            .collect();
+        let address = addresses.into_iter().next_back().expect("one at least");
         if kind.limited {
             listener.set_max_connections(1);
         }

@@ -1,6 +1,6 @@
 //! A threaded service while system calls fail: whoever has called is served, or its socket fails for good.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, os::fd::AsRawFd, rc::Rc};
 
 use gio::{Cancellable, SocketProtocol, SocketType, prelude::*};
 use gsock::{ThreadedSocketService, prelude::*};
@@ -91,11 +91,10 @@ fn threaded_service() {
 
 /// How many bytes came, by a call that is the peer's: none at its end; `None` while there is nothing.
 fn peek(caller: &gio::Socket, byte: &mut [u8; 1]) -> Option<usize> {
-    use std::os::fd::AsRawFd;
     let fd = caller.as_raw_fd();
     let place = byte.as_mut_ptr().expose_provenance();
     // On a thread of the peer's own, whose calls do not fail.
-    let count = std::thread::spawn(move || {
+    std::thread::spawn(move || {
         crate::scene::play_the_peer();
         let place = std::ptr::with_exposed_provenance_mut::<libc::c_void>(place);
         // SAFETY: one byte that the caller keeps until this thread has ended.
@@ -109,6 +108,5 @@ fn peek(caller: &gio::Socket, byte: &mut [u8; 1]) -> Option<usize> {
         }
     })
     .join()
-    .expect("no panic");
-    count
+    .expect("no panic")
 }
