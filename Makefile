@@ -42,7 +42,7 @@ check: setup doc ## format, lints, documentation, and the scripts in .ci
 	@$(STEP) "check the layers" .ci/check-layers.sh
 	@$(STEP) "check the versions" .ci/check-versions.sh
 	@$(STEP) "check the documents" .ci/check-docs.sh
-	@$(STEP) "check the facts" .ci/check-facts.sh
+	@$(STEP) "check the facts" .ci/check-facts.sh --figure
 	@$(STEP) "check the tests" .ci/check-tests.sh --figure
 	@$(STEP) "check the ports" .ci/check-ports.sh
 	@$(STEP) "check the inspector" .ci/check-inspector.sh
@@ -196,12 +196,8 @@ ci: export NEXTEST_PROFILE = ci
 ci: export PROFILE = dev
 ci: test check deny nets-setup test-capi inspector-test nets bench-counts ## everything that must pass before a change goes in
 
-# The inspector has a Cargo.lock of its own. What one of the two leaves unused of deny.toml is for the other.
-DENY = .ci/if-installed.sh cargo-deny cargo deny --config deny.toml --locked
-DENY_WHAT = -A unmatched-skip -A unnecessary-skip -A license-not-encountered bans licenses sources
-deny: ## look at licences, sources and versions of the dependencies, where cargo-deny is installed
-	@$(STEP) "what the dependencies are" $(DENY) --workspace check $(DENY_WHAT)
-	@$(STEP) "what the inspector's are" $(DENY) --manifest-path examples/inspector/Cargo.toml check $(DENY_WHAT)
+deny: ## look at licences, sources, versions and, where they can be had, advisories of the dependencies, where cargo-deny is installed
+	@$(STEP) "what the dependencies are" .ci/if-installed.sh cargo-deny .ci/deny.sh
 
 # ---- the C library: capi, install, uninstall, deb, doc-c, test-capi
 include capi/Makefile.inc

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks docs/behaviour.md, the numbered facts of GIO's behaviour: check-facts.sh [root of the tree]
+# Checks docs/behaviour.md, the numbered facts of GIO's behaviour: check-facts.sh [--figure] [root of the tree]
 #
 # - each fact names a test, or says why none can be;
 # - each test that is named exists, in the file that is named;
@@ -8,6 +8,8 @@
 
 set -u
 
+figure=no
+[ "${1-}" != --figure ] || { figure=yes && shift; }
 root=${1:-$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)}
 # shellcheck source=.ci/lib.sh
 . "$(cd "${BASH_SOURCE[0]%/*}" && pwd)/lib.sh"
@@ -86,3 +88,8 @@ if [ -n "$sections" ]; then
 fi
 
 [ "$failures" -eq 0 ] && echo "check-facts: $((tested + reasoned)) facts, $tested with a test, $reasoned with a reason why none can be"
+if [ "$figure" = yes ]; then
+    all=$((tested + reasoned))
+    .ci/nets/figure.sh 2.facts "$all" $((failures ? 0 : all)) "facts, $reasoned of them with a reason why no test can be"
+fi
+[ "$failures" -eq 0 ]

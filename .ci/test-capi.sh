@@ -82,6 +82,11 @@ declared=$(sed 's|/\*.*||; /^ \*/d' capi/include/gsock/*.h | grep -oE '\bgsock_[
 declared=$(printf '%s\n' "$declared" gsock_{socket,tcp,tcp_wrapper,unix}_connection_get_type \
     gsock_{socket_client,socket_listener,socket_service,threaded_socket_service,framed,reconnector}_get_type | sort -u)
 diff <(printf '%s\n' "$declared") capi/symbols.txt || fail "the headers and capi/symbols.txt do not agree"
+# As a compiler reads them: what a program was built against stays as it was.
+# shellcheck disable=SC2046 # flags
+prototypes=$(echo '#include <gsock/gsock.h>' | gcc -aux-info "$scratch/prototypes" -fsyntax-only -x c -Icapi/include \
+    $(pkg-config --cflags gio-2.0 gio-unix-2.0) - && sed -n 's|^/\*.*\*/ extern \(.*\bgsock_.*;\)$|\1|p' "$scratch/prototypes" | sort)
+diff capi/prototypes.txt - <<<"$prototypes" || fail "the headers do not declare what capi/prototypes.txt says"
 while IFS= read -r symbol; do
     case $symbol in *_get_type) continue ;; esac
     for test in functions arguments; do
@@ -107,7 +112,10 @@ while IFS= read -r symbol; do
 done <capi/symbols.txt
 readelf -d "$lib" | grep -q 'SONAME.*\[libgsock-1\.so\.0\]' || fail "the soname is not libgsock-1.so.0"
 readelf -d "$lib" | grep -q NODELETE || fail "the library can be unloaded"
-say "$(wc -l <capi/symbols.txt) symbols: exported, declared, listed and called"
+symbols=$(wc -l <capi/symbols.txt)
+say "$symbols symbols: exported, declared, listed and called"
+.ci/nets/figure.sh 25.symbols "$symbols" "$(grep -cxF -f <(printf '%s\n' "$exported") capi/symbols.txt)" \
+    "symbols exported, declared with the same prototype, listed and called" || fail "symbols are missing"
 
 macros=$(sed -nE 's/^#define GSOCK_(MAJOR|MINOR|MICRO)_VERSION \(([0-9]+)\)$/\2/p' capi/include/gsock/gsock-version.h |
     paste -s -d .)
