@@ -37,7 +37,7 @@ case $rust_version in "" | "(none)") rust_version=$(cat "$rust/made" 2>/dev/null
 [ -n "$rust_version" ] || broken "there is no rustc-web: apt-get update, or a Debian that has it"
 if [ "$(cat "$rust/made" 2>/dev/null)" != "$rust_version" ]; then
     rm -rf "$rust"
-    mkdir -p "$rust/root" || exit 2
+    mkdir -p "$rust/unpacked" || exit 2
     # The library that is compiled already, for build scripts and macros, is a package of that version's name.
     packages=("${rust_packages[@]}")
     packages+=("$(apt-cache depends rustc-web="$rust_version" libstd-rust-web-dev="$rust_version" |
@@ -51,7 +51,7 @@ if [ "$(cat "$rust/made" 2>/dev/null)" != "$rust_version" ]; then
         broken "apt-get could not download: ${packages[*]}"
     }
     for package in "$scratch"/*.deb; do
-        dpkg-deb -x "$package" "$rust/root" || broken "cannot be unpacked: ${package##*/}"
+        dpkg-deb -x "$package" "$rust/unpacked" || broken "cannot be unpacked: ${package##*/}"
     done
     rm -rf "$scratch"
     echo "$rust_version" >"$rust/made"
@@ -60,9 +60,9 @@ fi
 # It looks for its own libraries where they would be if it was installed.
 cat >"$where/rustc" <<END
 #!/bin/sh
-LD_LIBRARY_PATH=\$(echo '$rust'/root/usr/lib/*-linux-gnu)\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
+LD_LIBRARY_PATH=\$(echo '$rust'/unpacked/usr/lib/*-linux-gnu)\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
 export LD_LIBRARY_PATH
-exec '$rust/root/usr/bin/rustc' "\$@"
+exec '$rust/unpacked/usr/bin/rustc' "\$@"
 END
 chmod 755 "$where/rustc"
 llvm=$("$where/rustc" -vV | sed -n 's/^LLVM version: *\([0-9]*\).*/\1/p')
