@@ -61,6 +61,9 @@ for part in glib gobject gmodule gio; do libraries=${libraries+$libraries:}$tool
 TSAN_OPTIONS=exitcode=66:suppressions=$root/.ci/nets/tsan.supp:print_suppressions=0:die_after_fork=0:history_size=4
 TSAN_OPTIONS+=:external_symbolizer_path=$(command -v "$symbolizer")
 export TSAN_OPTIONS
+# That of TLS is the installed one.
+GIO_MODULE_DIR=$(pkg-config --variable=giomoduledir gio-2.0)
+export GIO_MODULE_DIR
 # GLib's slices have a mutex of their own kind, which it does not know.
 export G_SLICE=always-malloc
 # A sanitized test is slow, and the time limits are for those that hang. Reports have stacks of their own.
