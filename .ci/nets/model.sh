@@ -56,7 +56,9 @@ read -r tried right < <(sed -n 's/.*model \([^ ]*\): \([0-9]*\) sequences tried,
         }')
 sort "$logs/table" 2>/dev/null
 echo "model: $tried sequences tried, $right right; $SECONDS s on $processors processors"
-.ci/nets/figure.sh 15.sequences "$tried" "$right" "sequences of calls" && [ "$ended" -eq 0 ]
+# One that ended otherwise has not told what it was at. Some of the models are a part, however many sequences they have.
+[ "$ended" -eq 0 ] || [ "$tried" -ne "$right" ] || tried=$((tried + 1))
+.ci/nets/figure.sh 15.sequences "$tried" "$right" "sequences of calls" $(($# ? tried + 1 : 0)) && [ "$ended" -eq 0 ]
 code=$?
 [ "$code" -le 1 ] || exit 2
 # Nothing tried is nothing found wrong, but no work either.
