@@ -90,6 +90,8 @@ for i in "${!files[@]}"; do
     code=$(cat "$logs/$i.code")
     count=$(tests_in "$logs/$i")
     sum=$((sum + count))
+    # A test that ends its process well takes the others with it.
+    [ "$code" -ne 0 ] || grep -q '^test result: ' "$logs/$i" || code=unfinished
     case $code in
         0)
             [ "$count" -gt 0 ] || [ -z "${tests[i]}" ] || broken "no test of ${files[i]} is called ${tests[i]}"
@@ -102,8 +104,13 @@ for i in "${!files[@]}"; do
     cut -c 1-160 "$logs/$i" | head -n 60
 done
 echo "valgrind: ${#files[@]} processes, $sum tests, $found with a report, $late not done within $limit s; $SECONDS s"
+suppressions=$(grep -c '^{' .ci/nets/valgrind.supp)
+[ "$suppressions" -le 3 ] || {
+    echo "valgrind: $suppressions suppressions of our own, and three are what the goal allows"
+    found=$((found + 1))
+}
 if [ -n "$whole" ]; then
-    words="tests without a report, $(grep -c '^{' .ci/nets/valgrind.supp) suppressions"
+    words="tests without a report, $suppressions suppressions"
     .ci/nets/figure.sh 10.tests "$sum" $((found + late ? 0 : sum)) "$words" 1.own
 fi
 [ "$found" -eq 0 ] || exit 1
