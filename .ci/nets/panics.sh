@@ -118,12 +118,13 @@ done <"$work/tests" >"$work/reached.all"
 grep '^FAILED' -A 5 "$work/reached.all"
 grep -v '^FAILED' "$work/reached.all" | grep -E '^[A-Za-z_:$<>]+ [a-z_:0-9]+$' >"$work/reached"
 
+# What is struck on one side only has a fence, and is come by.
 is_excused() { # name
-    grep -qF -e "${1} " -e "@${1} " <<<"$excused"
+    awk -v name="$1" '$1 == name || $1 == "@" name { found = 1 } END { exit !found }' <<<"$excused"
 }
 
 # The names of the inventory have no type between module and function: `a::b` is `a::b` or `a::C::b` here.
-unreached=0
+unreached=0 bare=0
 while read -r kind name has place; do
     [ "$kind" != symbol ] || continue
     [[ $name =~ $only ]] || continue
@@ -131,7 +132,7 @@ while read -r kind name has place; do
     if [ "$has" = no ]; then
         is_excused "$name" || {
             echo "FAILED $name: has no fence ($place)"
-            failed=$((failed + 1))
+            failed=$((failed + 1)) bare=$((bare + 1))
         }
         continue
     fi
@@ -231,7 +232,7 @@ echo "panics: where no fence can be:"
 grep . <<<"$outside" | sed 's/^/  /'
 [ "$unreached" -eq 0 ] || echo "panics: $unreached entries that nothing comes by"
 if [ "$only" = . ]; then
-    "$here/figure.sh" 12.entries $((entries + symbols + unreached)) $((right_entries + right_symbols)) \
+    "$here/figure.sh" 12.entries $((entries + symbols + unreached + bare)) $((right_entries + right_symbols)) \
         "entries and exported functions, $cases and $symbols panics" || failed=$((failed + 1))
 fi
 [ "$failed" -eq 0 ] && [ "$right_entries" -eq "$entries" ] && [ "$right_symbols" -eq "$symbols" ] || exit 1
