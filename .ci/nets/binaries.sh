@@ -40,3 +40,19 @@ tests_in() { # file
     sed -n 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed.*/\1 \2/p' "$1" |
         awk 'END { print $1 + $2 }'
 }
+
+# At the end nothing is left: what is named is removed, and what this process has started and not awaited is ended, where it goes
+# because of a signal too. In namespaces of their own processes hear no other signal.
+leave_nothing() { # file or folder…
+    to_remove=("$@")
+    trap 'end_below $$; rm -rf "${to_remove[@]}"' EXIT
+    trap 'exit 2' INT TERM HUP
+}
+end_below() { # process
+    local child children
+    read -r -d '' -a children < <(cat "/proc/$1"/task/*/children 2>/dev/null)
+    for child in "${children[@]}"; do
+        end_below "$child"
+        kill -KILL "$child" 2>/dev/null
+    done
+}

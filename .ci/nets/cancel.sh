@@ -15,6 +15,8 @@
 set -u
 
 root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+# shellcheck source=.ci/nets/binaries.sh
+. "$root/.ci/nets/binaries.sh"
 cd "$root" || exit 2
 export G_DEBUG=${G_DEBUG:-fatal-criticals} RUST_BACKTRACE=${RUST_BACKTRACE:-0}
 
@@ -31,7 +33,7 @@ files=(cancel_points cancel_points_above cancel_points_adopted)
 cargo test --locked --quiet "${files[@]/#/--test=}" --no-run || exit 2
 
 log=$(mktemp -d) || exit 2
-trap 'rm -rf "$log"' EXIT
+leave_nothing "$log"
 limit=()
 if command -v timeout >/dev/null 2>&1; then
     limit=(timeout --kill-after=10 "${CANCEL_LIMIT:-600}")

@@ -16,6 +16,8 @@
 set -u
 
 root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+# shellcheck source=.ci/nets/binaries.sh
+. "$root/.ci/nets/binaries.sh"
 cd "$root" || exit 2
 # The nets build by themselves, and tell a build that fails from a fault that is found.
 export CONTROL_BUILD=true
@@ -59,7 +61,7 @@ while [ $# -gt 0 ]; do
 done
 
 work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
+leave_nothing "$work"
 nameless=0
 : >"$work/own"
 : >"$work/rest"

@@ -29,7 +29,7 @@ processors=$(nproc)
 # Each test takes a part in a hundred, whole.
 share=$(((cases / processors + 99) / 100 * 100))
 logs=$(mktemp -d) || exit 2
-trap 'rm -rf "$logs"' EXIT
+leave_nothing "$logs"
 SECONDS=0
 for ((at = 0; at < processors; at++)); do
     CASES=$share FROM=$((from + at * 16777216)) timeout --kill-after=10 "${MODEL_LIMIT:-600}" \

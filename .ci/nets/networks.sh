@@ -17,6 +17,8 @@
 set -u
 
 root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+# shellcheck source=.ci/nets/binaries.sh
+. "$root/.ci/nets/binaries.sh"
 cd "$root" || exit 2
 
 broken() {
@@ -68,7 +70,7 @@ for tool in ip nft ss tc sysctl unshare timeout; do
     command -v "$tool" >/dev/null 2>&1 || broken "$tool is missing"
 done
 work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
+leave_nothing "$work"
 enter=(unshare --net --mount --pid --fork --kill-child --mount-proc)
 [ "$(id -u)" -eq 0 ] || enter+=(--map-root-user)
 "${enter[@]}" ip link set lo up 2>"$work/log" || broken "no right to make namespaces: $(cat "$work/log")"

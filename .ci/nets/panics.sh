@@ -20,6 +20,8 @@ set -u
 
 here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 root=${here%/.ci/nets}
+# shellcheck source=.ci/nets/binaries.sh
+. "$root/.ci/nets/binaries.sh"
 cd "$root" || exit 2
 
 broken() {
@@ -64,7 +66,7 @@ while [ $# -gt 0 ]; do
 done
 
 work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
+leave_nothing "$work"
 
 # --- Build -----------------------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@
 set -u
 
 root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+# shellcheck source=.ci/nets/binaries.sh
+. "$root/.ci/nets/binaries.sh"
 cd "$root" || exit 2
 peers=(socat ncat microsocks dante tinyproxy nginx haproxy openssl gnutls dnsmasq systemd iperf3)
 
@@ -57,7 +59,7 @@ for tool in ip unshare timeout; do
     command -v "$tool" >/dev/null 2>&1 || broken "$tool is missing"
 done
 work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
+leave_nothing "$work"
 # Some of the programs give up their rights.
 chmod 755 "$work"
 enter=(unshare --net --mount --pid --fork --kill-child --mount-proc)

@@ -99,7 +99,7 @@ modules_of() { # binary
 run_processes() { # lines of `test_binaries`, number of the figure
     local i binary code count bad=0 found=0 late=0 sum=0 right name
     logs=$(mktemp -d)
-    trap 'rm -rf "$logs"' EXIT
+    leave_nothing "$logs"
     SECONDS=0
     for i in "${!files[@]}"; do
         binary=$(binary_of "${files[i]}" "$1") || broken "no tests in ${files[i]}"

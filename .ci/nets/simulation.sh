@@ -60,7 +60,7 @@ binary=${binary#* }
 processors=$(nproc)
 share=$((steps / processors / ${#simulations[@]} + 1))
 logs=$(mktemp -d) || exit 2
-trap 'rm -rf "$logs"' EXIT
+leave_nothing "$logs"
 SECONDS=0
 
 # shellcheck disable=SC2317 # called by xargs

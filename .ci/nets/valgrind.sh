@@ -66,7 +66,7 @@ binaries=$(test_binaries test "${what[@]}") || broken "the tests do not build"
 echo "valgrind: built in $SECONDS s"
 
 logs=$(mktemp -d)
-trap 'rm -rf "$logs"' EXIT
+leave_nothing "$logs"
 # "possibly lost" is what only a pointer to its inside refers to: that is how Rust's hash maps look.
 run() { # number, binary, test
     GSOCK_TEST_SLOWNESS=10 RUST_BACKTRACE=0 timeout --kill-after=10 "$limit" valgrind --quiet --fair-sched=yes --error-exitcode=9 \
