@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Counts the cases of bad input (tests/bad_input.rs): answers of proxies with every byte changed and cut short everywhere,
-# names and URIs, control messages, frames; and shows how to play one again that is wrong: bad-input.sh [FILTER]
+# names and URIs, control messages, frames; and shows how to play one again that is wrong: bad-input.sh [--every] [FILTER]
 #
-# FILTER is a part of the names of the tests to run, and then there is no figure.
+# A byte that stands for nothing is changed to ten others, with --every to all 255, as the rest is in any case. FILTER is a part of
+# the names of the tests to run, and then there is no figure.
 #
 # Exit code: 0 all are right; 1 one is not, or a test ended in another way; 2 the tests do not build.
 
@@ -14,6 +15,11 @@ root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 cd "$root" || exit 2
 
 limit=600 # seconds, for all of it
+if [ "${1-}" = --every ]; then
+    # There are some times as many cases to a test.
+    export BAD_INPUT_EVERY=1 GSOCK_TEST_SLOWNESS=${GSOCK_TEST_SLOWNESS:-4}
+    shift
+fi
 export G_DEBUG=${G_DEBUG:-fatal-criticals} RUST_BACKTRACE=${RUST_BACKTRACE:-0}
 
 binaries=$(test_binaries test --test bad_input) || broken "the tests do not build"
@@ -34,7 +40,7 @@ read -r tried right tables < <(sed -n 's/^bad input: \([0-9]*\) cases, \([0-9]*\
 # A line of a wrong case is "wrong: TABLE: LABEL: WHY".
 grep -a '^wrong: ' "$log" | head -n 20 | while IFS= read -r line; do
     label=${line#wrong: *: }
-    printf '%s\n  BAD_INPUT_ONLY=%q cargo test --locked --test bad_input\n' "${line:0:300}" "${label%%: *}"
+    printf '%s\n  %sBAD_INPUT_ONLY=%q cargo test --locked --test bad_input\n' "${line:0:300}" "${BAD_INPUT_EVERY:+BAD_INPUT_EVERY=1 }" "${label%%: *}"
 done
 if [ "$code" -ne 0 ]; then
     grep -a -A 1 -E 'panicked at|^unexpected |SIG[A-Z]+|FAILED$' "$log" | cut -c 1-200 | head -n 30

@@ -67,11 +67,13 @@ pub(crate) fn tell(what: &str, tried: usize, wrong: &[String]) {
 }
 
 /// Every text that differs from `text` in one byte, as `(place, byte, text)`: each bit of it turned, and nothing and
-/// everything in its place; of the bytes that `selects` names, all values.
+/// everything in its place; of the bytes that `selects` names, all values, and of all bytes with `BAD_INPUT_EVERY` in the
+/// environment.
 pub(crate) fn mutations(text: &[u8], selects: impl Fn(usize) -> bool) -> Vec<(usize, u8, Vec<u8>)> {
+    let every = std::env::var_os("BAD_INPUT_EVERY").is_some();
     let mut all = Vec::new();
     for (at, &was) in text.iter().enumerate() {
-        let mut values: Vec<u8> = if selects(at) {
+        let mut values: Vec<u8> = if every || selects(at) {
             (0..=255).collect()
         } else {
             let flipped = (0..8).map(|bit| was ^ (1 << bit));
