@@ -65,7 +65,7 @@ RUST
 printf 'mod support;\n#[test]\nfn it_connects() { on_private_context(|_| {}) }\n' >tests/connection.rs
 {
     echo 'mod support;'
-    for number in $(seq 10 35); do
+    for number in $(seq -w 1 44); do
         printf '#[test]\nfn bug_%s_is_gone() { on_private_context(|_| {}) }\n' "$number"
     done
 } >tests/bugs.rs
@@ -583,6 +583,12 @@ sed -i.orig 's/bug_20_/bug_2_/' tests/bugs.rs && rm tests/*.orig
 check tests
 expect_failure "bug 20 of GIO's history has no test"
 
+plant "a control of a bug that runs no test of it"
+mkdir -p .ci/nets/controls
+sed 's/^net: .*/net: contexts.sh private --test bugs bug_02/' .ci/nets/controls/net-error.patch >.ci/nets/controls/bug-20-gone.patch
+check tests
+expect_failure "bug-20-gone.patch runs no test of bug_20"
+
 plant "a file of tests without what all share"
 printf '#[test]\nfn it_stands() { on_private_context(|_| {}) }\n' >tests/alone.rs
 check tests
@@ -696,5 +702,88 @@ plant "a template that is bound to no connection"
 sed -i '/GsockSocketConnection/d' examples/inspector/resources/page.ui
 check inspector
 expect_failure "no template is bound to a GsockSocketConnection"
+
+# ---- figures: how goals.txt is held against what nets have found
+
+figures=$scratch/figures
+mkdir -p "$figures/.ci/nets" "$figures/docs"
+cp "$here/nets/figure.sh" "$figures/.ci/nets/"
+cp "$here/reliability.sh" "$figures/.ci/"
+printf '%s\n' '1 | tests | all pass' '1.own | 10 | make test' '2 | lines | some' '2.lines | 90% | coverage.sh' >"$figures/.ci/nets/goals.txt"
+printf '%s\n' '# What was tried' '<!-- from here to the end of the table by .ci/reliability.sh -->' >"$figures/docs/reliability.md"
+figure() { # target folder, arguments
+    run env CARGO_TARGET_DIR="$figures/$1" "$figures/.ci/nets/figure.sh" "${@:2}"
+}
+table() {
+    run env CARGO_TARGET_DIR="$figures/target" "$figures/.ci/reliability.sh"
+}
+
+test_name="a figure of all that is asked for"
+figure target 1.own 12 12 "tests"
+expect_code 0
+expect "figure 1.own: 12 / 12 tests: met ("
+table
+expect "12 / 12 tests"
+expect "reliability: 1 of 2 goals are met"
+
+test_name="a figure of a part"
+figure target 1.own 11 11 "tests" 24
+expect_code 0
+expect "11 / 11 tests (of 24): short ("
+figure target 1.own 9 9 "tests"
+expect_code 0
+expect "9 / 9 tests: short ("
+
+test_name="a part that went well does not take the place of the whole"
+table
+expect "reliability: 1 of 2 goals are met"
+
+test_name="what a broken copy says stays with the copy, and what a sanitizer says does not stay with it"
+figure target/nets/build 1.own 12 1 "tests"
+expect_code 1
+figure target/nets-1/build 1.own 12 1 "tests"
+figure target/nets/build/nets/asan 1.own 12 1 "tests"
+table
+expect "reliability: 1 of 2 goals are met"
+figure target/nets/asan 1.own 13 13 "tests"
+table
+expect "13 / 13 tests"
+
+test_name="a share"
+figure target 2.lines 100 89 "lines"
+expect_code 1
+figure target 2.lines 100 90 "lines"
+expect_code 0
+table
+expect "reliability: 2 of 2 goals are met"
+
+test_name="one that is wrong, of however few"
+figure target 1.own 1 0 "tests"
+expect_code 1
+expect "1 / 0 tests: short ("
+table
+expect "reliability: 1 of 2 goals are met"
+
+test_name="nothing was tried"
+figure target 1.own 0 0 "tests"
+expect_code 1
+
+test_name="no such figure, and no numbers"
+figure target 1.other 1 1 "tests"
+expect_code 2
+figure target 1.own "" "" "tests"
+expect_code 2
+
+test_name="a goal that has grown is not met by what was said before"
+figure target 1.own 12 12 "tests"
+sed -i.orig 's/^1.own | 10 /1.own | 20 /' "$figures/.ci/nets/goals.txt"
+table
+expect "reliability: 1 of 2 goals are met"
+
+test_name="a goal that nothing measures"
+echo '3 | more | of it' >>"$figures/.ci/nets/goals.txt"
+table
+expect_code 2
+expect "nothing measures 3"
 
 finish
