@@ -8,8 +8,12 @@
 set -u
 
 cd "${BASH_SOURCE[0]%/*}/.." || exit 2
-counts=$(mktemp) && log=$(mktemp) || exit 2
-trap 'rm -f "$counts" "$log"' EXIT
+scratch=$(mktemp -d) || exit 2
+trap 'rm -rf "$scratch"' EXIT
+log=$scratch/log
+# Some tests run as somebody else, too.
+mkdir -m 777 "$scratch/counts" && chmod 755 "$scratch" && : >"$scratch/counts/lines" && chmod 666 "$scratch/counts/lines" || exit 2
+counts=$scratch/counts/lines
 export GSOCK_TEST_COUNTS=$counts
 
 say_what_was_left() {

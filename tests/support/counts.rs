@@ -14,8 +14,8 @@ use gsock::living;
 
 use super::slowness;
 
-/// How long something may take to go.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long something may take to go, where others want the processors too.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// So many results the threads of GIO's may keep.
 const SPARES: isize = 64;
