@@ -59,10 +59,17 @@ fn kept<R, F: FnOnce() -> R>(f: F) -> Result<R, ()> {
     forgotten(handed_on(f))
 }
 
-/// The destructor of what somebody panics with is somebody's code as well.
 #[inline]
 fn forgotten<R>(result: Result<R, Box<dyn Any + Send>>) -> Result<R, ()> {
-    result.map_err(std::mem::forget)
+    result.map_err(let_go)
+}
+
+/// Nearly always it is a text. The destructor of anything else that somebody panics with is somebody's code as well.
+#[cold]
+fn let_go(payload: Box<dyn Any + Send>) {
+    if !payload.is::<String>() && !payload.is::<&'static str>() {
+        std::mem::forget(payload);
+    }
 }
 
 /// The critical message about a panic in a closure.
@@ -264,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_panics_with_is_not_dropped() {
+    fn what_somebody_panics_with_is_not_dropped_unless_it_is_a_text() {
         struct Bomb;
         impl Drop for Bomb {
             fn drop(&mut self) {

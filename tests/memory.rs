@@ -361,3 +361,25 @@ fn connections_that_go_there_and_back_leave_no_memory() {
         });
     });
 }
+
+/// Where each connection of a peer's could have a handler panic, each panic would cost memory.
+#[test]
+fn handlers_that_panic_leave_no_memory() {
+    bounded(|context, again| {
+        again(&mut || {
+            let (connection, peer) = bare();
+            connection.connect_state_notify(|_| {
+                std::panic::resume_unwind(Box::new("on purpose".to_owned()));
+            });
+            let (closed, lines) = logged(|| {
+                let closed = connection.close(gio::Cancellable::NONE);
+                run_out(context);
+                closed
+            });
+            closed.expect("open");
+            assert_eq!(lines, ["Gsock: a handler of state panicked"]);
+            drop((connection, peer));
+            run_out(context);
+        });
+    });
+}
