@@ -148,10 +148,12 @@ pub(super) fn wrap(
     if let Some(connection) = stream.downcast_ref::<SocketConnection>() {
         return Ok(connection.clone());
     }
+    // A handler may have closed it, which is no failure.
+    let was_open = !below.imp().transport().is_closed();
     let socket = below.socket();
     let is_stream =
         socket.socket_type() == gio::SocketType::Stream && socket.family() != SocketFamily::Invalid;
-    if socket.is_closed() || !is_stream {
+    if !is_stream || (was_open && socket.is_closed()) {
         // The system did not tell what the descriptor is: GIO has closed it, and there is nothing to lie upon.
         return Err(below.last_error().unwrap_or_else(error::closed));
     }

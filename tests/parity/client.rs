@@ -55,6 +55,7 @@ on_both!(
     client_61_another_thread_ends_what_is_under_way,
     client_63_who_blocks_is_told_of_a_failed_lookup_first,
     client_76_tls_gives_a_wrapper_around_it,
+    client_76_a_handler_that_closes_what_is_encrypted_fails_nothing,
     client_81_what_cannot_be_parsed_is_an_error_without_events,
     client_82_a_port_in_the_string_wins,
     client_83_a_uris_scheme_means_nothing,
@@ -944,6 +945,39 @@ fn client_76_tls_gives_a_wrapper_around_it(side: Side, context: &glib::MainConte
             tls.server_identity(),
             Some(target.upcast::<gio::SocketConnectable>())
         );
+    }
+}
+
+fn client_76_a_handler_that_closes_what_is_encrypted_fails_nothing(
+    side: Side,
+    context: &glib::MainContext,
+) {
+    let address = tls_server();
+    for form in FORMS {
+        for closes_socket in [false, true] {
+            let client = side.client();
+            client.0.set_property("tls", true);
+            client
+                .0
+                .set_property("tls-validation-flags", gio::TlsCertificateFlags::empty());
+            client.on_event(move |event, _, tls| {
+                if event != Event::TlsHandshaked {
+                    return;
+                }
+                let base = tls.unwrap().property::<gio::IOStream>("base-io-stream");
+                if closes_socket {
+                    base.property::<gio::Socket>("socket").close().unwrap();
+                } else {
+                    base.close(Cancellable::NONE).unwrap();
+                }
+            });
+            let made = client.connect(form, &name("v4-ok.test", address.port()), context);
+            let made = made.unwrap();
+            assert_eq!(name_of(made.type_()), "GTcpWrapperConnection");
+            assert!(made.property::<gio::Socket>("socket").is_closed());
+            let read = made.input_stream().read(&mut [0], Cancellable::NONE);
+            assert!(read.is_err(), "{form:?} {closes_socket}");
+        }
     }
 }
 
