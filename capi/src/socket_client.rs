@@ -25,7 +25,7 @@ fn host_of(host_and_port: &str, default_port: u16) -> Aim {
 }
 
 fn uri_of(uri: &str, default_port: u16) -> Aim {
-    gio::NetworkAddress::parse_uri(uri, default_port).map(Cast::upcast)
+    SocketClient::aim_at_uri(uri, default_port)
 }
 
 fn service_of(domain: &str, service: &str) -> Aim {

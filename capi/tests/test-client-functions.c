@@ -272,6 +272,18 @@ test_failures (void)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
   g_clear_error (&error);
   g_clear_object (&result);
+  /* No error tells a login, whichever way it comes. */
+  g_assert_null (gsock_socket_client_connect_to_uri (client, "x://me:secret@[", 0, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_assert_null (strstr (error->message, "secret"));
+  g_clear_error (&error);
+  gsock_socket_client_connect_to_uri_async (client, "x://me:secret@[", 0, NULL, keep_result, &result);
+  ITERATE_UNTIL (result != NULL);
+  g_assert_null (gsock_socket_client_connect_to_uri_finish (client, result, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+  g_assert_null (strstr (error->message, "secret"));
+  g_clear_error (&error);
+  g_clear_object (&result);
   g_cancellable_cancel (cancellable);
   g_assert_null (gsock_socket_client_connect_to_service (client, "localhost", "discard", cancellable, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);

@@ -59,6 +59,16 @@ impl SocketClient {
         unsafe { self.begin(&CONNECT, answer, connectable, call) };
     }
 
+    /// What a URI says to connect to. For the C face.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect_to_uri`](super::SocketClientExt::connect_to_uri) for one that cannot be read.
+    #[doc(hidden)]
+    pub fn aim_at_uri(uri: &str, default_port: u16) -> Result<gio::SocketConnectable, glib::Error> {
+        super::aim_at_uri(uri, default_port)
+    }
+
     /// The same for an operation that answers what a failure took, too.
     ///
     /// # Safety
