@@ -28,7 +28,7 @@ pub(crate) enum Speaker {
 /// See the module's documentation.
 #[derive(Default)]
 pub(super) struct Agreement {
-    /// A [`Speaker`], or 0 outside of agreements.
+    /// A [`Speaker`], or 0 before the first agreement.
     speaker: AtomicU8,
     has_ended: AtomicBool,
     /// How many bytes were read.
@@ -40,7 +40,8 @@ impl Transport {
         let agreement = &self.rare.get_or_init(Box::default).agreement;
         agreement.has_ended.store(false, Ordering::Relaxed);
         agreement.length.store(0, Ordering::Relaxed);
-        agreement.speaker.store(speaker as u8, Ordering::Release);
+        agreement.speaker.store(speaker as u8, Ordering::Relaxed);
+        self.is_agreeing.store(true, Ordering::Release);
     }
 
     /// What is read from now on is the program's.
@@ -53,13 +54,16 @@ impl Transport {
         {
             let _ = options::set(using.fd(), libc::SOL_SOCKET, libc::SO_RCVLOWAT, 1);
         }
-        agreement.speaker.store(0, Ordering::Release);
+        self.is_agreeing.store(false, Ordering::Release);
     }
 
+    /// Asked for each read: outside of agreements it costs a look at what a transfer looks at anyway.
     #[inline]
     pub(super) fn agreement(&self) -> Option<&Agreement> {
-        let agreement = &self.rare.get()?.agreement;
-        (agreement.speaker.load(Ordering::Acquire) != 0).then_some(agreement)
+        if !self.is_agreeing.load(Ordering::Acquire) {
+            return None;
+        }
+        Some(&self.rare.get()?.agreement)
     }
 }
 

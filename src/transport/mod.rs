@@ -118,6 +118,8 @@ pub(crate) struct Transport {
     waits_in_call: AtomicBool,
     /// Asked of a bare descriptor, which has no flag of its own.
     unblocked: AtomicBool,
+    /// With a proxy, in the `agreement`, which is far from here.
+    is_agreeing: AtomicBool,
     state: Mutex<State>,
     rare: OnceCell<Box<Rare>>,
     /// How engines watch the descriptor; the one at home sees the peer go away.
@@ -199,6 +201,7 @@ impl Transport {
             bytes_written: AtomicU64::new(0),
             timed_out: Default::default(),
             unblocked: AtomicBool::new(false),
+            is_agreeing: AtomicBool::new(false),
             waits_in_call: AtomicBool::new(false),
             rare: OnceCell::new(),
             operations: Default::default(),
