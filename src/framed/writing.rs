@@ -48,6 +48,7 @@ struct Job {
 }
 
 enum Task {
+    /// Of the socket's own stream: TLS that is asked without waiting would begin something in the background.
     Window(Window),
     Piece(Bytes),
     Pass(Arc<Cargo>),
@@ -154,13 +155,10 @@ impl Core {
                     step => Ok(step),
                 };
             }
-            // As of a read that blocks: TLS would begin something in the background.
-            Task::Window(window) if ends.is_plain_output() => {
-                match wrote(ends.try_write(&window)) {
-                    Outcome::Waits => Task::Window(window),
-                    outcome => return Ok(self.settle(ends, of, outcome, place)),
-                }
-            }
+            Task::Window(window) => match wrote(ends.try_write(&window)) {
+                Outcome::Waits => Task::Window(window),
+                outcome => return Ok(self.settle(ends, of, outcome, place)),
+            },
             task => task,
         };
         let interrupt = Interrupt::new(cancellable);
