@@ -140,7 +140,7 @@ unsafe extern "C" fn read_async(
         let reply = unsafe { Reply::new(stream.cast(), owed.take(), data, &READ, priority) };
         // SAFETY: called on instances of the class.
         let core = unsafe { core_of(stream.cast()) };
-        // SAFETY: the caller keeps the memory until the owed.take(), which comes after the last poll.
+        // SAFETY: the caller keeps the memory until the callback, which comes after the last poll.
         let mut memory = unsafe { Memory::to_fill(buffer, count) };
         // SAFETY: a live cancellable or NULL.
         let cancellable = unsafe { from_glib_none(cancellable) };

@@ -115,7 +115,7 @@ unsafe extern "C" fn read_async<T: TransportStream + 'static>(
             transport,
             Interest::Read,
             move |transport: &Transport, registered: Option<&Registration>| {
-                // SAFETY: the caller keeps the memory until the owed.take(), which comes after the last try.
+                // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
                 transport.try_read(unsafe { buffer.fill() }, registered)
             },
         );

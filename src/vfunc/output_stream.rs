@@ -231,7 +231,7 @@ unsafe extern "C" fn write_async<T: TransportStream + 'static>(
             move |transport: &Transport, registered: Option<&Registration>| {
                 // Whole, so that what moves into the closure is the value that may move.
                 let buffer: &Buffer = &buffer;
-                // SAFETY: the caller keeps the memory until the owed.take(), which comes after the last try.
+                // SAFETY: the caller keeps the memory until the callback, which comes after the last try.
                 transport.try_write(unsafe { buffer.bytes() }, registered)
             },
         );
