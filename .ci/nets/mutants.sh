@@ -3,7 +3,8 @@
 #
 # cargo-mutants makes the changes in a copy of the tree. An area (race, factory, operation, reactor, transport; without one
 # all of them) has the files that are changed, tests that are quick and tests that are slow: the latter see what the former have
-# missed. With --shard only the K-th of N parts of each area, 0/N to N-1/N, for machines that share the work, or for days.
+# missed. With --shard only the K-th of N parts of each area, 0/N to N-1/N, for days that share the work: the figure is of all the parts
+# of N that were tried of what src/ holds now.
 # A change that does not build counts for nothing; one that hangs was noticed. What nobody noticed is printed, and stands in
 # target/nets/mutants/AREA/missed.txt. One that changes nothing that could be seen stands in mutants-excused.txt, with the reason.
 #
@@ -113,7 +114,18 @@ of=$(for name in race factory operation reactor transport; do
     for file in "${files[@]}"; do cargo mutants --dir "$tree" --list --file "$file" --exclude 'src/**/simulation*' \
         --exclude 'src/reactor/simulation/**' --exclude-re 'impl (fmt::)?(Debug|Display)' 2>/dev/null; done
 done | wc -l)
-words="changes of $*${shard[1]+, part ${shard[1]}}; $excused harmless"
-# Some of all do not build, so that the whole is never quite tried: as many as nine of ten may be.
+parts=${shard[1]+, part ${shard[1]}}
+if [ -n "$parts" ] && [ "$*" = "race factory operation reactor transport" ]; then
+    commit=$(git rev-parse HEAD:src)
+    touch "$work/parts"
+    grep -v "^$commit ${shard[1]} " "$work/parts" >"$work/parts.new"
+    echo "$commit ${shard[1]} $tried $noticed $excused" >>"$work/parts.new"
+    mv "$work/parts.new" "$work/parts"
+    read -r tried noticed excused parts < <(awk -v commit="$commit" -v of="${shard[1]#*/}" '
+        $1 == commit && $2 ~ "/" of "$" { tried += $3; noticed += $4; excused += $5; parts++ }
+        END { print tried, noticed, excused, ", " parts " of " of " parts" }' "$work/parts")
+fi
+words="changes of $*$parts; $excused harmless"
+# Some of all do not build, so that the whole is never quite tried: where three of four are, it is.
 [ "$tried" -lt $((of * 3 / 4)) ] || of=$tried
 .ci/nets/figure.sh 23.mutants "$tried" "$noticed" "$words" "$of" || exit 1
