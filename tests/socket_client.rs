@@ -53,3 +53,5 @@ mod times;
 mod tls;
 #[path = "socket_client/tools.rs"]
 mod tools;
+#[path = "socket_client/unverified.rs"]
+mod unverified;

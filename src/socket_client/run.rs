@@ -50,7 +50,7 @@ pub(super) type Ended = Result<SocketConnection, (glib::Error, ConnectReport)>;
 pub(super) enum Call {
     Emit(Event, Option<gio::IOStream>),
     Make(Number, Box<Making>),
-    Connected(SocketConnection),
+    Connected(Number, SocketConnection),
     /// Agree with the proxy, or encrypt it.
     Upgrade(Number),
     /// A layer is there.
@@ -287,22 +287,7 @@ impl Run {
                 Ok(_) => {
                     attempt.connected = Some(now);
                     let connection = attempt.connection.clone();
-                    let (upgrade, is_left) = {
-                        let settings = self.client.imp().settings();
-                        // A proxy that is the program's own business, with all that comes behind it.
-                        let is_left = attempt.proxy.as_ref().is_some_and(|proxy| {
-                            settings
-                                .application_proxies
-                                .contains(proxy.protocol().as_str())
-                        });
-                        let upgrade = attempt.proxy.is_some() || settings.tls;
-                        (upgrade && !is_left, is_left)
-                    };
-                    if is_left {
-                        attempt.proxy = None;
-                    }
-                    self.race.connected(number, upgrade);
-                    self.calls.push_back(Call::Connected(connection));
+                    self.calls.push_back(Call::Connected(number, connection));
                     // It is told before anything else happens.
                     return;
                 }
@@ -354,7 +339,7 @@ impl Run {
         match call {
             Call::Emit(event, stream) => self.emit(event, stream.as_ref()),
             Call::Make(number, making) => self.make(number, making),
-            Call::Connected(connection) => {
+            Call::Connected(number, connection) => {
                 let transport = connection.imp().transport();
                 transport.restore_blocking();
                 let limit = self.client.imp().settings().io_timeout_ms;
@@ -362,6 +347,7 @@ impl Run {
                     transport.set_timeout_exactly(u64::from(limit) * 1000);
                 }
                 self.emit(Event::Connected, Some(connection.upcast_ref()));
+                self.connected(number);
             }
             Call::Upgrade(number) => self.upgrade(number),
             Call::Upgraded(number, layer) => self.upgraded(number, layer),
@@ -372,6 +358,25 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// What is to lie over the connection: so also when a handler of the event has said so.
+    fn connected(&mut self, number: Number) {
+        let Some(attempt) = self.attempts.iter_mut().find(|it| it.number == number) else {
+            return;
+        };
+        let settings = self.client.imp().settings();
+        // A proxy that is the program's own business, with all that comes behind it.
+        let is_left = attempt.proxy.as_ref().is_some_and(|proxy| {
+            let protocol = proxy.protocol();
+            settings.application_proxies.contains(protocol.as_str())
+        });
+        let upgrade = !is_left && (attempt.proxy.is_some() || settings.tls);
+        drop(settings);
+        if is_left {
+            attempt.proxy = None;
+        }
+        self.race.connected(number, upgrade);
     }
 
     fn make(&mut self, number: Number, making: Box<Making>) {

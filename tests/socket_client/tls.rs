@@ -13,7 +13,7 @@ use gsock::{SocketClient, TcpWrapperConnection, prelude::*};
 
 use crate::{support::*, tools::*};
 
-fn pem(label: &str, der: &[u8]) -> String {
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let base64 = glib::base64_encode(der);
     format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n")
 }
@@ -43,7 +43,7 @@ pub(crate) fn server(count: usize) -> (SocketAddr, String, JoinHandle<()>) {
 }
 
 /// Speaks TLS over one connection, and says a word in it.
-fn serve(peer: OwnedFd, certificate: &str) {
+pub(crate) fn serve(peer: OwnedFd, certificate: &str) {
     let certificate = gio::TlsCertificate::from_pem(certificate).unwrap();
     let socket = gio::Socket::from_fd(peer).unwrap();
     let base = socket.connection_factory_create_connection();
