@@ -256,3 +256,90 @@ fn a_handshake_that_is_reset_is_tried_again() {
         assert!(!told.borrow().contains(&"connected".to_owned()));
     });
 }
+
+/// Who answers at the same address later is looked at as the first one was, and nothing of the connection of before counts.
+#[test]
+fn each_reconnect_verifies_anew() {
+    on_private_context(|context| {
+        let (listener, address) = listener();
+        let (right, wrong) = (certificate(), certificate());
+        let expected = gio::TlsCertificate::from_pem(&right).unwrap();
+        let serving = thread::spawn(move || {
+            for certified in [Some(&right), Some(&wrong), None, Some(&wrong), Some(&right)] {
+                let (mut peer, _) = listener.accept().unwrap();
+                let Some(certified) = certified else {
+                    let _ = std::io::Write::write_all(&mut peer, b"220 no TLS today\r\n");
+                    continue;
+                };
+                let certificate = gio::TlsCertificate::from_pem(certified).unwrap();
+                let socket = gio::Socket::from_fd(std::os::fd::OwnedFd::from(peer)).unwrap();
+                let base = socket.connection_factory_create_connection();
+                let tls = gio::TlsServerConnection::new(&base, Some(&certificate)).unwrap();
+                // Who refuses the certificate goes away.
+                if IOStreamExt::output_stream(&tls)
+                    .write_all(b"hello", Cancellable::NONE)
+                    .is_ok()
+                {
+                    let input = IOStreamExt::input_stream(&tls);
+                    let _ = input.read(&mut [0; 1][..], Cancellable::NONE);
+                }
+                let _ = IOStreamExt::close(&tls, Cancellable::NONE);
+            }
+        });
+        let client = SocketClient::new();
+        client.set_tls(true);
+        let trusted = expected.clone();
+        client.connect_event(move |_, event, _, stream| {
+            if event == Event::TlsHandshaking {
+                let tls = stream.and_then(|stream| stream.downcast_ref::<gio::TlsConnection>());
+                let trusted = trusted.clone();
+                tls.unwrap()
+                    .connect_accept_certificate(move |_, certificate, _| {
+                        certificate.is_same(&trusted)
+                    });
+            }
+        });
+        let reconnector = eager_with(&client, &Aim::at(address));
+        let told = told_by(&reconnector);
+        reconnector.connect_io_stream_notify(move |reconnector| {
+            let Some(stream) = reconnector.io_stream() else {
+                return;
+            };
+            let wrapper = stream.downcast::<TcpWrapperConnection>().unwrap();
+            let tls = wrapper.base_io_stream().downcast::<gio::TlsConnection>();
+            let shown = tls.unwrap().peer_certificate().unwrap();
+            assert!(shown.is_same(&expected));
+        });
+        reconnector.start();
+        for round in 1..=2 {
+            let stream = block_on(context, reconnector.wait_connected_future()).unwrap();
+            let greeting = stream
+                .input_stream()
+                .read_bytes_future(16, glib::Priority::DEFAULT);
+            assert_eq!(&block_on(context, greeting).unwrap()[..], b"hello");
+            let word = stream
+                .output_stream()
+                .write_all_future(b"!", glib::Priority::DEFAULT);
+            block_on(context, word).unwrap();
+            if round == 2 {
+                reconnector.stop();
+            }
+            iterate_until(context, || {
+                told.borrow()
+                    .iter()
+                    .filter(|it| *it == "disconnected")
+                    .count()
+                    == round
+            });
+            close(context, &stream);
+        }
+        let count = |what: &str| {
+            told.borrow()
+                .iter()
+                .filter(|it| it.starts_with(what))
+                .count()
+        };
+        assert_eq!((count("connected"), count("attempt-failed")), (2, 3));
+        serving.join().unwrap();
+    });
+}

@@ -1,6 +1,7 @@
 //! TLS that begins on a connection which has been talking before.
 
 use gio::{Cancellable, prelude::*};
+use gsock::{Framed, Framing};
 
 use crate::{pairs::*, scene::*, support::*, tools::*, under::*};
 
@@ -152,4 +153,43 @@ fn lines_first_then_tls_in_futures(side: Side, context: &glib::MainContext) {
     });
     assert!(read == sent);
     assert_eq!(serving.join().unwrap(), Ok(COUNT));
+}
+
+/// What somebody on the way has put behind the line that agrees on TLS is not taken for a word of the peer within it. With
+/// read-ahead it is dropped with the stream of before; without, TLS gets it, and fails.
+#[test]
+fn what_was_said_before_tls_is_not_taken_for_what_is_said_in_it() {
+    on_private_context(|_| {
+        for (is_client, reads_ahead) in [(true, true), (false, true), (true, false), (false, false)]
+        {
+            let authority = Authority::new();
+            let (ours, theirs) = base_pair(Side::Ours);
+            write_all(&theirs.output_stream(), b"STARTTLS\nsaid before\nhalf").unwrap();
+            let framed = Framed::new(&*ours, Framing::Lines);
+            framed.set_read_ahead(reads_ahead);
+            let line = framed.read_frame(Cancellable::NONE).unwrap().unwrap();
+            assert_eq!(&*line, b"STARTTLS");
+            let (tls, other) = if is_client {
+                let other = server_over(&theirs, &authority.certify());
+                (client_over(&ours, &authority), other)
+            } else {
+                let other = client_over(&theirs, &authority);
+                (server_over(&ours, &authority.certify()), other)
+            };
+            let talking = on_thread(&other, |other| {
+                other.handshake(Cancellable::NONE)?;
+                write_all(&other.output_stream(), b"said within\n")
+            });
+            framed.set_io_stream(Some(&tls));
+            let within = framed.read_frame(Cancellable::NONE);
+            if reads_ahead {
+                assert_eq!(&*within.unwrap().unwrap(), b"said within", "{is_client}");
+                talking.join().unwrap().unwrap();
+            } else {
+                within.unwrap_err();
+                let _ = ours.close(Cancellable::NONE);
+                talking.join().unwrap().unwrap_err();
+            }
+        }
+    });
 }
