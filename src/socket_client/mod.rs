@@ -31,7 +31,8 @@ glib::wrapper! {
     /// [`connect_finish`](SocketClientExt::connect_finish)) and a future
     /// ([`connect_future`](SocketClientExt::connect_future)).
     ///
-    /// With `tls` set, GIO's TLS is negotiated over the connection, with the connectable as the server's identity, and
+    /// With `tls` set, GIO's TLS is negotiated over the connection, with the connectable as the server's identity (of a
+    /// [`gio::ProxyAddress`] the destination, unless `enable-proxy` is false), and
     /// the outcome is a [`TcpWrapperConnection`](crate::TcpWrapperConnection) around it, over a Unix socket, too; who
     /// answers there has the name that a handler of `TlsHandshaking` sets as the server's identity. Where the handshake
     /// fails, the next address is tried.

@@ -131,13 +131,26 @@ pub(super) fn secure(
             "There is no TLS but over streams",
         ));
     }
-    let tls = gio::TlsClientConnection::new(stream, Some(connectable))?;
+    let tls = gio::TlsClientConnection::new(stream, Some(&identity(client, connectable)))?;
     let tls: gio::TlsClientConnection = tls
         .downcast()
         .map_err(|_| error::failed("The TLS backend has made something else than a connection"))?;
     let flags = client.imp().settings().tls_validation_flags;
     tls.set_property("validation-flags", flags);
     Ok(tls)
+}
+
+/// Whose certificate is to be shown. A proxy that is named by an address is not who is at the end of it: its certificate, for its
+/// own address, says nothing of that one.
+fn identity(client: &SocketClient, connectable: &SocketConnectable) -> SocketConnectable {
+    let proxy = connectable.downcast_ref::<gio::ProxyAddress>();
+    match proxy.filter(|_| client.imp().settings().enable_proxy) {
+        Some(proxy) => {
+            let (host, port) = (proxy.destination_hostname(), proxy.destination_port());
+            gio::NetworkAddress::new(&host, port).upcast()
+        }
+        None => connectable.clone(),
+    }
 }
 
 /// What is handed out in the place of the connection below, when `stream` lies over it.

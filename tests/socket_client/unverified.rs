@@ -30,25 +30,27 @@ fn certificate_for(names: &[&str]) -> String {
     pem("CERTIFICATE", made.cert.der()) + &pem("PRIVATE KEY", &made.signing_key.serialize_der())
 }
 
+type Found = Arc<Mutex<Vec<Flags>>>;
+
+/// Writes down what is wrong with the certificate, and does not take it.
+fn note(found: &Found, event: Event, stream: Option<&gio::IOStream>) {
+    if event == Event::TlsHandshaking {
+        let tls = stream.and_then(|stream| stream.downcast_ref::<gio::TlsConnection>());
+        let found = found.clone();
+        tls.unwrap().connect_accept_certificate(move |_, _, wrong| {
+            found.lock().unwrap().push(wrong);
+            false
+        });
+    }
+}
+
 /// A client with TLS that writes down what is wrong with each certificate, and takes none.
-fn wary() -> (SocketClient, Arc<Mutex<Vec<Flags>>>) {
+fn wary() -> (SocketClient, Found) {
     let client = SocketClient::new();
     client.set_tls(true);
-    let found = Arc::new(Mutex::new(Vec::new()));
+    let found = Found::default();
     let seen = found.clone();
-    client.connect_event(move |_, event, _, stream| {
-        if event == Event::TlsHandshaking {
-            let tls = stream
-                .unwrap()
-                .downcast_ref::<gio::TlsConnection>()
-                .unwrap();
-            let seen = seen.clone();
-            tls.connect_accept_certificate(move |_, _, wrong| {
-                seen.lock().unwrap().push(wrong);
-                false
-            });
-        }
-    });
+    client.connect_event(move |_, event, _, stream| note(&seen, event, stream));
     (client, found)
 }
 
@@ -111,6 +113,26 @@ fn a_certificate_is_held_against_what_was_asked_for() {
                 });
                 assert_eq!(found, [expected], "{form:?} {certified}");
             }
+            // GIO holds the certificate against the name as it was typed, not as it is looked up.
+            let found = found_at(&["v4-ok.xn--bcher-kva.test"], |client, address| {
+                let international = name("v4-ok.b\u{fc}cher.test", address.port());
+                connect(form, client, &international, None, context)
+            });
+            assert_eq!(found, [RIGHT_NAME], "{form:?}");
+            // Nor is a Unix socket anybody, whatever its certificate says.
+            let path = std::env::temp_dir().join(format!("gsock-name-{}", std::process::id()));
+            let _ = std::fs::remove_file(&path);
+            let server = std::os::unix::net::UnixListener::bind(&path).unwrap();
+            let certificate = certificate_for(&[NAME, "localhost", "127.0.0.1"]);
+            let serving =
+                thread::spawn(move || serve(server.accept().unwrap().0.into(), &certificate));
+            let (client, found) = wary();
+            let address = gio::UnixSocketAddress::new(&path);
+            let refused = connect(form, &client, &address, None, context).unwrap_err();
+            assert!(refused.matches(TlsError::BadCertificate), "{refused:?}");
+            serving.join().unwrap();
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(*found.lock().unwrap(), [wrong_name], "{form:?}");
             // What says nothing of a name has none that fits.
             let found = found_at(&[NAME, "127.0.0.1"], |client, address| {
                 let nameless = scripted([Next::Address(address)]);
@@ -215,6 +237,51 @@ fn a_proxy_is_not_taken_for_whom_it_is_to_lead_to() {
                     let found = found.lock().unwrap();
                     assert_eq!(*found, [expected], "{form:?} {scheme} {certified:?}");
                 }
+            }
+        }
+    });
+}
+
+/// A [`gio::ProxyAddress`] says where to, by way of whom: the certificate is for where to. For GIO's client it is for the
+/// proxy, which can so read what it is to pass on.
+#[test]
+fn a_proxy_that_is_named_by_an_address_is_not_taken_for_its_destination() {
+    on_private_context_within(LIMIT * 4, |context| {
+        let wrong_name = Flags::UNKNOWN_CA | Flags::BAD_IDENTITY;
+        let proxies = [
+            (&["127.0.0.1", "proxy.test"][..], RIGHT_NAME, wrong_name),
+            (&["far.test"], wrong_name, RIGHT_NAME),
+        ];
+        for (certified, gios, ours) in proxies {
+            for form in FORMS.map(Some).into_iter().chain([None]) {
+                let (listener, address) = listener();
+                let serving = once(listener, certified, |peer| {
+                    let read = peer.read(&mut [0; 4096]).unwrap();
+                    assert!(read > 0);
+                    peer.write_all(b"HTTP/1.0 200 OK\r\n\r\n").unwrap();
+                });
+                let at = gio::InetAddress::from_string("127.0.0.1").unwrap();
+                let port = address.port();
+                let proxy = gio::ProxyAddress::new(&at, port, "http", "far.test", 443, None, None);
+                let (found, refused) = match form {
+                    Some(form) => {
+                        let (client, found) = wary();
+                        (found, connect(form, &client, &proxy, None, context).err())
+                    }
+                    None => {
+                        let client = gio::SocketClient::new();
+                        client.set_tls(true);
+                        let found = Arc::new(Mutex::new(Vec::new()));
+                        let seen = found.clone();
+                        client.connect_event(move |_, event, _, stream| note(&seen, event, stream));
+                        let made = SocketClientExt::connect(&client, &proxy, Cancellable::NONE);
+                        (found, made.err())
+                    }
+                };
+                assert!(refused.unwrap().matches(TlsError::BadCertificate));
+                serving.join().unwrap();
+                let expected = if form.is_some() { ours } else { gios };
+                assert_eq!(*found.lock().unwrap(), [expected], "{form:?} {certified:?}");
             }
         }
     });
