@@ -2,14 +2,14 @@
 
 use std::{
     io::Write,
-    net::{SocketAddr, TcpListener},
-    os::fd::OwnedFd,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::fd::{AsRawFd, OwnedFd, RawFd},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use gio::{Cancellable, IOErrorEnum, SocketClientEvent as Event, TlsError, prelude::*};
-use gsock::{SocketClient, TcpWrapperConnection, prelude::*};
+use gsock::{SocketClient, SocketConnection, TcpWrapperConnection, prelude::*};
 
 use crate::{support::*, tools::*};
 
@@ -121,6 +121,56 @@ fn a_handler_that_takes_the_certificate_makes_an_encrypted_connection() {
             let remote = remote.downcast::<gio::InetSocketAddress>().unwrap();
             assert_eq!(SocketAddr::from(remote), address);
         }
+        serving.join().unwrap();
+    });
+}
+
+/// The number of the socket of this process that has this address.
+fn number_of(address: SocketAddr) -> RawFd {
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+    let mut numbers = descriptors.filter_map(|it| it.ok()?.file_name().to_str()?.parse().ok());
+    let has_it = |number: &RawFd| {
+        // SAFETY: `sockaddr_in` may be all zeroes.
+        let mut name: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+        let mut length = size_of_val(&name) as libc::socklen_t;
+        // SAFETY: the name has the length that is said.
+        let found = unsafe { libc::getsockname(*number, (&raw mut name).cast(), &raw mut length) };
+        let port = u16::from_be(name.sin_port);
+        let is_ours = u32::from_be(name.sin_addr.s_addr) == Ipv4Addr::LOCALHOST.to_bits();
+        found == 0 && name.sin_family == libc::AF_INET as u16 && is_ours && port == address.port()
+    };
+    numbers.find(has_it).expect("a socket with this address")
+}
+
+#[test]
+fn a_socket_that_the_system_tells_nothing_of_is_an_error_once_the_handshake_is_done() {
+    on_private_context(|context| {
+        // The handshake is glib-networking's, which keeps what was given up in it for as long as it likes.
+        let_stay();
+        let (address, certificate, serving) = server(FORMS.len() + 1);
+        for form in FORMS {
+            let client = trusting(&certificate);
+            let seen = events(&client);
+            client.connect_event(|_, event, _, stream| {
+                if event == Event::TlsHandshaked {
+                    let tls = stream.unwrap().downcast_ref::<gio::TlsConnection>();
+                    let base: gio::IOStream = tls.unwrap().property("base-io-stream");
+                    let base = base.downcast::<SocketConnection>().unwrap();
+                    let local = base.local_address().unwrap();
+                    let local = local.downcast::<gio::InetSocketAddress>().unwrap();
+                    // What is no socket has its number, before anybody has asked for a GSocket.
+                    let nothing = std::fs::File::open("/dev/null").unwrap();
+                    let number = number_of(local.into());
+                    // SAFETY: no pointers involved; the socket is nobody's but the connection's.
+                    assert_eq!(unsafe { libc::dup2(nothing.as_raw_fd(), number) }, number);
+                }
+            });
+            let failed = connect(form, &client, &gio_address(address), None, context);
+            assert_fails(failed, IOErrorEnum::Closed);
+            assert_eq!(seen.take(), "RrCcTt0");
+        }
+        let client = trusting(&certificate);
+        connect(FORMS[0], &client, &gio_address(address), None, context).unwrap();
         serving.join().unwrap();
     });
 }
