@@ -45,6 +45,18 @@ fn connect(side: Side, uri: &str, host: &str, context: &glib::MainContext) -> Fo
     }
 }
 
+fn answering(answers: &[&[u8]]) -> Case {
+    Case {
+        label: String::new(),
+        scheme: "",
+        answers: answers.iter().map(|answer| answer.to_vec()).collect(),
+        manner: Manner::Usual,
+        going: Going::Ends,
+        expected: Expected::Failure(&[]),
+        form: Form::Blocking,
+    }
+}
+
 /// What comes of it, and what the proxy was asked.
 fn ask(
     side: Side,
@@ -53,16 +65,7 @@ fn ask(
     answers: &[&[u8]],
     context: &glib::MainContext,
 ) -> (Result<(), E>, Vec<u8>) {
-    let case = Case {
-        label: String::new(),
-        scheme: "",
-        answers: answers.iter().map(|answer| answer.to_vec()).collect(),
-        manner: Manner::Usual,
-        going: Going::Ends,
-        expected: Expected::Failure(&[]),
-        form: Form::Blocking,
-    };
-    let (address, serving) = serving(&case);
+    let (address, serving) = serving(&answering(answers));
     let made = connect(side, &format!("{scheme}{address}"), host, context);
     let found = made.as_ref().map(|_| ()).map_err(code);
     if let Ok(made) = made {
@@ -242,6 +245,20 @@ fn bug_08_a_name_that_is_none_is_not_told_to_an_http_proxy() {
                     !asked.is_empty(),
                     "{side:?} {name} {found:?}"
                 );
+            }
+        }
+        // In an address that somebody else has made the name is first looked at here.
+        for form in FORMS {
+            for name in &names[..2] {
+                let (address, serving) = serving(&answering(&[b"HTTP/1.0 200 OK\r\n\r\n"]));
+                let by = gio::InetAddress::from(address.ip());
+                let by = gio::ProxyAddress::new(&by, address.port(), "http", name, 70, None, None);
+                let client = gsock::SocketClient::new();
+                let made = crate::client_tools::connect(form, &client, &by, None, context);
+                drop(TcpStream::connect(address));
+                let asked = serving.join().expect("a proxy");
+                assert!(asked.is_empty(), "{form:?} {}", asked.escape_ascii());
+                assert!(made.is_err(), "{form:?}");
             }
         }
     });
