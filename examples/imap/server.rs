@@ -1,6 +1,8 @@
 //! The server: one user, one mailbox, in a thread of its own with a main context of its own.
 
-use std::{cell::RefCell, fmt::Write as _, net::SocketAddr, path::PathBuf, rc::Rc, thread};
+use std::{
+    cell::RefCell, fmt::Write as _, net::SocketAddr, path::PathBuf, rc::Rc, thread, time::Duration,
+};
 
 use futures::{
     FutureExt, StreamExt,
@@ -12,6 +14,9 @@ use gsock::{Framed, Framing, SocketConnection, SocketListener, prelude::*};
 
 pub(crate) const USER: &str = "ada";
 pub(crate) const PASSWORD: &str = "a \"quoted\" \\ word";
+
+/// So long those who are connected have at the end.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// It ends when it is dropped.
 #[derive(Debug)]
@@ -153,12 +158,15 @@ async fn serve(
             },
             message = delivered.next() => match message {
                 Some(message) => mailbox.borrow_mut().put(message),
-                None => return,
+                None => break,
             },
             // Who goes away has nobody to tell.
             _result = served.next() => {}
         }
     }
+    // Who is about to say good bye does so: what is under way when a context goes can never end.
+    let rest = async { while served.next().await.is_some() {} };
+    let _ = glib::future_with_timeout(GRACE, rest).await;
 }
 
 struct Client {

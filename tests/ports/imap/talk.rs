@@ -114,8 +114,6 @@ fn a_password_is_not_sent_in_plain_text<S: Session>(context: &glib::MainContext)
 }
 
 fn what_was_said_in_plain_text_is_forgotten_in_tls<S: Session>(context: &glib::MainContext) {
-    // TLS is glib-networking's, which keeps what was not closed for as long as it likes.
-    let_stay();
     let server = start_server();
     let (address, playing) = in_between(&server, "* 9 EXISTS\r\n* 1 EXPUNGE\r\n");
     block_on(context, async move {
