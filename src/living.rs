@@ -148,6 +148,15 @@ mod counted {
         }
     }
 
+    /// What this thread has made and what is still there, while it has a tally.
+    pub fn left_here() -> Vec<(&'static str, isize)> {
+        let slot = HERE.get();
+        if slot == 0 {
+            return Vec::new();
+        }
+        named(&SLOTS_[usize::from(slot)].living)
+    }
+
     /// Everything in the process that is there, by name.
     pub fn everything() -> Vec<(&'static str, isize)> {
         let sum = |kind: usize| {
@@ -190,13 +199,17 @@ mod counted {
         }
     }
 
+    pub fn left_here() -> Vec<(&'static str, isize)> {
+        Vec::new()
+    }
+
     pub fn everything() -> Vec<(&'static str, isize)> {
         Vec::new()
     }
 }
 
 pub(crate) use counted::Living;
-pub use counted::{Tally, everything};
+pub use counted::{Tally, everything, left_here};
 
 #[cfg(all(test, debug_assertions))]
 mod tests {
@@ -208,6 +221,7 @@ mod tests {
         let first = Living::<SOCKET_CLIENT>::default();
         let second = Living::<SOCKET_CLIENT>::default();
         assert_eq!(tally.left(), [("SOCKET_CLIENT", 2)]);
+        assert_eq!(left_here(), tally.left());
         // Elsewhere, and it goes elsewhere.
         std::thread::spawn(|| {
             let elsewhere = Living::<FRAMED>::default();

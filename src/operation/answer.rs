@@ -70,6 +70,21 @@ impl<T> Answer<T> {
         Self::begin(Some(thread::here()), take, start)
     }
 
+    /// The same, and `held` is dropped when the answer comes, be it forgotten or not.
+    pub(crate) fn holding(
+        held: impl Send,
+        take: Take<T>,
+        start: impl FnOnce(*mut gio_ffi::GCancellable, GAsyncReadyCallback, gpointer),
+    ) -> Self {
+        let take = move |object, result| {
+            // SAFETY: called back with these, by what the caller has started.
+            let outcome = unsafe { take(object, result) };
+            drop(held);
+            outcome
+        };
+        Self::begin(Some(thread::here()), take, start)
+    }
+
     /// The same, whichever thread the answer comes on.
     pub(crate) fn of_any_thread<F>(
         take: F,

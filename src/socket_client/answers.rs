@@ -17,6 +17,7 @@ use glib::{
     translate::{FromGlibPtrContainer, IntoGlib, ToGlibPtr, from_glib_full},
 };
 
+use super::blocking;
 use crate::error;
 pub(super) use crate::operation::Answer;
 
@@ -176,19 +177,23 @@ pub(super) fn agreement_of(
         let stream: Option<gio::IOStream> = unsafe { from_glib_full(stream) };
         stream.ok_or_else(|| error::failed("The proxy's protocol has failed without saying why"))
     }
-    Answer::new(take, |cancellable, callback, data| {
-        // SAFETY: live arguments; the callback and its data belong together, and `take` to this function.
-        unsafe {
-            gio_ffi::g_proxy_connect_async(
-                proxy.to_glib_none().0,
-                stream.to_glib_none().0,
-                address.to_glib_none().0,
-                cancellable,
-                callback,
-                data,
-            );
-        }
-    })
+    Answer::holding(
+        blocking::negotiation(),
+        take,
+        |cancellable, callback, data| {
+            // SAFETY: live arguments; the callback and its data belong together, and `take` to this function.
+            unsafe {
+                gio_ffi::g_proxy_connect_async(
+                    proxy.to_glib_none().0,
+                    stream.to_glib_none().0,
+                    address.to_glib_none().0,
+                    cancellable,
+                    callback,
+                    data,
+                );
+            }
+        },
+    )
 }
 
 /// The TLS handshake.
@@ -204,16 +209,20 @@ pub(super) fn handshake_of(tls: &impl IsA<gio::TlsConnection>) -> Answer<()> {
         Ok(())
     }
     let tls: &gio::TlsConnection = tls.upcast_ref();
-    Answer::new(take, |cancellable, callback, data| {
-        // SAFETY: live arguments; the callback and its data belong together, and `take` to this function.
-        unsafe {
-            gio_ffi::g_tls_connection_handshake_async(
-                tls.to_glib_none().0,
-                glib::ffi::G_PRIORITY_DEFAULT,
-                cancellable,
-                callback,
-                data,
-            );
-        }
-    })
+    Answer::holding(
+        blocking::negotiation(),
+        take,
+        |cancellable, callback, data| {
+            // SAFETY: live arguments; the callback and its data belong together, and `take` to this function.
+            unsafe {
+                gio_ffi::g_tls_connection_handshake_async(
+                    tls.to_glib_none().0,
+                    glib::ffi::G_PRIORITY_DEFAULT,
+                    cancellable,
+                    callback,
+                    data,
+                );
+            }
+        },
+    )
 }

@@ -1,12 +1,13 @@
 //! The blocking form: the one way of connecting, on a main context of its own.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
+    time::Duration,
 };
 
 use super::run::{Advance, Ended, Run};
@@ -15,14 +16,23 @@ use crate::{fork::Birthplace, home::apart, thread};
 /// How often the context is looked at for what a connect has left behind, which takes a few.
 const MOST_ROUNDS: u32 = 100;
 
+/// For how long a negotiation that was given up is waited for. It ends at once, unless its protocol is deaf to being
+/// cancelled.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// A context that no program knows of, and what wakes the thread that waits in it.
 struct Private {
     context: glib::MainContext,
     birthplace: Birthplace,
     is_woken: AtomicBool,
+    /// Each negotiation that is under way in the context has one of it.
+    negotiations: Arc<()>,
 }
 
 thread_local! {
+    /// Of the context that this thread is inside of.
+    static NEGOTIATIONS: RefCell<Option<Arc<()>>> = const { RefCell::new(None) };
+
     /// The one of this thread, while nobody uses it: what was given up may take a while to end, and ends in it.
     static PRIVATE: Cell<Option<Arc<Private>>> = const { Cell::new(None) };
 }
@@ -49,11 +59,20 @@ impl Private {
             context: thread::new_context()?,
             birthplace: Birthplace::here(),
             is_woken: AtomicBool::new(false),
+            negotiations: Arc::default(),
         }))
     }
 
     /// With the context as the thread's default one, so that what is started here ends here.
     fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Back(Option<Arc<()>>);
+        impl Drop for Back {
+            fn drop(&mut self) {
+                let _ = NEGOTIATIONS.try_with(|of| of.replace(self.0.take()));
+            }
+        }
+        let own = Some(self.negotiations.clone());
+        let _back = Back(NEGOTIATIONS.try_with(|of| of.replace(own)).ok().flatten());
         apart(&self.context, f).expect("no other thread knows the context")
     }
 
@@ -70,14 +89,46 @@ impl Private {
         });
     }
 
+    /// A handshake is in another thread of GIO's, which ends a moment after it was cancelled. Its answer has the connection, and
+    /// would have it for ever where this thread ends and nobody runs the context any more.
+    fn see_negotiations_off(&self) {
+        // One is ours, and one this thread's.
+        let is_under_way = || Arc::strong_count(&self.negotiations) > 2;
+        if !is_under_way() {
+            return;
+        }
+        let is_late = Arc::new(AtomicBool::new(false));
+        let late = is_late.clone();
+        let limit = glib::timeout_source_new(PATIENCE, None, glib::Priority::HIGH, move || {
+            late.store(true, Ordering::Release);
+            glib::ControlFlow::Break
+        });
+        limit.attach(Some(&self.context));
+        while is_under_way() && !is_late.load(Ordering::Acquire) {
+            self.context.iteration(true);
+        }
+        limit.destroy();
+    }
+
     /// `is_idle`: nothing has been left under way.
     fn put_back(self: Arc<Self>, is_idle: bool) {
         if !is_idle {
             // What was cancelled answers here, and goes. What does not end has time in the next wait.
-            self.inside(|| (0..MOST_ROUNDS).all(|_| self.context.iteration(false)));
+            self.inside(|| {
+                self.see_negotiations_off();
+                (0..MOST_ROUNDS).all(|_| self.context.iteration(false))
+            });
         }
         let _ = PRIVATE.try_with(|private| private.set(Some(self)));
     }
+}
+
+/// For a negotiation that begins: kept until its end, it is waited for where nobody else would.
+pub(super) fn negotiation() -> Option<Arc<()>> {
+    NEGOTIATIONS
+        .try_with(|of| of.borrow().clone())
+        .ok()
+        .flatten()
 }
 
 /// Runs it; handlers and what they find as the thread's default context are the caller's.

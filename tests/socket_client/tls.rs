@@ -1,9 +1,11 @@
 //! Connections that are encrypted.
 
 use std::{
+    cell::RefCell,
     io::Write,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::fd::{AsRawFd, OwnedFd, RawFd},
+    rc::Rc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -219,8 +221,6 @@ fn after_a_handshake_that_fails_the_next_address_is_tried() {
 #[test]
 fn a_server_that_says_nothing_is_left_when_the_time_is_up() {
     on_private_context(|context| {
-        // The handshake is glib-networking's, which keeps what was given up in it for as long as it likes.
-        let_stay();
         let (_listener, address) = silent_server();
         for form in FORMS {
             let client = SocketClient::new();
@@ -233,14 +233,13 @@ fn a_server_that_says_nothing_is_left_when_the_time_is_up() {
             assert!(failed.message().contains("TLS handshake"), "{failed:?}");
             assert_eq!(*seen.borrow(), "RrCcT0");
         }
+        iterate_until_none_lives(context);
     });
 }
 
 #[test]
 fn a_handshake_is_cancelled_in_its_handler_and_from_another_thread() {
     on_private_context(|context| {
-        // The handshake is glib-networking's, which keeps what was given up in it for as long as it likes.
-        let_stay();
         let (_listener, address) = silent_server();
         for form in [Form::Blocking, Form::Callback] {
             for at_once in [true, false] {
@@ -265,6 +264,42 @@ fn a_handshake_is_cancelled_in_its_handler_and_from_another_thread() {
                 assert_fails(failed, IOErrorEnum::Cancelled);
                 assert_eq!(*seen.borrow(), "RrCcT0");
             }
+        }
+        iterate_until_none_lives(context);
+    });
+}
+
+/// What was given up has no context that somebody runs later.
+#[test]
+fn of_a_blocking_connect_that_gave_a_handshake_up_nothing_outlives_its_thread() {
+    on_private_context(|context| {
+        let (_listener, address) = silent_server();
+        for _ in 0..4 {
+            let connecting = thread::spawn(move || {
+                let client = SocketClient::new();
+                client.set_tls(true);
+                let cancellable = Cancellable::new();
+                let canceller = cancellable.clone();
+                let connection = Rc::new(RefCell::new(None));
+                let seen = connection.clone();
+                client.connect_event(move |_, event, _, stream| match event {
+                    Event::Connected => *seen.borrow_mut() = stream.map(Gone::of),
+                    Event::TlsHandshaking => {
+                        let canceller = canceller.clone();
+                        thread::spawn(move || {
+                            thread::sleep(Duration::from_millis(30));
+                            canceller.cancel();
+                        });
+                    }
+                    _ => {}
+                });
+                let failed = client.connect(&gio_address(address), Some(&cancellable));
+                assert_fails(failed, IOErrorEnum::Cancelled);
+                connection.take().expect("it was connected")
+            });
+            let connection = connecting.join().unwrap();
+            // The thread of the handshake gives its reference up when it likes to.
+            iterate_until(context, || connection.is_gone());
         }
     });
 }

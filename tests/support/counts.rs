@@ -32,6 +32,13 @@ pub(super) fn let_stay() {
     MAY_STAY.set(true);
 }
 
+/// Whether what this test's thread has made is gone, but for what its contexts have.
+pub(super) fn none_lives_here() -> bool {
+    living::left_here()
+        .iter()
+        .all(|(name, _)| *name == "ENGINE")
+}
+
 /// What there is of a test's.
 #[derive(Debug)]
 pub(super) struct Counts {

@@ -9,7 +9,7 @@ use std::{
 
 use gio::prelude::*;
 
-use super::{Gone, counts, slowness};
+use super::{Gone, counts, iterate_until, slowness};
 
 /// How soon a thread of GIO's has given up what it held.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -35,6 +35,13 @@ pub(super) fn noted<O: IsA<glib::Object>>(object: O) -> O {
 pub fn let_stay() {
     MADE.take();
     counts::let_stay();
+}
+
+/// At the end of a test that has given something up: what was given up ends in the context, once a thread of GIO's has answered.
+/// The context must not go before that, for what waits in it for good keeps it.
+#[track_caller]
+pub fn iterate_until_none_lives(context: &glib::MainContext) {
+    iterate_until(context, counts::none_lives_here);
 }
 
 /// Runs `test`, and fails if anything that it made outlives it.
