@@ -33,6 +33,8 @@ pub(super) struct Agreement {
     has_ended: AtomicBool,
     /// How many bytes were read.
     length: AtomicUsize,
+    /// How many bytes the last look has found, which stay until somebody reads.
+    found: AtomicUsize,
 }
 
 impl Transport {
@@ -40,6 +42,7 @@ impl Transport {
         let agreement = &self.rare.get_or_init(Box::default).agreement;
         agreement.has_ended.store(false, Ordering::Relaxed);
         agreement.length.store(0, Ordering::Relaxed);
+        agreement.found.store(0, Ordering::Relaxed);
         agreement.speaker.store(speaker as u8, Ordering::Relaxed);
         self.is_agreeing.store(true, Ordering::Release);
     }
@@ -72,9 +75,13 @@ impl Agreement {
         self.speaker.load(Ordering::Relaxed) == speaker as u8
     }
 
-    /// Whether a read of `asked` bytes should wait, since only a part of them is there.
+    /// Whether a read of `asked` bytes should wait, since nothing or only a part of them is there.
     pub(super) fn is_piece(&self, transport: &Transport, using: &Use<'_>, asked: usize) -> bool {
         if !self.is_with(Speaker::Socks) || asked > MOST || !transport.kind.has_tcp_state() {
+            return false;
+        }
+        if (1..=self.found.load(Ordering::Relaxed)).contains(&asked) {
+            // Where the read after a look has failed for now, another look would tell the same.
             return false;
         }
         // Before the look: what comes after it makes the socket ready once it is all there, and not before.
@@ -84,10 +91,22 @@ impl Agreement {
         }
         let mut scratch = [0_u8; MOST];
         let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-        // SAFETY: at most as many bytes as there is room for.
-        let there = unsafe { libc::recv(using.fd(), scratch.as_mut_ptr().cast(), asked, flags) };
-        usize::try_from(there).is_ok_and(|there| (1..asked).contains(&there))
-            && !transport.is_peer_gone(using)
+        loop {
+            // SAFETY: at most as many bytes as there is room for.
+            let there =
+                unsafe { libc::recv(using.fd(), scratch.as_mut_ptr().cast(), asked, flags) };
+            match usize::try_from(there) {
+                Ok(there) if there == asked => self.found.store(there, Ordering::Relaxed),
+                // The end may have come behind it.
+                Ok(there) => return there > 0 && !transport.is_peer_gone(using),
+                Err(_) => match error::last_errno() {
+                    libc::EINTR => continue,
+                    // The read must not find a piece that has come in between.
+                    errno => return errno == libc::EAGAIN || errno == libc::EWOULDBLOCK,
+                },
+            }
+            return false;
+        }
     }
 
     /// So many bytes were read, or the end of the stream.
@@ -97,6 +116,7 @@ impl Agreement {
     /// What is told instead of it. The end is 44, or `ProxyFailed` by HTTP; to whom nobody knows, only if he reads on.
     pub(super) fn took(&self, count: usize) -> Result<(), glib::Error> {
         let is_http = self.is_with(Speaker::Http);
+        self.found.store(0, Ordering::Relaxed);
         if count > 0 {
             let before = self.length.fetch_add(count, Ordering::Relaxed);
             if is_http && before > MOST_OF_HTTP {
