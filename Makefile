@@ -98,7 +98,7 @@ torture: torture-setup ## the nets in full: all cases, the whole suite on each b
 	@$(STEP) "system calls that fail" .ci/nets/faults.sh --shallow 5000
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
 	@$(STEP) "panics in what C calls" .ci/nets/panics.sh --all
-	@$(STEP) "bad input, counted" .ci/nets/bad-input.sh
+	@$(STEP) "bad input, counted" .ci/nets/bad-input.sh --every
 	@$(STEP) "old bugs in a network of their own" cargo test --locked --test socket_client -- --ignored bug_
 	@$(STEP) "sequences of calls beside a model" .ci/nets/model.sh
 	@$(STEP) "a billion simulated steps" .ci/nets/simulation.sh --steps 1000000000
@@ -107,7 +107,9 @@ torture: torture-setup ## the nets in full: all cases, the whole suite on each b
 	@$(STEP) "19,000 connections at once" .ci/nets/load.sh --connections 19000
 	@$(STEP) "ten minutes of connections that come and go" .ci/nets/soak.sh
 	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh
+	@$(STEP) "address and leak sanitizer, optimised" .ci/nets/asan.sh --release --each 3
 	@$(STEP) "thread sanitizer" .ci/nets/tsan.sh
+	@$(STEP) "a race that it finds" .ci/nets/controls.sh tsan-counter
 	@$(STEP) "valgrind" .ci/nets/valgrind.sh --all
 	@$(STEP) "fuzzing" .ci/nets/fuzz.sh --seconds 60
 	@$(STEP) "lines and error branches that run" .ci/nets/coverage.sh

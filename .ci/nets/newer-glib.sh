@@ -75,9 +75,14 @@ if ! inside cargo test --locked --no-run >"$where/build.log" 2>&1; then
     broken "the tests do not build"
 fi
 echo "newer-glib: built in $SECONDS s, with GLib $version"
-inside timeout --kill-after=10 1200 cargo nextest run --locked --no-fail-fast -E "$without" "$@" </dev/null
-code=$?
+inside timeout --kill-after=10 1200 cargo nextest run --locked --no-fail-fast -E "$without" "$@" </dev/null 2>&1 | tee "$where/tests.log"
+code=${PIPESTATUS[0]}
 echo "newer-glib: GLib $version: exit code $code, $SECONDS s"
+if [ $# -eq 0 ]; then
+    read -r tried right < <(sed 's/\x1b\[[0-9;]*m//g' "$where/tests.log" |
+        sed -n 's/^ *Summary \[.*\] *\([0-9]*\) tests run: \([0-9]*\) passed.*/\1 \2/p' | tail -n 1)
+    [ -z "${tried-}" ] || .ci/nets/figure.sh 1.newer "$tried" "$right" "tests with GLib $version" || code=1
+fi
 [ "$code" -eq 0 ] || exit 1
 [ $# -eq 0 ] || exit 0
 
