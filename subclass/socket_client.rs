@@ -15,7 +15,11 @@ use glib::{
 };
 
 use super::structs::{SocketClientClass, SocketClientInstance};
-use crate::{SocketClient, fence::caught, socket_client::imp, vfunc::is_given};
+use crate::{
+    SocketClient,
+    socket_client::imp,
+    vfunc::{fenced_handler, is_given},
+};
 
 /// What a type deriving from [`SocketClient`] may override.
 pub trait SocketClientImpl: ObjectImpl + ObjectSubclass<Type: IsA<SocketClient>> {
@@ -148,7 +152,7 @@ unsafe extern "C" fn event<T: SocketClientImpl>(
     connectable: *mut gio_ffi::GSocketConnectable,
     connection: *mut gio_ffi::GIOStream,
 ) {
-    let called = caught(|| {
+    fenced_handler("event in a client's class", || {
         if !is_given(connectable, "event") {
             return;
         }
@@ -164,7 +168,4 @@ unsafe extern "C" fn event<T: SocketClientImpl>(
             .imp()
             .event(event, &connectable, connection.as_ref().as_ref());
     });
-    if called.is_none() {
-        glib::g_critical!("Gsock", "a client's event handler panicked");
-    }
 }

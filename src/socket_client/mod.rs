@@ -35,7 +35,7 @@ glib::wrapper! {
     /// [`gio::ProxyAddress`] the destination, unless `enable-proxy` is false), and
     /// the outcome is a [`TcpWrapperConnection`](crate::TcpWrapperConnection) around it, over a Unix socket, too; who
     /// answers there has the name that a handler of `TlsHandshaking` sets as the server's identity. Where the handshake
-    /// fails, the next address is tried.
+    /// fails, the next address is tried; also where such a handler panics, which may not have said yet whom not to trust.
     ///
     /// Where the proxy resolver names a proxy, that one is connected to, and GIO's [`gio::Proxy`] for its protocol makes the
     /// agreement (SOCKS 4, 4a and 5, HTTP and HTTPS), before TLS. Where that fails, the next proxy is

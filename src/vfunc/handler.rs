@@ -1,6 +1,6 @@
 //! Handlers of signals that are written in Rust and need not be `Send`, on objects that C uses from any thread.
 
-use std::{fmt, mem::ManuallyDrop};
+use std::{cell::Cell, fmt, mem::ManuallyDrop};
 
 use crate::{
     fence::{caught, fence_or},
@@ -40,10 +40,20 @@ impl<F> Resident<F> {
     }
 }
 
+thread_local! {
+    static PANICS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many handlers have panicked on this thread. One that was to set something may not have.
+pub(crate) fn handler_panics() -> u64 {
+    PANICS.get()
+}
+
 /// A panic of a handler must not reach GObject, which calls it.
 pub(crate) fn fenced_handler<R>(what: &str, f: impl FnOnce() -> R) -> Option<R> {
     let called = caught(f);
     if called.is_none() {
+        PANICS.set(PANICS.get() + 1);
         glib::g_critical!("Gsock", "a handler of {what} panicked");
     }
     called

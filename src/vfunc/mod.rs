@@ -21,7 +21,7 @@ use glib::{
 };
 
 pub(crate) use foreign::{emit, iterate};
-pub(crate) use handler::{Resident, fenced_handler, is_given};
+pub(crate) use handler::{Resident, fenced_handler, handler_panics, is_given};
 pub(crate) use input_stream::{add_input_interfaces, fill_input_class};
 pub(crate) use output_stream::{add_output_interfaces, fill_output_class};
 pub(crate) use pollable::{Buffer, ContextWaker, TransportStream, add_interface, source_around};

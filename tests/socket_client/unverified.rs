@@ -417,6 +417,67 @@ fn who_cancels_while_a_certificate_is_judged_gets_no_connection() {
     });
 }
 
+mod imp {
+    use gio::subclass::prelude::*;
+    use gsock::subclass::SocketClientImpl;
+
+    #[derive(Debug, Default)]
+    pub struct Clumsy;
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Clumsy {
+        const NAME: &'static str = "GsockTestClumsyClient";
+        type Type = super::Clumsy;
+        type ParentType = gsock::SocketClient;
+    }
+
+    impl ObjectImpl for Clumsy {}
+
+    impl SocketClientImpl for Clumsy {
+        fn event(
+            &self,
+            event: super::Event,
+            _: &gio::SocketConnectable,
+            _: Option<&gio::IOStream>,
+        ) {
+            assert_ne!(event, super::Event::TlsHandshaking, "before it is prepared");
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct Clumsy(ObjectSubclass<imp::Clumsy>) @extends SocketClient;
+}
+
+/// It may have been about to say whom not to trust: the handshake is not begun, whatever would come of it.
+#[test]
+fn a_handler_that_panics_before_it_has_prepared_tls_ends_the_attempt() {
+    on_private_context_within(LIMIT * 4, |context| {
+        for form in FORMS {
+            for is_derived in [false, true] {
+                let (address, _, serving) = server(1);
+                let client = if is_derived {
+                    glib::Object::new::<Clumsy>().upcast()
+                } else {
+                    let client = SocketClient::new();
+                    client.connect_event(|_, event, _, _| {
+                        assert_ne!(event, Event::TlsHandshaking, "before it is prepared");
+                    });
+                    client
+                };
+                client.set_tls(true);
+                // So that it would succeed.
+                client.set_tls_validation_flags(Flags::empty());
+                let target = gio_address(address);
+                let failed = with_one_critical(|| connect(form, &client, &target, None, context));
+                let failed = failed.expect_err(&format!("{form:?} {is_derived}"));
+                assert!(failed.message().contains("panicked"), "{failed:?}");
+                serving.join().unwrap();
+            }
+        }
+    });
+}
+
 /// Runs one of these tests in a process of its own, where `set` is what `value` says.
 fn alone(test: &str, set: &str, value: &str) -> std::process::Output {
     Command::new(std::env::current_exe().expect("this one"))

@@ -13,7 +13,7 @@ use super::{
     duration,
     ends::lost,
 };
-use crate::{error, transport::Speaker};
+use crate::{error, transport::Speaker, vfunc::handler_panics};
 
 impl Run {
     pub(super) fn upgrade(&mut self, number: Number) {
@@ -117,7 +117,11 @@ impl Run {
         let connection = &attempt.connection;
         let tls = secure(&self.client, &self.connectable, connection, &attempt.stream)?;
         attempt.negotiation = Some(Negotiation::Tls(tls.clone()));
+        let panics = handler_panics();
         self.emit(Event::TlsHandshaking, Some(tls.upcast_ref()));
+        if handler_panics() != panics {
+            return Err(error::failed("A handler that was to prepare TLS panicked"));
+        }
         // Begun by the next step, unless it was cancelled just now.
         if !self.is_cancelled()
             && let Some(attempt) = self.attempts.iter_mut().find(|it| it.number == number)
