@@ -53,5 +53,7 @@ mod times;
 mod tls;
 #[path = "socket_client/tools.rs"]
 mod tools;
+#[path = "socket_client/unprepared.rs"]
+mod unprepared;
 #[path = "socket_client/unverified.rs"]
 mod unverified;
