@@ -59,6 +59,11 @@ pub(crate) fn play_the_peer() {
     }
 }
 
+/// Each transfer moves a byte or a few.
+pub(crate) fn is_cut_short() -> bool {
+    shim().is_some() && std::env::var_os("FAULT_SHORT").is_some()
+}
+
 /// Somebody who traces this process makes the call fail, on the first thread that plays.
 fn by_tracer() -> bool {
     std::env::var_os("FAULT_BY_TRACER").is_some()
