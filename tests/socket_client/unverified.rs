@@ -78,8 +78,7 @@ fn found_at(
     let refused = connecting(&client, address).unwrap_err();
     assert!(refused.matches(TlsError::BadCertificate), "{refused:?}");
     serving.join().unwrap();
-    let found = found.lock().unwrap().clone();
-    found
+    found.lock().unwrap().clone()
 }
 
 #[test]
