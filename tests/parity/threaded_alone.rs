@@ -175,8 +175,6 @@ fn threaded_11_clients_that_come_quickly_to_one_thread_are_served() {
         ends_after(LIMIT);
     }
     run_on_default_if_asked(|part, context| {
-        // A service that accepts keeps itself, and this one is not closed.
-        let_stay();
         let service = side_of(part).threaded(1);
         service.on_connection("run", |_, _| true);
         let address = service.listen();
@@ -190,6 +188,8 @@ fn threaded_11_clients_that_come_quickly_to_one_thread_are_served() {
                 .count()
         });
         iterate_until(context, || clients.is_finished());
+        // One that accepts keeps itself.
+        service.close();
         i32::from(clients.join().unwrap() == CLIENTS)
     });
     let gio: Vec<_> = (0..5).map(|_| apart(TEST, "gio")).collect();
@@ -300,8 +300,6 @@ fn threaded_10_without_threads_a_connection_is_kept_and_the_service_says_so() {
         ends_after(LIMIT);
     }
     run_if_asked(|part, context| {
-        // A service that accepts keeps itself, and this one is not closed.
-        let_stay();
         let side = side_of(part);
         let service = side.threaded(4);
         let gate = Gate::default();
@@ -328,6 +326,8 @@ fn threaded_10_without_threads_a_connection_is_kept_and_the_service_says_so() {
             logged_so_far(),
             errors.load(Ordering::SeqCst)
         );
+        // One that accepts keeps itself.
+        service.close();
         i32::from(closed) + 2 * i32::from(said)
     });
     println!("GIO: {:?}", apart(TEST, "gio"));
