@@ -76,18 +76,27 @@ impl Agreement {
     }
 
     /// Whether a read of `asked` bytes should wait, since nothing or only a part of them is there.
-    pub(super) fn is_piece(&self, transport: &Transport, using: &Use<'_>, asked: usize) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// What the look fails with instead of the read: the system says it once.
+    pub(super) fn is_piece(
+        &self,
+        transport: &Transport,
+        using: &Use<'_>,
+        asked: usize,
+    ) -> Result<bool, i32> {
         if !self.is_with(Speaker::Socks) || asked > MOST || !transport.kind.has_tcp_state() {
-            return false;
+            return Ok(false);
         }
         if (1..=self.found.load(Ordering::Relaxed)).contains(&asked) {
             // Where the read after a look has failed for now, another look would tell the same.
-            return false;
+            return Ok(false);
         }
         // Before the look: what comes after it makes the socket ready once it is all there, and not before.
         let lowest = asked as i32;
         if options::set(using.fd(), libc::SOL_SOCKET, libc::SO_RCVLOWAT, lowest).is_err() {
-            return false;
+            return Ok(false);
         }
         let mut scratch = [0_u8; MOST];
         let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
@@ -96,16 +105,21 @@ impl Agreement {
             let there =
                 unsafe { libc::recv(using.fd(), scratch.as_mut_ptr().cast(), asked, flags) };
             match usize::try_from(there) {
-                Ok(there) if there == asked => self.found.store(there, Ordering::Relaxed),
+                Ok(there) if there == asked => {
+                    self.found.store(there, Ordering::Relaxed);
+                    return Ok(false);
+                }
                 // The end may have come behind it.
-                Ok(there) => return there > 0 && !transport.is_peer_gone(using),
+                Ok(there) => return Ok(there > 0 && !transport.is_peer_gone(using)),
                 Err(_) => match error::last_errno() {
-                    libc::EINTR => continue,
+                    libc::EINTR => {}
                     // The read must not find a piece that has come in between.
-                    errno => return errno == libc::EAGAIN || errno == libc::EWOULDBLOCK,
+                    errno if errno == libc::EAGAIN || errno == libc::EWOULDBLOCK => {
+                        return Ok(true);
+                    }
+                    errno => return Err(errno),
                 },
             }
-            return false;
         }
     }
 

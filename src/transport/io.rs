@@ -180,11 +180,15 @@ impl Transport {
         let agreement = (counted == Some(Interest::Read))
             .then(|| self.agreement())
             .flatten();
-        if agreement.is_some_and(|agreement| agreement.is_piece(self, &using, asked)) {
-            if let (Some(registered), Some(seen)) = (registered, seen) {
-                registered.used_up(interest, seen);
+        match agreement.map(|agreement| agreement.is_piece(self, &using, asked)) {
+            Some(Ok(true)) => {
+                if let (Some(registered), Some(seen)) = (registered, seen) {
+                    registered.used_up(interest, seen);
+                }
+                return Ok(None);
             }
-            return Ok(None);
+            Some(Err(errno)) => return Err(self.failed(counted, errno, using)),
+            _ => {}
         }
         loop {
             let moved = call(using.fd());
@@ -215,23 +219,27 @@ impl Transport {
                     }
                     return Ok(None);
                 }
-                errno => {
-                    let what = match counted {
-                        Some(Interest::Write) => "Error sending data",
-                        _ => "Error receiving data",
-                    };
-                    let failure = error::prefixed(what, errno);
-                    // Closed by another thread between our entering and the call. Asked before any
-                    // handler runs, which may close it too.
-                    let closed = self.is_closed();
-                    if ends_connection(errno) && self.is_peer_gone(&using) {
-                        drop(using);
-                        self.lost(Some(failure.clone()), false);
-                    }
-                    return Err(if closed { error::closed() } else { failure });
-                }
+                errno => return Err(self.failed(counted, errno, using)),
             }
         }
+    }
+
+    /// The error of a transfer that the system has refused.
+    #[cold]
+    fn failed(&self, counted: Option<Interest>, errno: i32, using: Use<'_>) -> glib::Error {
+        let what = match counted {
+            Some(Interest::Write) => "Error sending data",
+            _ => "Error receiving data",
+        };
+        let failure = error::prefixed(what, errno);
+        // Closed by another thread between our entering and the call. Asked before any
+        // handler runs, which may close it too.
+        let closed = self.is_closed();
+        if ends_connection(errno) && self.is_peer_gone(&using) {
+            drop(using);
+            self.lost(Some(failure.clone()), false);
+        }
+        if closed { error::closed() } else { failure }
     }
 
     /// Whether a transfer would find nothing to do, and no reason to fail, as far as is known without a look at the

@@ -55,6 +55,33 @@ fn relaying_proxy(to: SocketAddr, count: usize) -> (SocketAddr, JoinHandle<()>) 
     (address, serving)
 }
 
+/// What the system says once is not swallowed by the look that comes before a read.
+#[test]
+fn a_socks_proxy_that_resets_is_told_of_as_one_that_resets() {
+    on_private_context(|context| {
+        for scheme in ["socks4", "socks4a", "socks5"] {
+            for form in FORMS {
+                let (listener, address) = listener();
+                let resetting = thread::spawn(move || {
+                    let (mut peer, _) = listener.accept().unwrap();
+                    assert!(peer.read(&mut [0; 64]).unwrap() > 0);
+                    reset(peer);
+                });
+                let client = through(&format!("{scheme}://{address}"));
+                let target = gio::NetworkAddress::new("127.0.0.1", 7);
+                let failed = connect(form, &client, &target, None, context).unwrap_err();
+                let reset = std::io::Error::from_raw_os_error(libc::ECONNRESET).to_string();
+                let reset = reset.split(" (").next().unwrap();
+                assert!(
+                    failed.message().contains(reset),
+                    "{scheme} {form:?}: {failed:?}"
+                );
+                resetting.join().unwrap();
+            }
+        }
+    });
+}
+
 #[test]
 fn a_proxy_that_fails_is_not_gone_past() {
     on_private_context(|context| {
