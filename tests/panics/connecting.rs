@@ -282,8 +282,7 @@ fn the_direct_entry_in_a_callback() {
     use std::io::Write;
     play(|scene| {
         let (connection, mut peer) = scene.connected();
-        // For as long as the process, as C would have it.
-        let (first, second) = Box::leak(Box::new([0_u8; 4])).split_at_mut(2);
+        let (first, second) = crate::scene::for_ever([0_u8; 4]).split_at_mut(2);
         peer.write_all(b"xyxy").expect("room");
         let receives = |buffer: &'static mut [u8], callback, data| {
             let connection = connection.clone();

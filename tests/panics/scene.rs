@@ -4,7 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     io::Read,
     net::TcpStream,
-    panic,
+    panic, ptr,
     rc::Rc,
     sync::{
         Mutex, Once, PoisonError,
@@ -90,15 +90,14 @@ impl<'a> Scene<'a> {
         finish: Finish,
         start: impl FnOnce(gio_ffi::GAsyncReadyCallback, gpointer),
     ) -> bool {
-        let call = Rc::new(Call {
+        // A second callback must find it.
+        let call: &Call = for_ever(Call {
             finish,
             calls: Cell::new(0),
             outcome: RefCell::new(None),
         });
         self.asked.set(self.asked.get() + 1);
-        // Never freed: a second callback must find it.
-        let data = Rc::into_raw(call.clone());
-        start(Some(called_back), data.cast_mut().cast());
+        start(Some(called_back), ptr::from_ref(call).cast_mut().cast());
         self.until(|| call.calls.get() > 0);
         // A second callback would be in the context by now.
         while self.context.iteration(false) {}
@@ -168,6 +167,15 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// What C may come back to for as long as the process is there. It stays known, or it would count as leaked.
+pub(crate) fn for_ever<T: 'static>(value: T) -> &'static mut T {
+    static ALL: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    let value = Box::leak(Box::new(value));
+    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    all.push(ptr::from_mut(value).expose_provenance());
+    value
+}
+
 unsafe extern "C" fn called_back(
     source: *mut GObject,
     result: *mut gio_ffi::GAsyncResult,
@@ -186,7 +194,7 @@ unsafe extern "C" fn called_back(
         }
         let its = gio_ffi::g_async_result_get_user_data(result);
         assert!(its.is_null() || its == data, "other data");
-        gio_ffi::g_async_result_is_tagged(result, std::ptr::null_mut());
+        gio_ffi::g_async_result_is_tagged(result, ptr::null_mut());
     }
     *call.outcome.borrow_mut() = Some((call.finish)(source, result));
 }
