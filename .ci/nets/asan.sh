@@ -55,6 +55,8 @@ parts_of() { # file, binary
     case $1 in
         # Its tests take turns, each in every context: a process for each operation.
         cancel_points) modules_of "$2" ;;
+        # Thousands of connections each, whose every allocation has its stack walked the slow way.
+        bad_input) "$2" --list | sed -n 's/: test$//p' ;;
         examples) printf '%s\n' "--skip=$slow_example" "$slow_example" ;;
         *) echo ;;
     esac
