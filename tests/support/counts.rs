@@ -117,6 +117,11 @@ impl Counts {
                 _ => true,
             });
         }
+        if self.before.is_none() {
+            // What GIO leaks, in tests that run its classes beside ours, keeps its context. It is counted where a process
+            // has one test.
+            left.retain(|(name, _)| *name != "ENGINE");
+        }
         // As long as the process.
         left.retain(|(name, _)| !(self.on_default_context && *name == "ENGINE"));
         left
