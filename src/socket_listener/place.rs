@@ -224,14 +224,16 @@ impl Place {
         }
     }
 
-    /// The file of that identity itself, to be named and for nothing else; `ESTALE` when another one stands there.
+    /// The socket's file of that identity itself, to be named and for nothing else; `ESTALE` when another one stands there.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn handle(&self, identity: Identity) -> Result<OwnedFd, i32> {
         let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         // SAFETY: a string that ends.
         let fd = unsafe { libc::openat(self.directory.as_raw_fd(), self.name.as_ptr(), flags) };
         let handle = owned(fd)?;
-        if stand_of(handle.as_raw_fd())?.identity != identity {
+        let found = stand_of(handle.as_raw_fd())?;
+        // A number that was given up is soon another file's, which need be no socket.
+        if found.identity != identity || !found.is_socket {
             return Err(libc::ESTALE);
         }
         Ok(handle)

@@ -191,7 +191,7 @@ impl Claim {
             && found.owner == place::own_user()
             && self.place.pulse(&self.path, found.identity) != Pulse::Alive;
         if !is_ours {
-            return Err(self.in_use("somebody has replaced it"));
+            return Err(self.in_use(REPLACED));
         }
         let mut guard = PathGuard {
             place: self.place,
@@ -208,7 +208,11 @@ impl Claim {
             }
             Ok(kept)
         });
-        guard.kept = kept.map_err(|errno| error::prefixed(&said_of(&self.path), errno))?;
+        guard.kept = kept.map_err(|errno| match errno {
+            // Since we have looked.
+            libc::ENOENT | libc::ESTALE => in_use(&self.path, REPLACED),
+            errno => error::prefixed(&said_of(&self.path), errno),
+        })?;
         Ok(guard)
     }
 
@@ -274,6 +278,9 @@ impl Drop for Lock {
         place::unlock(self.file.as_raw_fd());
     }
 }
+
+/// Of a file that is not the one that was made.
+const REPLACED: &str = "somebody has replaced it";
 
 /// What GIO says of a `bind(2)` that failed.
 fn said_of(path: &Path) -> String {
