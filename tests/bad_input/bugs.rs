@@ -268,7 +268,7 @@ fn bug_08_a_name_that_is_none_is_not_told_to_an_http_proxy() {
 fn bug_09_a_proxy_whose_uri_cannot_be_read_is_an_error_and_the_next_one_is_taken() {
     on_private_context_within(LIMIT * 2, |context| {
         use_resolver_of_names();
-        let (_listener, address) = listener();
+        let (_listener, address) = listener_of_our_own();
         for uri in [
             "nonsense",
             "",

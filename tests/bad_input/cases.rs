@@ -9,6 +9,10 @@ use std::{
     thread,
 };
 
+use gsock::living;
+
+use crate::support::iterate_until_none_lives;
+
 /// They wait for each other's ends more than they work.
 const AT_ONCE: usize = 8;
 
@@ -36,6 +40,7 @@ pub(crate) fn judge<C: Sync>(
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 let context = glib::MainContext::new();
+                let tally = living::Tally::begin();
                 let work = || {
                     while let Some(case) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let verdict = catch_unwind(AssertUnwindSafe(|| one(case, &context)));
@@ -44,6 +49,9 @@ pub(crate) fn judge<C: Sync>(
                             let mut wrong = wrong.lock().unwrap_or_else(PoisonError::into_inner);
                             wrong.push(format!("{}: {why}", label(case)));
                         }
+                    }
+                    if tally.is_some() {
+                        iterate_until_none_lives(&context);
                     }
                 };
                 context.with_thread_default(work).expect("a new context");

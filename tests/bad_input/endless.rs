@@ -21,7 +21,7 @@ fn endless(
     piece: &'static [u8],
     slowly: bool,
 ) -> (SocketAddr, JoinHandle<usize>) {
-    let (listener, address) = listener();
+    let (listener, address) = listener_of_our_own();
     let serving = thread::spawn(move || {
         let (mut peer, _) = listener.accept().expect("it listens");
         let _ = peer.set_write_timeout(Some(LIMIT * slowness()));
@@ -160,7 +160,7 @@ fn an_answer_that_comes_too_slowly_ends_with_the_time_for_connecting() {
 
 /// Says this and no more, until the client goes.
 fn silent(head: &'static [u8]) -> (SocketAddr, JoinHandle<usize>) {
-    let (listener, address) = listener();
+    let (listener, address) = listener_of_our_own();
     let serving = thread::spawn(move || {
         let (mut peer, _) = listener.accept().expect("it listens");
         let _ = peer.set_read_timeout(Some(LIMIT * slowness()));

@@ -94,7 +94,7 @@ pub(crate) fn serve(
 }
 
 pub(crate) fn serving(case: &Case) -> (SocketAddr, JoinHandle<Vec<u8>>) {
-    let (listener, address) = listener();
+    let (listener, address) = listener_of_our_own();
     let (answers, manner, going) = (case.answers.clone(), case.manner, case.going);
     let serving = thread::spawn(move || {
         let (peer, _) = listener.accept().expect("it listens");

@@ -72,7 +72,7 @@ struct Accepting {
 
 fn any(unix: bool) -> gio::SocketAddress {
     if !unix {
-        return gio_address(([127, 0, 0, 1], 0).into()).upcast();
+        return any_port_of_our_own().upcast();
     }
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

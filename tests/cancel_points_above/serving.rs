@@ -19,7 +19,7 @@ use crate::support::*;
 fn listen(service: &impl IsA<gsock::SocketListener>) -> gio::SocketAddress {
     service
         .add_address(
-            &gio_address(([127, 0, 0, 1], 0).into()),
+            &any_port_of_our_own(),
             SocketType::Stream,
             SocketProtocol::Default,
             None::<&glib::Object>,

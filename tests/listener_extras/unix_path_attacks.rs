@@ -197,11 +197,8 @@ fn one_who_swaps_the_path_all_the_time_reaches_nothing_outside() {
                     drop(listener);
                 }
                 Err(failure) => {
-                    let failure = code(&failure);
-                    assert!(
-                        matches!(failure, E::AddressInUse | E::NotFound),
-                        "{failure:?}"
-                    );
+                    let is_expected = matches!(code(&failure), E::AddressInUse | E::NotFound);
+                    assert!(is_expected, "{failure:?}");
                 }
             }
         }

@@ -375,6 +375,7 @@ fn a_proxy_that_keeps_silent_is_bounded_and_named() {
                 assert!(failed.message().contains("with a proxy"), "{failed:?}");
             }
         }
+        iterate_until_none_lives(context);
     });
 }
 
@@ -401,6 +402,7 @@ fn a_proxy_that_keeps_silent_is_left_when_it_is_cancelled() {
                 iterate_until(context, || serving.is_finished());
             }
         }
+        iterate_until_none_lives(context);
     });
 }
 

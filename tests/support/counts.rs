@@ -32,11 +32,11 @@ pub(super) fn let_stay() {
     MAY_STAY.set(true);
 }
 
-/// Whether what this test's thread has made is gone, but for what its contexts have.
+/// Whether what this test's thread has made is gone, but for what its contexts have, and results that are used again.
 pub(super) fn none_lives_here() -> bool {
-    living::left_here()
-        .iter()
-        .all(|(name, _)| *name == "ENGINE")
+    let left = living::left_here();
+    left.iter()
+        .all(|(name, _)| matches!(*name, "ENGINE" | "TRANSFER_RESULT"))
 }
 
 /// What there is of a test's.
@@ -46,21 +46,18 @@ pub(super) struct Counts {
     tally: Option<living::Tally>,
     /// In a process of its own, so that all there is in it is the test's.
     before: Option<Vec<(&'static str, isize)>>,
-    /// A main context outlives the test, and so does what it has of ours.
-    on_default_context: bool,
     may_stay: bool,
     name: String,
 }
 
 impl Counts {
     /// Counts from now on what this thread makes, and where a process has one test, what any thread does.
-    pub(super) fn begin(on_default_context: bool) -> Self {
+    pub(super) fn begin() -> Self {
         MAY_STAY.set(false);
         let alone = env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|mode| mode == "process-per-test");
         Self {
             tally: living::Tally::begin(),
             before: alone.then(living::everything),
-            on_default_context,
             may_stay: false,
             name: thread::current().name().unwrap_or("a test").to_owned(),
         }
@@ -108,22 +105,12 @@ impl Counts {
                 .filter(|(_, count)| *count != 0)
                 .collect(),
         };
+        // No object, and as long as its main context, which a task that GIO leaks, or a thread of its own, may keep.
+        left.retain(|(name, _)| *name != "ENGINE");
         if self.before.is_some() {
-            // Threads of GIO's that outlive the test have contexts of their own, and keep some results to use them again.
-            let own = tally.left();
-            left.retain(|(name, count)| match *name {
-                "ENGINE" => number_of(&own, name) != 0,
-                "TRANSFER_RESULT" => *count > SPARES,
-                _ => true,
-            });
+            // Threads of GIO's that outlive the test keep some results to use them again.
+            left.retain(|(name, count)| *name != "TRANSFER_RESULT" || *count > SPARES);
         }
-        if self.before.is_none() {
-            // What GIO leaks, in tests that run its classes beside ours, keeps its context. It is counted where a process
-            // has one test.
-            left.retain(|(name, _)| *name != "ENGINE");
-        }
-        // As long as the process.
-        left.retain(|(name, _)| !(self.on_default_context && *name == "ENGINE"));
         left
     }
 

@@ -62,7 +62,7 @@ pub fn on_private_context_within<R: Send + 'static>(
     test: impl FnOnce(&glib::MainContext) -> R + Send + 'static,
 ) -> R {
     match std::env::var("GSOCK_TEST_CONTEXT").as_deref() {
-        Err(_) | Ok("private") => counted(limit, false, move || {
+        Err(_) | Ok("private") => counted(limit, move || {
             let context = glib::MainContext::new();
             context
                 .with_thread_default(|| made::none_left(&context, test))
@@ -89,7 +89,7 @@ fn on_default_context_within<R: Send + 'static>(
     let _turn = ONE_AT_A_TIME
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    counted(limit, true, move || {
+    counted(limit, move || {
         let context = glib::MainContext::default();
         let _owned = context
             .acquire()
@@ -99,13 +99,9 @@ fn on_default_context_within<R: Send + 'static>(
 }
 
 /// [`within`], and fails if an object of ours that `work` has made is still there when its thread is not.
-fn counted<R: Send + 'static>(
-    limit: Duration,
-    on_default_context: bool,
-    work: impl FnOnce() -> R + Send + 'static,
-) -> R {
+fn counted<R: Send + 'static>(limit: Duration, work: impl FnOnce() -> R + Send + 'static) -> R {
     let (result, counts) = within(limit, move || {
-        let counts = counts::Counts::begin(on_default_context);
+        let counts = counts::Counts::begin();
         let result = work();
         (result, counts.noting_what_may_stay())
     });
@@ -290,6 +286,25 @@ pub fn deaf_listener() -> Deaf {
         _listener: socket,
         _queue: queue,
     }
+}
+
+/// Any port of an address on loopback where no other process listens. For a listener to which some may come when it has closed:
+/// its port may be somebody else's by then.
+pub fn any_port_of_our_own() -> gio::InetSocketAddress {
+    gio_address(loopback_of_our_own().into())
+}
+
+fn loopback_of_our_own() -> ([u8; 4], u16) {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    ([127, 64 | high & 63, middle, low], 0)
+}
+
+/// A [`listener`] to which nobody comes from another process: not those either whose own listener had its port before.
+pub fn listener_of_our_own() -> (TcpListener, SocketAddr) {
+    let address = SocketAddr::from(loopback_of_our_own());
+    let listener = TcpListener::bind(address).expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    (listener, address)
 }
 
 /// A port on loopback where nobody listens.
