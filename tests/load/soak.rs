@@ -301,7 +301,11 @@ async fn come_and_go(soak: &Soak, number: usize) -> Result<(), glib::Error> {
             let (mut reader, _writer) = connection.halves();
             let mut room = [0; 8];
             let mut reading = pin!(reader.read(&mut room));
-            poll_fn(|cx| Poll::Ready(assert!(reading.as_mut().poll(cx).is_pending()))).await;
+            poll_fn(|cx| {
+                assert!(reading.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
             connection.close(Cancellable::NONE)?;
             expect_code(reading.await, &[E::Closed])
         }
@@ -319,7 +323,7 @@ async fn come_and_go(soak: &Soak, number: usize) -> Result<(), glib::Error> {
             }
             // One is dropped with what it has under way.
             polled_once(framed.read_frame_future()).await;
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 framed.close_future().await
             } else {
                 Ok(())
