@@ -10,6 +10,8 @@ mod support;
 mod far;
 #[path = "load/hold.rs"]
 mod hold;
+#[path = "many_connections/polling.rs"]
+mod polling;
 #[path = "load/soak.rs"]
 mod soak;
 #[path = "load/soak_services.rs"]

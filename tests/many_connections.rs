@@ -14,6 +14,9 @@ mod frames;
 #[path = "many_connections/peer.rs"]
 mod peer;
 
+#[path = "many_connections/polling.rs"]
+mod polling;
+
 #[path = "many_connections/talk.rs"]
 mod talk;
 
