@@ -21,6 +21,26 @@ impl Owed {
     pub(crate) fn take(&self) -> gio::ffi::GAsyncReadyCallback {
         self.0.take().flatten()
     }
+
+    /// For what there is nothing to do: the answer is there already, and comes in the next iteration.
+    ///
+    /// # Safety
+    ///
+    /// The arguments are those that the asynchronous function was called with.
+    pub(crate) unsafe fn answer(
+        &self,
+        source: *mut gobject_ffi::GObject,
+        cancellable: *mut gio::ffi::GCancellable,
+        data: gpointer,
+        tag: &'static Tag,
+        priority: i32,
+    ) {
+        let (callback, answers) = (self.take(), Answers::Nothing);
+        // SAFETY: as the caller says; nobody else has the callback.
+        let task =
+            unsafe { Task::new(source, cancellable, callback, data, tag, answers, priority) };
+        task.answer(Ok(()));
+    }
 }
 
 /// Runs the body of an asynchronous function. A panic in it is answered with `Failed`, unless the body has taken the callback:

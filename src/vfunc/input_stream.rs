@@ -20,9 +20,7 @@ use super::{
 use crate::{
     error,
     fence::{fence, fence_or},
-    operation::{
-        Answers, Owed, Reply, Tag, Task, Transfer, block_transfer, finish, finish_size, owing,
-    },
+    operation::{Owed, Reply, Tag, Transfer, block_transfer, finish, finish_size, owing},
     reactor::{Interest, Registration},
     transport::Transport,
 };
@@ -152,18 +150,7 @@ unsafe extern "C" fn close_async(
 ) {
     let body = |owed: &Owed| {
         // SAFETY: GIO's own arguments, passed on.
-        let task = unsafe {
-            Task::new(
-                stream.cast(),
-                cancellable,
-                owed.take(),
-                data,
-                &CLOSE,
-                Answers::Nothing,
-                priority,
-            )
-        };
-        task.answer(Ok(()));
+        unsafe { owed.answer(stream.cast(), cancellable, data, &CLOSE, priority) }
     };
     // SAFETY: the caller's arguments, passed on.
     unsafe { owing(stream.cast(), callback, data, &CLOSE, priority, body) }
