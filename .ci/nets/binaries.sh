@@ -35,6 +35,46 @@ binary_of() { # name, lines
     awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' <<<"$2"
 }
 
+# The tests of tests/FILE.rs that are run by a net alone: sets `driver`, the binary, and `every`, their names.
+ignored_tests_of() { # FILE, a file for what the build says
+    CARGO_TERM_COLOR=never cargo test --locked --no-run --test "$1" >"$2" 2>&1 || {
+        cat "$2" >&2
+        broken "the tests of $1 do not build"
+    }
+    driver=$(sed -n "s|^ *Executable tests/$1\\.rs (\\(.*\\))\$|\\1|p" "$2")
+    case $driver in /*) ;; *) driver=$PWD/$driver ;; esac
+    [ -x "$driver" ] || broken "the tests of $1 are not where cargo says they are: $driver"
+    mapfile -t every < <("$driver" --list --ignored --format terse | sed -n 's/: test$//p' | sort)
+    [ "${#every[@]}" -gt 0 ] || broken "there are no tests in $1"
+}
+
+# Namespaces of the network, of mounts and of processes, which are gone when what runs in them ends.
+enter_namespaces=(unshare --net --mount --pid --fork --kill-child --mount-proc)
+[ "$(id -u)" -eq 0 ] || enter_namespaces+=(--map-root-user)
+may_enter_namespaces() { # the tools that are used there…
+    local tool said
+    for tool in unshare timeout "$@"; do
+        command -v "$tool" >/dev/null 2>&1 || broken "$tool is missing"
+    done
+    said=$("${enter_namespaces[@]}" ip link set lo up 2>&1) || broken "no right to make namespaces: $said"
+}
+
+# Runs each test as SCRIPT --inside FOLDER DRIVER TEST, at most N at a time. FOLDER is WORK/NAME, with its log and its exit code.
+run_in_namespaces() { # N, WORK, SCRIPT, TEST…
+    local most=$1 work=$2 script=$3 test folder
+    shift 3
+    for test; do
+        while [ "$(jobs -rp | wc -l)" -ge "$most" ]; do wait -n; done
+        folder=$work/${test##*::}
+        mkdir "$folder"
+        {
+            "${enter_namespaces[@]}" "$script" --inside "$folder" "$driver" "$test" >"$folder/log" 2>&1 9>&-
+            echo $? >"$folder/code"
+        } &
+    done
+    wait
+}
+
 # How many tests a binary said it has run, from what it wrote. Processes that a test starts say so before it.
 tests_in() { # file
     sed -n 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed.*/\1 \2/p' "$1" |

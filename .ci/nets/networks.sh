@@ -21,11 +21,6 @@ root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 . "$root/.ci/nets/binaries.sh"
 cd "$root" || exit 2
 
-broken() {
-    printf 'networks: %s\n' "$*" >&2
-    exit 2
-}
-
 # --- In the namespaces: makes both ends, and runs one scenario between them --------------------------------
 
 if [ "${1-}" = --inside ]; then
@@ -66,25 +61,11 @@ fi
 
 # --- Build -------------------------------------------------------------------------------------------------
 
-for tool in ip nft ss tc sysctl unshare timeout; do
-    command -v "$tool" >/dev/null 2>&1 || broken "$tool is missing"
-done
+may_enter_namespaces ip nft ss tc sysctl
+if ! [ -r /dev/net/tun ] || ! [ -w /dev/net/tun ]; then broken "no right to open /dev/net/tun"; fi
 work=$(mktemp -d) || exit 2
 leave_nothing "$work"
-enter=(unshare --net --mount --pid --fork --kill-child --mount-proc)
-[ "$(id -u)" -eq 0 ] || enter+=(--map-root-user)
-"${enter[@]}" ip link set lo up 2>"$work/log" || broken "no right to make namespaces: $(cat "$work/log")"
-if ! [ -r /dev/net/tun ] || ! [ -w /dev/net/tun ]; then broken "no right to open /dev/net/tun"; fi
-
-CARGO_TERM_COLOR=never cargo test --locked --no-run --test networks >"$work/build" 2>&1 || {
-    cat "$work/build" >&2
-    broken "the scenarios do not build"
-}
-driver=$(sed -n 's|^ *Executable tests/networks\.rs (\(.*\))$|\1|p' "$work/build")
-case $driver in /*) ;; *) driver=$root/$driver ;; esac
-[ -x "$driver" ] || broken "the scenarios are not where cargo says they are: $driver"
-mapfile -t every < <("$driver" --list --ignored --format terse | sed -n 's/: test$//p' | sort)
-[ "${#every[@]}" -gt 0 ] || broken "there are no scenarios"
+ignored_tests_of networks "$work/build"
 
 # --- What is to be tried -----------------------------------------------------------------------------------
 
@@ -110,16 +91,7 @@ esac
 
 # They wait for most of their time.
 SECONDS=0
-for scenario in "${chosen[@]}"; do
-    while [ "$(jobs -rp | wc -l)" -ge 6 ]; do wait -n; done
-    name=${scenario##*::}
-    mkdir "$work/$name"
-    {
-        "${enter[@]}" "$root/.ci/nets/networks.sh" --inside "$work/$name" "$driver" "$scenario" >"$work/$name/log" 2>&1 9>&-
-        echo $? >"$work/$name/code"
-    } &
-done
-wait
+run_in_namespaces 6 "$work" "$root/.ci/nets/networks.sh" "${chosen[@]}"
 
 # --- What came of it ---------------------------------------------------------------------------------------
 

@@ -19,11 +19,6 @@ root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 cd "$root" || exit 2
 peers=(socat ncat microsocks dante tinyproxy nginx haproxy openssl gnutls dnsmasq systemd iperf3)
 
-broken() {
-    printf 'peers: %s\n' "$*" >&2
-    exit 2
-}
-
 # --- In the namespaces: runs one test ------------------------------------------------------------------------
 
 if [ "${1-}" = --inside ]; then
@@ -55,30 +50,18 @@ fi
 
 # --- Build ---------------------------------------------------------------------------------------------------
 
-for tool in ip unshare timeout; do
-    command -v "$tool" >/dev/null 2>&1 || broken "$tool is missing"
-done
+may_enter_namespaces ip
 work=$(mktemp -d) || exit 2
 leave_nothing "$work"
 # Some of the programs give up their rights.
 chmod 755 "$work"
-enter=(unshare --net --mount --pid --fork --kill-child --mount-proc)
-[ "$(id -u)" -eq 0 ] || enter+=(--map-root-user)
-"${enter[@]}" ip link set lo up 2>"$work/log" || broken "no right to make namespaces: $(cat "$work/log")"
 # A copy of the tree that is built beneath another one's target folder has the programs there.
 export GSOCK_TEST_SERVERS=$root/target/servers
 case ${CARGO_TARGET_DIR-} in
     */nets*/build) [ -d "$GSOCK_TEST_SERVERS" ] || GSOCK_TEST_SERVERS=${CARGO_TARGET_DIR%/nets*/build}/servers ;;
 esac
 
-CARGO_TERM_COLOR=never cargo test --locked --no-run --test peers >"$work/build" 2>&1 || {
-    cat "$work/build" >&2
-    broken "the tests do not build"
-}
-driver=$(sed -n 's|^ *Executable tests/peers\.rs (\(.*\))$|\1|p' "$work/build")
-case $driver in /*) ;; *) driver=$root/$driver ;; esac
-[ -x "$driver" ] || broken "the tests are not where cargo says they are: $driver"
-mapfile -t every < <("$driver" --list --ignored --format terse | sed -n 's/: test$//p' | sort)
+ignored_tests_of peers "$work/build"
 
 # --- What is to be tried -------------------------------------------------------------------------------------
 
@@ -101,16 +84,7 @@ done
 [ "${#chosen[@]}" -gt 0 ] || broken "there is no such peer: $*"
 
 SECONDS=0
-for test in "${chosen[@]}"; do
-    while [ "$(jobs -rp | wc -l)" -ge 4 ]; do wait -n; done
-    name=${test##*::}
-    mkdir "$work/$name"
-    {
-        "${enter[@]}" "$root/.ci/nets/peers.sh" --inside "$work/$name" "$driver" "$test" >"$work/$name/log" 2>&1 9>&-
-        echo $? >"$work/$name/code"
-    } &
-done
-wait
+run_in_namespaces 4 "$work" "$root/.ci/nets/peers.sh" "${chosen[@]}"
 
 # --- What came of it -----------------------------------------------------------------------------------------
 
