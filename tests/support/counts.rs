@@ -32,6 +32,10 @@ pub(super) fn let_stay() {
     MAY_STAY.set(true);
 }
 
+pub(super) fn may_stay() -> bool {
+    MAY_STAY.get()
+}
+
 /// Whether what this test's thread has made is gone, but for what its contexts have, and results that are used again.
 pub(super) fn none_lives_here() -> bool {
     let left = living::left_here();
