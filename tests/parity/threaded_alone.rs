@@ -38,7 +38,11 @@ fn side_of(part: &str) -> Side {
 fn on_another_context<R>(f: impl FnOnce(&glib::MainContext) -> R) -> R {
     let context = glib::MainContext::new();
     context
-        .with_thread_default(|| f(&context))
+        .with_thread_default(|| {
+            let result = f(&context);
+            let_come_home(&context);
+            result
+        })
         .expect("a new context has no owner")
 }
 

@@ -47,6 +47,16 @@ pub fn iterate_until_none_lives(context: &glib::MainContext) {
     iterate_until(context, counts::none_lives_here);
 }
 
+/// What another thread is about to give up comes home first, as long as there is one: before a context goes. What is to end with it
+/// does so.
+pub fn let_come_home(context: &glib::MainContext) {
+    let until = Instant::now() + WHILE * slowness();
+    while !counts::none_lives_here() && !counts::may_stay() && Instant::now() < until {
+        context.iteration(false);
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Runs `test`, and fails if anything that it made outlives it.
 pub(super) fn none_left<R>(
     context: &glib::MainContext,
@@ -69,12 +79,7 @@ pub(super) fn none_left<R>(
         );
         thread::sleep(Duration::from_millis(1));
     }
-    // What another thread is about to give up comes home first, as long as there is one. What is to end with its context does so.
-    let until = Instant::now() + WHILE * slowness();
-    while !counts::none_lives_here() && !counts::may_stay() && Instant::now() < until {
-        context.iteration(false);
-        thread::sleep(Duration::from_millis(1));
-    }
+    let_come_home(context);
     // So may one that nobody here knows of. Only a sanitizer sees the difference.
     if slowness() > 1 {
         let until = Instant::now() + MOMENT;

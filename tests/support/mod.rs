@@ -35,7 +35,7 @@ use gio::prelude::*;
 use gsock::SocketConnection;
 
 pub use log::{logged, logged_anywhere, logged_so_far, with_one_critical};
-pub use made::{iterate_until_none_lives, let_stay};
+pub use made::{iterate_until_none_lives, let_come_home, let_stay};
 
 /// No wait in a test is longer than this, times [`slowness`].
 pub const LIMIT: Duration = Duration::from_secs(10);
