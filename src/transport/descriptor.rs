@@ -22,7 +22,9 @@ use glib::{
     translate::{ToGlibPtr, from_glib_full, from_glib_none},
 };
 
-use super::{Kind, Lease, freed};
+use once_cell::sync::OnceCell;
+
+use super::{Kind, Lease, companions::Companions, freed};
 use crate::{
     error,
     fork::Birthplace,
@@ -133,6 +135,8 @@ pub(crate) struct Descriptor {
     homeless: AtomicBool,
     /// See [`never_shut_down`](Self::never_shut_down).
     is_never_shut_down: AtomicBool,
+    /// Others of ours that have the `GSocket` too.
+    companions: OnceCell<Arc<Companions>>,
     _living: Living<{ living::DESCRIPTOR }>,
     notifier: Arc<Notifier>,
     /// The `GSocket` in `owner`, or NULL; readable without the lock, since it stays until the end.
@@ -162,6 +166,7 @@ impl Descriptor {
             lease: Mutex::new(Lease::taken_from(socket)),
             homeless: AtomicBool::new(false),
             is_never_shut_down: AtomicBool::new(false),
+            companions: OnceCell::new(),
             _living: Living::default(),
             notifier,
         }
@@ -178,6 +183,7 @@ impl Descriptor {
             socket: AtomicPtr::new(ptr::null_mut()),
             homeless: AtomicBool::new(false),
             is_never_shut_down: AtomicBool::new(false),
+            companions: OnceCell::new(),
             _living: Living::default(),
             notifier,
         }
@@ -339,11 +345,34 @@ impl Descriptor {
             return;
         }
         // A close that waits for its last one out goes on.
-        let _ = self
+        let before = self
             .uses
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |uses| {
                 (uses & CLOSED == 0).then_some(uses | CLOSED | ABANDONED)
             });
+        if before == Ok(0) {
+            self.leave_companions();
+        }
+    }
+
+    /// The number is used here no more. Who else has the `GSocket` may have waited for that to close it.
+    fn leave_companions(&self) {
+        let Some(companions) = self.companions.get() else {
+            return;
+        };
+        if !self.is_inherited() && companions.leave(self.address()) {
+            let _ = self.with_socket(SocketExt::close);
+            freed::tell();
+        }
+    }
+
+    /// Which one it is.
+    pub(super) fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
+    pub(super) fn set_companions(&self, companions: Arc<Companions>) {
+        let _ = self.companions.set(companions);
     }
 
     /// After [`abandon`](Self::abandon): closes a `GSocket` that nobody else holds.
@@ -376,10 +405,16 @@ impl Descriptor {
             // Begun in the parent, where it counts.
             return Ok(());
         }
-        if self.uses.fetch_sub(1, Ordering::AcqRel) == CLOSED | 1 {
-            return self.close_for_good();
+        const LAST: u32 = CLOSED | 1;
+        const LAST_OF_ABANDONED: u32 = LAST | ABANDONED;
+        match self.uses.fetch_sub(1, Ordering::AcqRel) {
+            LAST => self.close_for_good(),
+            LAST_OF_ABANDONED => {
+                self.leave_companions();
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn close_for_good(&self) -> Result<(), glib::Error> {
@@ -407,6 +442,17 @@ impl Descriptor {
                 // Not the last reference: `owner` keeps its own until the end.
                 let socket = socket.clone();
                 drop(owner);
+                if let Some(companions) = self.companions.get()
+                    && !self.is_inherited()
+                {
+                    for other in companions.end(self.address()) {
+                        let _ = other.close();
+                    }
+                    if !companions.leave(self.address()) {
+                        // The last one out closes it.
+                        return Ok(());
+                    }
+                }
                 let closed = socket.0.close();
                 freed::tell();
                 closed
@@ -491,6 +537,7 @@ impl Descriptor {
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
+        self.leave_companions();
         let owner = self.owner.get_mut().unwrap_or_else(PoisonError::into_inner);
         let lease = self.lease.get_mut();
         let lease = lease.unwrap_or_else(PoisonError::into_inner);

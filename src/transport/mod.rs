@@ -9,6 +9,7 @@ mod accept;
 mod address;
 mod agreement;
 mod cargo;
+mod companions;
 mod connect;
 mod create;
 mod descriptor;
@@ -141,9 +142,12 @@ impl Transport {
         let transport = Self::new(descriptor, Kind::of_socket(socket), notifier);
         if transport.is_closed() {
             transport.state().is = ConnectionState::Closed;
-        } else if socket.is_connected() {
+            return transport;
+        }
+        if socket.is_connected() {
             transport.become_connected();
         }
+        transport.meet_companions(socket);
         transport
     }
 
@@ -340,11 +344,12 @@ impl Transport {
     }
 
     pub(crate) fn socket(self: &Arc<Self>) -> gio::Socket {
-        self.descriptor.socket(self.kind, |_| {
+        self.descriptor.socket(self.kind, |socket| {
             // It has set the mode itself.
             self.waits_in_call.store(false, Ordering::Relaxed);
             self.remember_local();
             self.watch_lent();
+            self.meet_companions(socket);
             if self.unblocked.load(Ordering::Relaxed) {
                 self.descriptor
                     .set_in_socket(|socket| socket.set_blocking(false));

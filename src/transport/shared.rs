@@ -22,6 +22,8 @@ impl Transport {
         }
         if transport.is_closed() {
             transport.state().is = ConnectionState::Closed;
+        } else {
+            transport.meet_companions(socket);
         }
         let holding = transport.hold();
         (transport, holding)
