@@ -135,6 +135,24 @@ fn differs_f18_signals_do_not_shorten_a_wait() {
     );
 }
 
+/// SC-24a: close(2) of a descriptor wakes nobody.
+#[test]
+fn differs_sc_24a_a_read_that_blocks_ends_when_another_connection_around_its_socket_is_closed() {
+    differs_alone(
+        "differs_sc_24a_a_read_that_blocks_ends_when_another_connection_around_its_socket_is_closed",
+        |side, _| {
+            let (under, _peer) = side.connected();
+            let other = side.around(&under.socket());
+            let reader = read_on_thread(&under.input(), 1, None);
+            other.close(Cancellable::NONE).unwrap();
+            assert_fails(reader.join().unwrap(), IOErrorEnum::Closed);
+            1
+        },
+        Hangs,
+        Says(1),
+    );
+}
+
 /// SC-3.
 #[test]
 fn differs_sc_3_built_without_a_socket_it_is_closed_and_no_end_of_the_process() {
