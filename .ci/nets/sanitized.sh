@@ -100,6 +100,8 @@ run_processes() { # lines of `test_binaries`, number of the figure
     local i binary code count bad=0 found=0 late=0 sum=0 right name
     logs=$(mktemp -d)
     leave_nothing "$logs"
+    # All tests of a file are at it in one process.
+    ulimit -S -n "$(ulimit -H -n)" || broken "no right to raise the limit of descriptors to the hard one"
     SECONDS=0
     for i in "${!files[@]}"; do
         binary=$(binary_of "${files[i]}" "$1") || broken "no tests in ${files[i]}"
