@@ -4,6 +4,7 @@
 //! The `GSocket` knows them. As long as there is one alone, which is nearly always, that is a weak reference and no more.
 
 use std::{
+    mem::ManuallyDrop,
     ptr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -17,9 +18,13 @@ use glib::{
 use once_cell::sync::Lazy;
 
 use super::Transport;
+use crate::fence::fence_or;
 
 /// Under which a `GSocket` knows them.
 static KEY: Lazy<glib::Quark> = Lazy::new(|| glib::Quark::from_str("gsock-companions"));
+
+/// How often others may come between a look at what the `GSocket` knows and the change of it.
+const TRIES: usize = 1_000;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -105,21 +110,25 @@ impl Known {
 
 /// GObject calls it under the lock of the object's data: it counts, and calls nobody.
 unsafe extern "C" fn duplicate(known: gpointer, _: gpointer) -> gpointer {
-    if known.is_null() {
-        return known;
-    }
-    // SAFETY: what the object has under our key; its reference is not touched.
-    let known = std::mem::ManuallyDrop::new(unsafe { Known::from_pointer(known) });
-    match &*known {
-        Known::One(one) => Known::One(one.clone()),
-        Known::Several(several) => Known::Several(several.clone()),
-    }
-    .into_pointer()
+    fence_or(ptr::null_mut(), || {
+        if known.is_null() {
+            return known;
+        }
+        // SAFETY: what the object has under our key; its reference is not touched.
+        let known = ManuallyDrop::new(unsafe { Known::from_pointer(known) });
+        match &*known {
+            Known::One(one) => Known::One(one.clone()),
+            Known::Several(several) => Known::Several(several.clone()),
+        }
+        .into_pointer()
+    })
 }
 
 unsafe extern "C" fn destroy(known: gpointer) {
-    // SAFETY: the object gives up what it had. A weak reference frees memory at most.
-    drop(unsafe { Known::from_pointer(known) });
+    fence_or((), || {
+        // SAFETY: the object gives up what it had. A weak reference frees memory at most.
+        drop(unsafe { Known::from_pointer(known) });
+    });
 }
 
 /// What the socket knows now, as a reference of the caller's and as the pointer that it has.
@@ -163,7 +172,7 @@ impl Transport {
     /// Has the `GSocket` know that this one uses it.
     pub(super) fn meet_companions(self: &Arc<Self>, socket: &gio::Socket) {
         let this = || Known::One(Arc::downgrade(self));
-        loop {
+        for _ in 0..TRIES {
             let (known, place) = match known_to(socket) {
                 None => (None, ptr::null_mut()),
                 Some((known, place)) => (Some(known), place),

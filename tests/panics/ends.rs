@@ -114,3 +114,16 @@ fn connections_that_gio_makes() {
         drop(socket.connection_factory_create_connection());
     });
 }
+
+#[test]
+fn connections_that_have_one_socket() {
+    play(|scene| {
+        let (connection, mut peer) = scene.connected();
+        let socket = connection.socket();
+        let [other, gone] = [(); 2].map(|()| SocketConnection::factory_create_connection(&socket));
+        drop(gone);
+        scene.call(|| other.close(gio::Cancellable::NONE));
+        drop((connection, other, socket));
+        scene.ends(&mut peer);
+    });
+}
