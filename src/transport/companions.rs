@@ -146,26 +146,23 @@ fn known_to(socket: &gio::Socket) -> Option<(Known, gpointer)> {
 fn replace(socket: &gio::Socket, before: gpointer, new: Known) -> bool {
     let object: *mut gobject_ffi::GObject = socket.upcast_ref::<glib::Object>().to_glib_none().0;
     let new = new.into_pointer();
-    // SAFETY: a live object; `new` is its own if it takes it, and the reference that `before` was is ours then.
-    unsafe {
-        let key = KEY.into_glib();
-        let done = gobject_ffi::g_object_replace_qdata(
+    // SAFETY: a live object, whose `new` is if it takes it.
+    let is_done = unsafe {
+        gobject_ffi::g_object_replace_qdata(
             object,
-            key,
+            KEY.into_glib(),
             before,
             new,
             Some(destroy),
             ptr::null_mut(),
-        );
-        if done == glib::ffi::GFALSE {
-            destroy(new);
-            return false;
-        }
-        if !before.is_null() {
-            destroy(before);
-        }
-        true
+        )
+    } != glib::ffi::GFALSE;
+    let given_up = if is_done { before } else { new };
+    if !given_up.is_null() {
+        // SAFETY: the reference that is nobody's now: that of what was there before, or the one that was not taken.
+        unsafe { destroy(given_up) };
     }
+    is_done
 }
 
 impl Transport {
