@@ -61,7 +61,7 @@ torture-setup: ## install what make torture and make mutants need beyond that: c
 nets: nets-setup ## run the tests under everything that may find something, and show that it can
 	@# Where it says "each", a part of them, another one on the next day: make torture has all. What is in the suite already is not run
 	@# again here to be counted: the points of cancellation, and ten thousand connections at once.
-	@$(STEP) "the tests on the default main context" .ci/nets/contexts.sh default --each 4
+	@$(STEP) "the tests on the default main context" .ci/nets/contexts.sh default --each 6
 	@# Without arguments: all of them.
 	@$(STEP) "the tests of waiting on the portable back end" .ci/nets/contexts.sh sources \
 		--test streams --test halves --test engine --test home --test threads
@@ -79,7 +79,7 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 	@$(STEP) "ten million simulated steps" .ci/nets/simulation.sh
 	@$(STEP) "bad networks" .ci/nets/networks.sh
 	@$(STEP) "real peers" .ci/nets/peers.sh
-	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh --each 6
+	@$(STEP) "address and leak sanitizer" .ci/nets/asan.sh --each 10
 	@$(STEP) "valgrind" .ci/nets/valgrind.sh
 	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 240
 	@# Of the nets whose copies are quick to build; make torture has one of each net, make controls has all.
