@@ -184,7 +184,7 @@ pub trait TcpConnectionExt: IsA<TcpConnection> + 'static {
     /// # Errors
     ///
     /// `InvalidArgument` for more than 2³¹ − 1 milliseconds, `NotSupported` where the system has no
-    /// such limit.
+    /// such limit, or none for this socket, as for one of Multipath TCP.
     #[doc(alias = "gsock_tcp_connection_set_user_timeout")]
     fn set_user_timeout(&self, timeout: Duration) -> Result<(), glib::Error> {
         transport(self).set_user_timeout(timeout)

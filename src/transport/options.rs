@@ -42,11 +42,18 @@ pub(crate) fn set<T: Plain>(fd: RawFd, level: i32, name: i32, value: T) -> Resul
     // SAFETY: the value is as long as said.
     match unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), len) } {
         0 => Ok(()),
-        _ => Err(error::prefixed(
-            "Unable to set socket option",
-            error::last_errno(),
-        )),
+        _ => Err(refused("Unable to set socket option", error::last_errno())),
     }
+}
+
+/// An option that this socket does not have is not supported, whichever of its two words the kernel has for that:
+/// Multipath TCP says that the protocol has none such.
+fn refused(what: &str, errno: i32) -> glib::Error {
+    let errno = match errno {
+        libc::ENOPROTOOPT => libc::EOPNOTSUPP,
+        errno => errno,
+    };
+    error::prefixed(what, errno)
 }
 
 /// Integers, or structures of nothing else.
@@ -150,7 +157,7 @@ pub struct KeepaliveParams {
 impl super::Transport {
     fn option<R>(&self, f: impl FnOnce(RawFd) -> Result<R, i32>) -> Result<R, glib::Error> {
         let using = self.enter()?;
-        f(using.fd()).map_err(|errno| error::prefixed("Unable to read socket option", errno))
+        f(using.fd()).map_err(|errno| refused("Unable to read socket option", errno))
     }
 
     pub(crate) fn no_delay(&self) -> Result<bool, glib::Error> {

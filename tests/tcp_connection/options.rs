@@ -3,7 +3,7 @@
 use std::{
     io::{ErrorKind, Read},
     net::TcpStream,
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
     time::Duration,
 };
 
@@ -421,5 +421,43 @@ fn every_option_of_a_closed_connection_answers_closed() {
                 assert_fails(connection.set_liveness(liveness), closed);
             }
         }
+    });
+}
+
+/// Of Multipath TCP, which has keep-alive and no limit for what is not acknowledged.
+#[test]
+fn liveness_is_set_as_far_as_the_socket_has_it() {
+    const MPTCP: i32 = 262;
+    on_private_context(|_| {
+        // SAFETY: no pointers involved.
+        let fd =
+            unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, MPTCP) };
+        if fd < 0 {
+            // A kernel without it.
+            let refusal = std::io::Error::last_os_error().raw_os_error();
+            assert!(
+                [Some(libc::EPROTONOSUPPORT), Some(libc::ENOPROTOOPT)].contains(&refusal),
+                "{refusal:?}"
+            );
+            return;
+        }
+        // SAFETY: a descriptor of ours, just made.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let connection = SocketConnection::factory_create_connection_from_fd(fd);
+        let connection: TcpConnection = connection.expect("a socket").downcast().expect("TCP");
+        match connection.set_user_timeout(seconds(3)) {
+            // A kernel that has it.
+            Ok(()) => assert_eq!(connection.user_timeout(), Ok(seconds(3))),
+            failed => {
+                assert_fails(failed, gio::IOErrorEnum::NotSupported);
+                assert_fails(connection.user_timeout(), gio::IOErrorEnum::NotSupported);
+            }
+        }
+        connection
+            .set_liveness(Liveness::Interactive)
+            .expect("the probes alone are enough");
+        assert!(connection.keepalive_params().expect("it has it").is_some());
+        connection.set_liveness(Liveness::Off).expect("likewise");
+        assert!(connection.keepalive_params().expect("it has it").is_none());
     });
 }
