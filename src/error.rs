@@ -104,6 +104,15 @@ pub(crate) fn failed(message: &str) -> glib::Error {
     glib::Error::new(gio::IOErrorEnum::Failed, message)
 }
 
+/// What is said where a thread cannot be made.
+pub(crate) fn no_thread(failure: &io::Error) -> glib::Error {
+    match failure.raw_os_error() {
+        // There is one less than is needed, and nothing that would block.
+        None | Some(libc::EAGAIN) => failed(&format!("A thread cannot be made: {failure}")),
+        Some(errno) => prefixed("A thread cannot be made", errno),
+    }
+}
+
 /// The same error for the traits of `futures::io`, which keeps it as its source.
 pub(crate) fn into_io(failure: glib::Error) -> io::Error {
     use gio::IOErrorEnum as E;

@@ -1,4 +1,4 @@
-//! A service in a process that may open no more descriptors, or make no more threads: nothing is lost, nothing spins,
+//! A service, or a server of threads, in a process that may open no more descriptors, or make no more threads: nothing is lost, nothing spins,
 //! and it goes on when there is room.
 
 #![cfg(test)]
@@ -28,7 +28,7 @@ use std::{
 };
 
 use gio::{IOErrorEnum as E, prelude::*};
-use gsock::{SocketService, ThreadedSocketService, prelude::*};
+use gsock::{SocketService, ThreadedSocketService, listen_per_thread, prelude::*};
 use support::*;
 use tools::*;
 
@@ -312,5 +312,21 @@ fn stopped_without_a_thread_it_still_serves_what_was_accepted() {
         iterate_until(context, || gone.is_gone());
         assert_eq!(begun.load(Ordering::SeqCst), 1);
         assert!(is_at_its_end(&mut peer));
+    });
+}
+
+/// Those that were made end, and their sockets with them.
+#[test]
+fn a_server_of_threads_that_cannot_have_all_of_them_has_none() {
+    alone(|_| {
+        let any = gio_address(([127, 0, 0, 1], 0).into());
+        let before = open_descriptors();
+        for allowed in [0, 1] {
+            ALLOWED.set(allowed);
+            let begun = listen_per_thread(&any, 2, |_| Ok(()));
+            ALLOWED.set(usize::MAX);
+            assert_fails(begun, E::Failed);
+            assert!(open_descriptors() <= before);
+        }
     });
 }

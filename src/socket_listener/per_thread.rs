@@ -102,7 +102,7 @@ pub fn listen_per_thread(
         match spawned {
             Ok(thread) => server.add(thread),
             // Those that there are end with the value.
-            Err(failure) => return Err(server.given_up(error::from_io(failure))),
+            Err(failure) => return Err(server.given_up(error::no_thread(&failure))),
         }
     }
     drop(started);

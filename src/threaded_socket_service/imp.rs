@@ -160,13 +160,7 @@ impl ObjectImpl for ThreadedSocketService {
                     return Ok(());
                 };
                 crew.set_to_work()
-                    .map_err(|failure| match failure.raw_os_error() {
-                        // There is one less than is needed, and nothing that would block.
-                        None | Some(libc::EAGAIN) => {
-                            error::failed(&format!("A thread cannot be made: {failure}"))
-                        }
-                        Some(errno) => error::prefixed("A thread cannot be made", errno),
-                    })
+                    .map_err(|failure| error::no_thread(&failure))
             });
             let _ = self.crew.set(crew);
         });
