@@ -18,8 +18,9 @@ root=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 . "$root/.ci/lib.sh"
 cd "$root" || exit 2
 
-# Whole programs, which have time limits of their own. The second has a pthread_create(3) of its own, past the sanitizer's.
-left_out="examples service_limits"
+# Whole programs, which have time limits of their own. The others have functions of the C library's of their own, past the
+# sanitizer's.
+left_out="examples service_limits refusals"
 limit=600 # seconds, for one process
 at_once=2 # files; they need much memory
 report='^WARNING: ThreadSanitizer|^==.*ERROR: ThreadSanitizer'

@@ -14,9 +14,9 @@ cd "$root" || exit 2
 
 batch=(faults socket_connection subclass tcp_connection home prelude factory abi
     streams=ends streams=kinds streams=layers streams=sources streams=an_echo adopt=ownership)
-# What --all leaves out: it counts on the processor's speed, or on processes that valgrind does not follow; its own
-# pthread_create(3), which comes before valgrind's; and GIO's factory, which reads freed memory (SC-31).
-left_out=(many_connections ports examples fork service_limits factory_order_gio)
+# What --all leaves out: it counts on the processor's speed, or on processes that valgrind does not follow; a
+# pthread_create(3) and more of its own, which come before valgrind's; and GIO's factory, which reads freed memory (SC-31).
+left_out=(many_connections ports examples fork service_limits refusals factory_order_gio)
 limit=300 # seconds, for one file
 at_once=3 # files; they wait, too
 

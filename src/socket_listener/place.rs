@@ -205,10 +205,12 @@ impl Place {
         // connect(2) waits for room in the queue of one that is in blocking mode; ours is not.
         let socket = socket.open().map_err(|_| error::last_errno())?;
         let number = socket.as_fd().as_raw_fd();
+        // Kept to the end: no other file gets its number meanwhile.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let handle = self.handle(identity)?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
             // By the number of what was looked at, which no link can lead astray.
-            let handle = self.handle(identity)?;
             let by_number = NativeAddress::of_path(number_path(&handle).as_bytes());
             match by_number.connect(number) {
                 // There need be no /proc.

@@ -53,6 +53,7 @@ impl Pipe {
     pub(super) fn empty_into(&mut self, bytes: &mut Vec<u8>) -> Result<(), glib::Error> {
         bytes.resize(self.holds, 0);
         let mut filled = 0;
+        let mut emptied = Ok(());
         while filled < bytes.len() {
             let room = &mut bytes[filled..];
             // SAFETY: the buffer is as long as said.
@@ -62,12 +63,16 @@ impl Pipe {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(_) if error::last_errno() == libc::EINTR => {}
-                Err(_) => return Err(error::prefixed("Error receiving data", error::last_errno())),
+                Err(_) => {
+                    emptied = Err(error::prefixed("Error receiving data", error::last_errno()));
+                    break;
+                }
             }
         }
+        // After a failure too: what was not read is nobody's bytes, and what follows it goes nowhere.
         bytes.truncate(filled);
         self.holds = 0;
-        Ok(())
+        emptied
     }
 }
 
