@@ -379,3 +379,14 @@ fn at_the_limit_a_descriptor_is_sent_blocking_and_not_duplicated_for_later() {
         assert_eq!(one.bytes_written(), 1);
     });
 }
+
+#[test]
+fn a_descriptor_of_the_peers_process_finds_no_place_at_the_limit() {
+    alone(|_| {
+        let (one, _other) = unix_pair();
+        let full = Full::now();
+        assert_fails(one.peer_pidfd(), E::TooManyOpenFiles);
+        drop(full);
+        one.peer_pidfd().expect("the process is here");
+    });
+}

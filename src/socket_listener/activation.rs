@@ -261,4 +261,18 @@ mod tests {
             "{failure}"
         );
     }
+
+    /// Somebody may have closed it since it was looked at.
+    #[test]
+    fn what_is_not_open_cannot_be_kept_from_children() {
+        let left = Left {
+            fd: RawFd::MAX,
+            name: UNKNOWN.to_owned(),
+        };
+        let failure = keep_from_children(&[left]).unwrap_err();
+        assert_eq!(
+            failure.kind::<gio::IOErrorEnum>(),
+            Some(gio::IOErrorEnum::Failed)
+        );
+    }
 }

@@ -242,11 +242,7 @@ pub(super) fn add_any_inet_port(
     source_object: Option<&glib::Object>,
 ) -> Result<u16, glib::Error> {
     listener.imp().sockets.check_open()?;
-    let mut candidates = bound_to_any_port(listener)?;
-    let port = match candidates.first() {
-        Some(candidate) => port_of(candidate)?,
-        None => return Err(error::failed("No socket could be bound")),
-    };
+    let (port, mut candidates) = bound_to_any_port(listener)?;
     let mut failure = None;
     candidates.retain(|candidate| {
         candidate.take_backlog(listener);
@@ -268,24 +264,25 @@ pub(super) fn add_any_inet_port(
     }
 }
 
-/// Sockets in both families, if there are two, with one port.
-fn bound_to_any_port(listener: &SocketListener) -> Result<Vec<Candidate>, glib::Error> {
+/// A port, and sockets in both families, if there are two, that have it.
+fn bound_to_any_port(listener: &SocketListener) -> Result<(u16, Vec<Candidate>), glib::Error> {
     // Kept, so that each try is given another port.
     let mut others = Vec::new();
     loop {
         let Ok(six) = bound_to_ipv6(listener, 0, |_| {})? else {
             let candidate = Candidate::tcp(SocketFamily::Ipv4)?;
             candidate.bind(listener, &any_address(SocketFamily::Ipv4, 0))?;
-            return Ok(vec![candidate]);
+            return Ok((port_of(&candidate)?, vec![candidate]));
         };
+        let port = port_of(&six)?;
         if six.socket.speaks_ipv4() {
-            return Ok(vec![six]);
+            return Ok((port, vec![six]));
         }
         let Ok(four) = Candidate::tcp(SocketFamily::Ipv4) else {
-            return Ok(vec![six]);
+            return Ok((port, vec![six]));
         };
-        match four.bind(listener, &any_address(SocketFamily::Ipv4, port_of(&six)?)) {
-            Ok(()) => return Ok(vec![six, four]),
+        match four.bind(listener, &any_address(SocketFamily::Ipv4, port)) {
+            Ok(()) => return Ok((port, vec![six, four])),
             Err(failure) if others.len() + 1 >= TRIES => return Err(failure),
             Err(_) => others.push(six),
         }

@@ -340,6 +340,13 @@ pub(super) fn add_unix_path(
     add(listener, candidate, source_object, Some(file), same_user)
 }
 
+fn no_abstract_names() -> glib::Error {
+    glib::Error::new(
+        gio::IOErrorEnum::NotSupported,
+        "The system has no abstract names",
+    )
+}
+
 pub(super) fn add_unix_abstract(
     listener: &SocketListener,
     name: &[u8],
@@ -348,10 +355,7 @@ pub(super) fn add_unix_abstract(
 ) -> Result<(), glib::Error> {
     listener.imp().sockets.check_open()?;
     if !gio::UnixSocketAddress::abstract_names_supported() {
-        return Err(glib::Error::new(
-            gio::IOErrorEnum::NotSupported,
-            "The system has no abstract names",
-        ));
+        return Err(no_abstract_names());
     }
     if name.is_empty() {
         return Err(error::invalid("The name is empty"));

@@ -3,13 +3,17 @@
 use std::{
     cell::RefCell,
     net::{SocketAddr, TcpStream},
+    os::unix::net::{UnixListener, UnixStream},
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use futures::StreamExt;
-use gio::{Cancellable, IOErrorEnum as E, SocketProtocol, SocketType, prelude::*};
-use gsock::{SocketConnection, SocketListener, prelude::*};
+use gio::{
+    Cancellable, IOErrorEnum as E, SocketFamily, SocketListenerEvent as Event, SocketProtocol,
+    SocketType, prelude::*,
+};
+use gsock::{SocketConnection, SocketListener, UnixPathOptions, listen_per_thread, prelude::*};
 
 use crate::{Full, alone, support::*};
 
@@ -132,5 +136,109 @@ fn a_stream_that_goes_on_whatever_comes_does_not_do_so_without_end() {
                 .iter()
                 .all(|failure| *failure == E::TooManyOpenFiles)
         );
+    });
+}
+
+const NOTHING: Option<&glib::Object> = None;
+
+#[test]
+fn a_port_in_both_families_fails_at_the_limit_as_its_sockets_do() {
+    alone(|_| {
+        let listener = SocketListener::new();
+        let port = refused_address().port();
+        let full = Full::now();
+        assert_fails(listener.add_inet_port(port, NOTHING), E::TooManyOpenFiles);
+        drop(full);
+        assert!(listener.addresses().is_empty());
+        listener.add_inet_port(port, NOTHING).expect("it is free");
+    });
+}
+
+/// The first socket takes the last descriptor, and speaks IPv6 only.
+#[test]
+fn a_port_of_one_family_is_enough_where_there_is_no_descriptor_for_the_other() {
+    alone(|_| {
+        let listener = SocketListener::new();
+        let port = refused_address().port();
+        listener.connect_event(|_, event, socket| {
+            if event == Event::Binding {
+                assert_eq!(socket.family(), SocketFamily::Ipv6);
+                socket
+                    .set_option(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)
+                    .expect("an option of an unbound socket");
+            }
+        });
+        let mut full = Full::now();
+        full._fillers.pop();
+        listener.add_inet_port(port, NOTHING).expect("a descriptor");
+        drop(full);
+        let addresses = listener.addresses();
+        assert_eq!(addresses.len(), 1);
+        assert_eq!(addresses[0].family(), SocketFamily::Ipv6);
+        let _peer = TcpStream::connect(("::1", port)).expect("it listens");
+        listener.accept(Cancellable::NONE).expect("one has come");
+    });
+}
+
+/// However far it comes: nothing of its own is left in the folder.
+fn path_with_ever_more_descriptors(is_stale: bool) {
+    let name = format!("gsock-fd-limit-{}-{is_stale}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir(&folder).expect("a new folder");
+    let path = folder.join("socket");
+    if is_stale {
+        drop(UnixListener::bind(&path).expect("a free path"));
+    }
+    let listener = SocketListener::new();
+    let options = UnixPathOptions::default();
+    let mut free = 0;
+    loop {
+        let mut full = Full::now();
+        full._fillers.truncate(full._fillers.len() - free);
+        let added = listener.add_unix_path(&path, &options, NOTHING);
+        drop(full);
+        if added.is_ok() {
+            break;
+        }
+        assert_fails(added, E::TooManyOpenFiles);
+        assert!(listener.addresses().is_empty());
+        let mut left = std::fs::read_dir(&folder).expect("a folder");
+        assert!(
+            left.all(|entry| is_stale && entry.expect("a name").file_name() == "socket"),
+            "with {free} descriptors"
+        );
+        free += 1;
+        assert!(free < 20, "it never succeeds");
+    }
+    // The folder, for the path and for its lock, the lock, and the socket.
+    assert!(free >= 4, "{free}");
+    let _peer = UnixStream::connect(&path).expect("it listens");
+    listener.accept(Cancellable::NONE).expect("one has come");
+    listener.close();
+    std::fs::remove_dir(&folder).expect("nothing is left in it");
+}
+
+#[test]
+fn a_path_fails_at_the_limit_and_nothing_is_left_there() {
+    alone(|_| path_with_ever_more_descriptors(false));
+}
+
+#[test]
+fn a_path_that_is_stale_fails_at_the_limit_and_nothing_new_is_left_there() {
+    alone(|_| path_with_ever_more_descriptors(true));
+}
+
+/// The socket is there, and the thread cannot have a context.
+#[test]
+fn a_thread_that_finds_no_descriptor_for_its_context_is_given_up() {
+    alone(|_| {
+        let any = gio_address(([127, 0, 0, 1], 0).into());
+        let before = open_descriptors();
+        let mut full = Full::now();
+        full._fillers.pop();
+        let begun = listen_per_thread(&any, 1, |_| panic!("it is not called"));
+        assert_fails(begun, E::TooManyOpenFiles);
+        drop(full);
+        assert!(open_descriptors() <= before);
     });
 }

@@ -11,7 +11,7 @@ use std::{
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use gio::{IOErrorEnum, prelude::*};
-use gsock::{engine, prelude::*};
+use gsock::{SocketConnection, engine, prelude::*};
 
 use crate::{polling::*, support::*, tools::*};
 
@@ -388,5 +388,26 @@ fn a_close_at_any_moment_ends_halves_that_go_from_thread_to_thread() {
             connection.close(gio::Cancellable::NONE).unwrap();
             worker.join().unwrap();
         }
+    });
+}
+
+/// Nobody would ever wake who waits there.
+#[test]
+fn a_connection_that_is_polled_where_no_context_is_owned_says_so_when_it_would_wait() {
+    on_private_context(|_| {
+        let polled = thread::spawn(|| {
+            let (_peer, fd) = tcp_pair();
+            let connection = SocketConnection::factory_create_connection_from_fd(fd).unwrap();
+            let bell = Bell::new();
+            let mut buffer = [0; 4];
+            for _ in 0..2 {
+                let mut reader = &connection;
+                let read = done(bell.poll(&mut Box::pin(reader.read(&mut buffer))));
+                assert_eq!(read.unwrap_err().kind(), ErrorKind::Unsupported);
+            }
+            // It keeps nobody's waker.
+            bell.held()
+        });
+        assert_eq!(polled.join().unwrap(), 0);
     });
 }

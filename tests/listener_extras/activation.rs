@@ -1,12 +1,15 @@
 //! Sockets of a service manager: systemd's own program, and environments made by hand.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     os::{
-        fd::{AsRawFd, OwnedFd, RawFd},
+        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
         unix::{
+            ffi::OsStrExt,
             net::{UnixDatagram, UnixListener, UnixStream},
             process::CommandExt,
         },
@@ -463,5 +466,60 @@ fn one_that_does_not_listen_keeps_nobody_from_the_others() {
         let peer = UnixStream::connect(Path::new(&child.hear())).expect("it listens");
         child.end();
         drop(peer);
+    });
+}
+
+#[test]
+fn names_that_are_no_text_are_an_error() {
+    const TEST: &str = "activation::names_that_are_no_text_are_an_error";
+    if children::part("looks").is_some() {
+        return on_private_context(|_| {
+            let name = OsStr::from_bytes(b"w\xffb");
+            // SAFETY: this process has no other thread that asks for its environment.
+            unsafe { env::set_var("LISTEN_FDNAMES", name) };
+            let listener = SocketListener::new();
+            children::say(&outcome(listener.add_systemd_sockets(None, NOTHING)));
+            assert_eq!(listener.addresses().len(), 0);
+        });
+    }
+    on_private_context(|_| {
+        let variables = [("LISTEN_PID", "own"), ("LISTEN_FDS", "1")];
+        let mut child = with_descriptors(TEST, "looks", &[tcp().as_raw_fd()], &variables);
+        let said = child.hear();
+        let expected = "InvalidArgument: LISTEN_FDNAMES is not text: ";
+        assert!(said.starts_with(expected), "{said}");
+        child.end();
+    });
+}
+
+/// Somebody else in the process has taken it for his own.
+#[test]
+fn one_that_was_closed_meanwhile_is_an_error() {
+    const TEST: &str = "activation::one_that_was_closed_meanwhile_is_an_error";
+    if children::part("looks").is_some() {
+        return on_private_context(|_| {
+            let listener = SocketListener::new();
+            let web = listener.add_systemd_sockets(Some("web"), NOTHING);
+            assert_eq!(outcome(web), "[\"web\"]");
+            // SAFETY: nobody here owns it.
+            drop(unsafe { OwnedFd::from_raw_fd(4) });
+            children::say(&outcome(listener.add_systemd_sockets(Some("log"), NOTHING)));
+            assert_eq!(listener.addresses().len(), 1);
+        });
+    }
+    on_private_context(|_| {
+        let (web, log) = (tcp(), tcp());
+        let variables = [
+            ("LISTEN_PID", "own"),
+            ("LISTEN_FDS", "2"),
+            ("LISTEN_FDNAMES", "web:log"),
+        ];
+        let descriptors = [web.as_raw_fd(), log.as_raw_fd()];
+        let mut child = with_descriptors(TEST, "looks", &descriptors, &variables);
+        assert_eq!(
+            child.hear(),
+            "InvalidArgument: Descriptor 4 (log) has been closed"
+        );
+        child.end();
     });
 }

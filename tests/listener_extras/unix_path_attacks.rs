@@ -269,3 +269,19 @@ fn in_a_folder_for_all_what_is_anothers_stays() {
         assert!(!folder.at("free").exists());
     });
 }
+
+/// One that was opened would wait for another end, or be a lock for nobody.
+#[test]
+fn what_stands_where_the_lock_is_to_be_and_is_no_file_keeps_us_from_the_path() {
+    on_private_context(|_| {
+        let folder = Folder::new();
+        let (path, lock) = (folder.at("socket"), folder.at("socket.lock"));
+        let name = std::ffi::CString::new(lock.as_os_str().as_encoded_bytes()).expect("no NUL");
+        // SAFETY: a string that ends.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        assert_fails(at(&path).map(drop), E::AddressInUse);
+        assert_eq!(folder.names(), ["socket.lock"]);
+        fs::remove_file(&lock).expect("a pipe");
+        at(&path).expect("nothing is in the way any more");
+    });
+}

@@ -3,10 +3,13 @@
 use std::{
     cell::Cell,
     net::{SocketAddr, TcpListener},
+    pin::Pin,
     rc::Rc,
+    task::{Context, Poll, Waker},
     thread::{self, JoinHandle},
 };
 
+use futures::{AsyncRead, AsyncWrite};
 use gio::{Cancellable, SocketClientEvent as Event, prelude::*};
 use gsock::{
     ConnectionState, ReconnectorState as State, SocketClient, TcpConnection, TcpWrapperConnection,
@@ -155,6 +158,19 @@ fn beneath_tls_nobody_puts_bytes_through_halves() {
         let (_, mut write) = reconnector.connection().unwrap().halves();
         let result = block_on(context, async move { write.shutdown().await });
         assert_fails(result, gio::IOErrorEnum::NotSupported);
+        // Nor by polling the connection itself.
+        let connection = reconnector.connection().unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        let polls = [
+            Pin::new(&mut &connection).poll_read(&mut cx, &mut [0; 4]),
+            Pin::new(&mut &connection).poll_write(&mut cx, b"no"),
+        ];
+        for poll in polls {
+            let Poll::Ready(Err(failure)) = poll else {
+                panic!("{poll:?}");
+            };
+            assert_eq!(failure.kind(), std::io::ErrorKind::Unsupported);
+        }
         stream
             .output_stream()
             .write_all(b"bye", Cancellable::NONE)

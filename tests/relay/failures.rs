@@ -292,3 +292,19 @@ fn on_a_thread_that_owns_no_context_nothing_is_relayed() {
         .expect("no panic");
     });
 }
+
+/// Both have ended before the relay has looked at either: the end cannot be passed on to one that has been reset.
+#[test]
+fn an_end_that_finds_a_reset_is_an_error_as_a_write_would_be() {
+    on_private_context(|context| {
+        let ((a, peer_a), (b, peer_b)) = (tcp(), tcp());
+        let Peer::Tcp(gone) = peer_b else {
+            unreachable!("TCP")
+        };
+        reset(gone);
+        peer_a.shutdown(Shutdown::Write);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let relaying = start(context, &a, &b);
+        assert_fails(value_of(context.block_on(relaying)), E::BrokenPipe);
+    });
+}

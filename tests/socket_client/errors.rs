@@ -1,6 +1,7 @@
 //! What is answered when it does not work.
 
-use gio::{IOErrorEnum, SocketFamily, prelude::*};
+use gio::{IOErrorEnum, SocketFamily, prelude::*, subclass::prelude::*};
+use glib::subclass::types::IsImplementable;
 use gsock::{SocketClient, prelude::*};
 
 use crate::{support::*, tools::*};
@@ -141,5 +142,84 @@ fn a_future_that_was_never_polled_has_done_nothing() {
         drop(client.connect_future(&gio_address(address)));
         assert_eq!(*seen.borrow(), "");
         assert!(listener.accept().is_err());
+    });
+}
+
+mod nowhere {
+    use super::*;
+
+    #[derive(Debug, Default)]
+    pub struct Imp;
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Imp {
+        const NAME: &'static str = "GsockTestNowhere";
+        type Type = Nowhere;
+        type Interfaces = (gio::SocketConnectable,);
+    }
+
+    impl ObjectImpl for Imp {}
+
+    unsafe impl IsImplementable<Imp> for gio::SocketConnectable {
+        fn interface_init(iface: &mut glib::Interface<Self>) {
+            let iface: *mut glib::Interface<Self> = iface;
+            let iface = unsafe { &mut *iface.cast::<gio::ffi::GSocketConnectableIface>() };
+            iface.enumerate = Some(none);
+        }
+    }
+
+    unsafe extern "C" fn none(
+        _: *mut gio::ffi::GSocketConnectable,
+    ) -> *mut gio::ffi::GSocketAddressEnumerator {
+        std::ptr::null_mut()
+    }
+}
+
+glib::wrapper! {
+    /// What has nothing to enumerate its addresses with.
+    pub struct Nowhere(ObjectSubclass<nowhere::Imp>) @implements gio::SocketConnectable;
+}
+
+#[test]
+fn a_connectable_that_has_no_enumerator_is_an_error_and_its_events_are_whole() {
+    on_private_context(|context| {
+        let nowhere: Nowhere = glib::Object::new();
+        for form in FORMS {
+            let client = SocketClient::new();
+            let seen = events(&client);
+            let failed = connect(form, &client, &nowhere, None, context);
+            assert_fails(failed, IOErrorEnum::Failed);
+            let expected = if form == Form::Blocking { "Rr0" } else { "R0" };
+            assert_eq!(*seen.borrow(), expected);
+        }
+    });
+}
+
+#[test]
+fn a_protocol_that_is_unknown_is_an_error() {
+    on_private_context(|context| {
+        let (_listener, address) = listener();
+        for form in FORMS {
+            let client = SocketClient::new();
+            client.set_protocol(gio::SocketProtocol::Unknown);
+            let failed = connect(form, &client, &gio_address(address), None, context);
+            assert_fails(failed, IOErrorEnum::NotSupported);
+        }
+    });
+}
+
+/// What the C face has instead of the pair that the future answers.
+#[test]
+fn a_blocking_connect_that_fails_has_its_report() {
+    on_private_context(|_| {
+        let dead = refused_address();
+        let connectable = gio_address(dead).upcast();
+        let (report, made) = SocketClient::new().block_with_report(&connectable, None);
+        assert!(made.is_none());
+        let [attempt] = &report.attempts[..] else {
+            panic!("one address: {report:?}");
+        };
+        let failure = attempt.error.as_ref().expect("it was refused");
+        assert_eq!(code(failure), IOErrorEnum::ConnectionRefused);
     });
 }

@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, net::TcpStream};
 
-use gio::{Cancellable, IOErrorEnum, SocketFamily, SocketType, prelude::*};
+use gio::{Cancellable, IOErrorEnum, SocketFamily, SocketType, prelude::*, subclass::prelude::*};
+use glib::translate::{IntoGlibPtr, from_glib_none};
 use gsock::{ConnectionState, SocketConnection, prelude::*};
 
 use crate::{support::*, tools::*};
@@ -217,5 +218,99 @@ fn a_socket_closed_behind_the_connections_back_answers_closed() {
         settle(context);
         close(&connection);
         assert_eq!(connection.state(), ConnectionState::Closed);
+    });
+}
+
+mod shapeless {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    pub struct Imp {
+        pub size: Cell<isize>,
+        /// Why it has no native form; 0 for no reason.
+        pub why: Cell<i32>,
+    }
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Imp {
+        const NAME: &'static str = "GsockTestShapeless";
+        type Type = Shapeless;
+        type ParentType = gio::SocketAddress;
+    }
+
+    impl ObjectImpl for Imp {}
+
+    // SAFETY: the slots of the class are filled with functions of their types.
+    unsafe impl IsSubclassable<Imp> for gio::SocketAddress {
+        fn class_init(class: &mut glib::Class<Self>) {
+            Self::parent_class_init::<Imp>(class);
+            let class = class.as_mut();
+            class.get_family = Some(family);
+            class.get_native_size = Some(size);
+            class.to_native = Some(to_native);
+        }
+    }
+
+    unsafe extern "C" fn family(_: *mut gio::ffi::GSocketAddress) -> gio::ffi::GSocketFamily {
+        gio::ffi::G_SOCKET_FAMILY_IPV4
+    }
+
+    fn own(address: *mut gio::ffi::GSocketAddress) -> Shapeless {
+        // SAFETY: a live address of this class.
+        let address: gio::SocketAddress = unsafe { from_glib_none(address) };
+        address.downcast().expect("of this class")
+    }
+
+    unsafe extern "C" fn size(address: *mut gio::ffi::GSocketAddress) -> isize {
+        own(address).imp().size.get()
+    }
+
+    unsafe extern "C" fn to_native(
+        address: *mut gio::ffi::GSocketAddress,
+        _: *mut std::ffi::c_void,
+        _: usize,
+        failure: *mut *mut glib::ffi::GError,
+    ) -> glib::ffi::gboolean {
+        if own(address).imp().why.get() != 0 {
+            let why = glib::Error::new(IOErrorEnum::NotSupported, "it has no shape");
+            // SAFETY: a place for an error, which is the caller's.
+            unsafe { *failure = why.into_glib_ptr() };
+        }
+        glib::ffi::GFALSE
+    }
+}
+
+glib::wrapper! {
+    /// An address that has no native form, or one of any size.
+    pub struct Shapeless(ObjectSubclass<shapeless::Imp>) @extends gio::SocketAddress;
+}
+
+#[test]
+fn an_address_without_a_native_form_is_an_error_and_nothing_is_begun() {
+    on_private_context(|context| {
+        for (size, why, expected) in [
+            (-1, 0, IOErrorEnum::InvalidArgument),
+            // More than any address of the kernel's has.
+            (129, 0, IOErrorEnum::InvalidArgument),
+            (16, 0, IOErrorEnum::InvalidArgument),
+            (16, 1, IOErrorEnum::NotSupported),
+        ] {
+            let address: Shapeless = glib::Object::new();
+            address.imp().size.set(size);
+            address.imp().why.set(why);
+            let connection = unconnected();
+            let told = states(&connection);
+            let failed = connection.connect(&address, Cancellable::NONE);
+            assert_fails(failed, expected);
+            let failed = block_on(context, connection.connect_future(&address));
+            assert_fails(failed, expected);
+            assert!(told.borrow().is_empty());
+            assert_eq!(connection.state(), ConnectionState::Unconnected);
+            let (_listener, good) = listener();
+            let connected = connection.connect(&gio_address(good), Cancellable::NONE);
+            connected.expect("as good as new");
+        }
     });
 }

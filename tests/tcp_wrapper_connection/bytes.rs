@@ -3,12 +3,15 @@
 use std::{
     cell::RefCell,
     io::{self, Read, Write},
+    pin::Pin,
     rc::Rc,
+    task::{Context, Poll, Waker},
     thread,
 };
 
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use gio::prelude::*;
+use glib::translate::from_glib_none;
 use gsock::{SocketConnection, TcpConnection, TcpWrapperConnection, prelude::*, relay};
 
 use crate::{support::*, tools::*};
@@ -136,9 +139,7 @@ fn the_direct_entry_goes_through_the_base_stream() {
 
 #[test]
 fn the_traits_of_futures_io_go_through_the_base_stream() {
-    async fn talk(
-        mut connection: impl futures::AsyncRead + futures::AsyncWrite + Unpin,
-    ) -> io::Result<Vec<u8>> {
+    async fn talk(mut connection: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Vec<u8>> {
         let mut seen = Vec::new();
         for word in [&b"one"[..], b"two", b"three"] {
             connection.write_all(word).await?;
@@ -192,7 +193,7 @@ fn tasks_that_poll_one_direction_are_all_woken() {
             let mut reading = Box::pin(async {
                 let _ = (&wrapper).read(&mut [0]).await;
             });
-            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            let mut cx = Context::from_waker(Waker::noop());
             assert!(reading.as_mut().poll(&mut cx).is_pending());
         }
         iterate_for(context, std::time::Duration::from_millis(10));
@@ -216,8 +217,8 @@ fn a_flush_is_of_what_was_written_before_it() {
                 let mut ours = &wrapper;
                 ours.flush().await
             });
-            let waker = std::task::Waker::from(std::sync::Arc::new(Unmoved));
-            let mut cx = std::task::Context::from_waker(&waker);
+            let waker = Waker::from(std::sync::Arc::new(Unmoved));
+            let mut cx = Context::from_waker(&waker);
             assert!(left.as_mut().poll(&mut cx).is_pending());
         }
         iterate_until(context, || !wrapper.output_stream().has_pending());
@@ -332,6 +333,103 @@ fn a_close_ends_a_task_that_polls() {
             iterate_until(context, || ended.borrow().is_some());
             assert!(!matches!(*ended.borrow(), Some(Ok(1..))));
             drop(peer);
+        }
+    });
+}
+
+/// Nobody would ever wake who waits there.
+#[test]
+fn a_wrapper_that_is_polled_where_no_context_is_owned_says_so_when_it_would_wait() {
+    on_private_context(|_| {
+        let polled = thread::spawn(|| {
+            let (connection, mut peer) = connected_to_outlive();
+            let base = plain(&connection);
+            let wrapper = TcpWrapperConnection::new(&base, &connection.socket()).expect("its kind");
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut buffer = [0; 4];
+            let Poll::Ready(Err(failure)) = Pin::new(&mut &wrapper).poll_read(&mut cx, &mut buffer)
+            else {
+                panic!("it waits");
+            };
+            assert_eq!(failure.kind(), io::ErrorKind::Unsupported);
+            let Poll::Ready(Err(failure)) = Pin::new(&mut &wrapper).poll_close(&mut cx) else {
+                panic!("it waits");
+            };
+            assert_eq!(failure.kind(), io::ErrorKind::Unsupported);
+            // What need not wait is done.
+            peer.write_all(b"here").expect("room");
+            thread::sleep(std::time::Duration::from_millis(20));
+            let Poll::Ready(read) = Pin::new(&mut &wrapper).poll_read(&mut cx, &mut buffer) else {
+                panic!("there is something");
+            };
+            assert_eq!(read.expect("four bytes"), 4);
+            assert_eq!(&buffer, b"here");
+            wrapper.close(NONE).expect("nothing is in the way");
+        });
+        polled.join().expect("no panic");
+    });
+}
+
+type Got = Result<usize, glib::Error>;
+
+/// A transfer as C starts one, of `count` bytes that are said to be there, and what it answers.
+fn raw(
+    context: &glib::MainContext,
+    connection: &SocketConnection,
+    writes: bool,
+    count: usize,
+) -> Got {
+    unsafe extern "C" fn ended(
+        _: *mut glib::gobject_ffi::GObject,
+        result: *mut gio::ffi::GAsyncResult,
+        data: glib::ffi::gpointer,
+    ) {
+        // SAFETY: the place that was given with it, and a live result.
+        unsafe { *data.cast::<Option<gio::AsyncResult>>() = Some(from_glib_none(result)) };
+    }
+    let mut buffer = [0; 8];
+    let mut result: Option<gio::AsyncResult> = None;
+    let (bytes, priority) = (buffer.as_mut_ptr(), glib::Priority::DEFAULT);
+    let place: *mut Option<gio::AsyncResult> = &raw mut result;
+    // SAFETY: the memory and the place stay until it has ended; more bytes than there are are asked for only where none is touched.
+    unsafe {
+        if writes {
+            connection.send_raw_async(bytes, count, priority, NONE, Some(ended), place.cast());
+        } else {
+            connection.receive_raw_async(bytes, count, priority, NONE, Some(ended), place.cast());
+        }
+    }
+    // SAFETY: as of the callback; only one of the two has it at a time.
+    iterate_until(context, || unsafe { (*place).is_some() });
+    let result = result.expect("it has ended");
+    // SAFETY: a live result.
+    unsafe {
+        if writes {
+            connection.send_raw_finish(result.as_ptr())
+        } else {
+            connection.receive_raw_finish(result.as_ptr())
+        }
+    }
+}
+
+#[test]
+fn transfers_of_c_answer_what_the_base_stream_does_and_none_of_more_than_there_can_be() {
+    on_private_context(|context| {
+        let (plain, _peer) = connected();
+        let (wrapper, _, mut peer) = wrapped();
+        peer.write_all(b"seen").expect("room");
+        assert_eq!(raw(context, wrapper.upcast_ref(), false, 8), Ok(4));
+        assert_eq!(raw(context, wrapper.upcast_ref(), true, 8), Ok(8));
+        for connection in [&plain, wrapper.upcast_ref()] {
+            for writes in [false, true] {
+                let failed = raw(context, connection, writes, usize::MAX);
+                assert_fails(failed, gio::IOErrorEnum::InvalidArgument);
+            }
+        }
+        wrapper.close(NONE).expect("nothing is in the way");
+        for writes in [false, true] {
+            let failed = raw(context, wrapper.upcast_ref(), writes, 8);
+            assert_fails(failed, gio::IOErrorEnum::Closed);
         }
     });
 }

@@ -218,3 +218,20 @@ fn while_somebody_reads_it_says_pending_and_closes() {
         }
     });
 }
+
+/// There is nobody to drain: it says so, and all is closed.
+#[test]
+fn a_graceful_close_of_what_the_peer_has_reset_fails_and_closes_all() {
+    on_private_context(|context| {
+        for form in FORMS {
+            let (wrapper, base, peer) = wrapped();
+            wrapper.set_graceful_disconnect(true);
+            reset(peer);
+            thread::sleep(Duration::from_millis(20));
+            let failed = form.close(context, &wrapper);
+            assert_fails(failed, gio::IOErrorEnum::NotConnected);
+            assert_closed(&wrapper);
+            iterate_until(context, || base.is_closed());
+        }
+    });
+}
