@@ -173,15 +173,17 @@ impl Core {
         }
         let cancellable = interrupt.cancellable();
         let outcome = match task {
-            Task::Window(window) => ends.write(&window, cancellable).map(Outcome::Wrote),
-            Task::Piece(piece) => ends.write_piece(&piece, cancellable).map(Outcome::Wrote),
-            Task::Pass(cargo) => ends.pass(cargo, cancellable).map(Outcome::Wrote),
-            Task::Flush | Task::GoOn(_) => ends.flush(cancellable).map(|()| Outcome::Flushed),
+            Task::Window(window) => wrote(ends.write(&window, cancellable).map(Some)),
+            Task::Piece(piece) => wrote(ends.write_piece(&piece, cancellable).map(Some)),
+            Task::Pass(cargo) => wrote(ends.pass(cargo, cancellable).map(Some)),
+            Task::Flush | Task::GoOn(_) => match ends.flush(cancellable) {
+                Ok(()) => Outcome::Flushed,
+                Err(failure) => Outcome::Failed(failure),
+            },
         };
         let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(failure) if interrupt.explains(&failure) => Outcome::Nothing,
-            Err(failure) => Outcome::Failed(failure),
+            Outcome::Failed(failure) if interrupt.explains(&failure) => Outcome::Nothing,
+            outcome => outcome,
         };
         let ended = self.lock().write_interrupt.take();
         drop(ended);

@@ -244,3 +244,22 @@ fn a_timeout_of_the_socket_ends_a_read_and_the_next_one_goes_on() {
         assert_eq!(next(&framed), "half");
     });
 }
+
+/// Who reads gets what he waits for; the other one is told, and his frames are for another stream of frames.
+#[test]
+fn frames_do_not_come_while_somebody_else_reads() {
+    on_private_context(|context| {
+        let (ours, mut theirs) = pair();
+        let framed = Framed::new(&ours, Framing::Lines);
+        let mut reading = framed.read_frame_future();
+        assert!(once(&mut reading).is_pending());
+        let mut frames = framed.frames();
+        let refused = block_on(context, async move { frames.next().await });
+        assert_fails(refused.expect("an answer"), gio::IOErrorEnum::Pending);
+        theirs.write_all(b"one\ntwo\n").expect("written");
+        assert_eq!(told(block_on(context, reading)), "one");
+        let mut frames = framed.frames();
+        let second = block_on(context, async move { frames.next().await });
+        assert_eq!(&second.expect("a frame").expect("read")[..], b"two");
+    });
+}

@@ -185,3 +185,77 @@ fn a_frame_that_was_kept_back_and_could_not_be_flushed_is_not_written() {
         }
     });
 }
+
+/// What a future has begun goes on in its context, and nobody may run that in a call.
+#[test]
+fn a_call_does_not_wait_for_what_a_future_has_begun() {
+    on_private_context(|context| {
+        let (ours, base, mut theirs) = stream_of(UNPOLLABLE);
+        let framed = Framed::new(&ours, Framing::Lines);
+        let mut reading = framed.read_frame_future();
+        assert!(once(&mut reading).is_pending());
+        drop(reading);
+        assert_fails(framed.read_frame(NONE), gio::IOErrorEnum::Pending);
+        let mut writing = framed.write_frame_future(b"one");
+        assert!(once(&mut writing).is_pending());
+        // The stream begins, and its answer needs another turn.
+        context.iteration(true);
+        assert_fails(framed.flush(NONE), gio::IOErrorEnum::Pending);
+        // Nothing of it is lost.
+        block_on(context, writing).expect("written");
+        block_on(context, framed.flush_future()).expect("flushed");
+        let mut got = [0; 4];
+        theirs.read_exact(&mut got).expect("there");
+        assert_eq!(&got, b"one\n");
+        theirs.write_all(b"two\nthree\n").expect("written");
+        assert_eq!(told(block_on(context, framed.read_frame_future())), "two");
+        assert_eq!(next(&framed), "three");
+        drop(base);
+    });
+}
+
+/// A class of streams whose write takes nothing and calls that a success.
+mod takes_nothing {
+    use gio::subclass::prelude::*;
+
+    #[derive(Debug, Default)]
+    pub struct Output;
+
+    #[glib::object_subclass]
+    impl ObjectSubclass for Output {
+        const NAME: &'static str = "FramedTestTakesNothing";
+        type Type = super::TakesNothing;
+        type ParentType = gio::OutputStream;
+    }
+
+    impl ObjectImpl for Output {}
+
+    impl OutputStreamImpl for Output {
+        fn write(&self, _: &[u8], _: Option<&gio::Cancellable>) -> Result<usize, glib::Error> {
+            Ok(0)
+        }
+    }
+}
+
+glib::wrapper! {
+    pub struct TakesNothing(ObjectSubclass<takes_nothing::Output>) @extends gio::OutputStream;
+}
+
+#[test]
+fn a_stream_that_takes_nothing_fails_in_each_form() {
+    on_private_context(|context| {
+        for blocks in [true, false] {
+            let output: TakesNothing = glib::Object::new();
+            let input = gio::MemoryInputStream::new();
+            let framed = Framed::new(&gio::SimpleIOStream::new(&input, &output), Framing::Lines);
+            let written = if blocks {
+                framed.write_frame(b"one", NONE)
+            } else {
+                block_on(context, framed.write_frame_future(b"one"))
+            };
+            assert_fails(written, gio::IOErrorEnum::Failed);
+            let why = framed.last_error().expect("noted");
+            assert_eq!(code(&why), gio::IOErrorEnum::Failed);
+        }
+    });
+}

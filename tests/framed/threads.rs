@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     thread,
 };
 
@@ -262,4 +263,67 @@ fn each_kind_of_stream_is_closed_while_a_thread_blocks_in_a_read() {
             }
         });
     }
+}
+
+/// Where its thread owns no context nobody would tell a read that goes on.
+#[test]
+fn a_read_does_not_go_on_where_its_thread_owns_no_context() {
+    for kind in 0..KINDS {
+        within(LIMIT, move || {
+            let owned = glib::MainContext::new();
+            let ours = owned
+                .with_thread_default(|| stream_of(kind))
+                .expect("nobody else's");
+            let framed = owned.with_thread_default(|| Framed::new(&ours.0, Framing::Lines));
+            let framed = framed.expect("nobody else's");
+            let mut reading = framed.read_frame_future();
+            owned
+                .with_thread_default(|| assert!(once(&mut reading).is_pending()))
+                .expect("nobody else's");
+            // What was begun for the first stream ends with it.
+            let (next, base, mut theirs) = stream_of(kind);
+            framed.set_io_stream(Some(&next));
+            let Poll::Ready(refused) = once(&mut reading) else {
+                panic!("it waits here");
+            };
+            assert_fails(refused, gio::IOErrorEnum::NotSupported);
+            theirs.write_all(b"one\n").expect("written");
+            let read = owned.with_thread_default(|| owned.block_on(framed.read_frame_future()));
+            assert_eq!(told(read.expect("nobody else's")), "one");
+            drop((ours, base));
+        });
+    }
+}
+
+/// What is queued stays so until somebody writes where he can wait.
+#[test]
+fn what_is_iterated_without_being_the_threads_default_keeps_what_cannot_be_written_yet() {
+    within(LIMIT, || {
+        let context = glib::MainContext::new();
+        let (ours, mut theirs) = pair();
+        let much = vec![b'x'; 1 << 20];
+        let framed = context
+            .with_thread_default(|| {
+                let framed = Framed::builder()
+                    .io_stream(&ours)
+                    .max_pending_bytes(1 << 22)
+                    .build();
+                framed.send(&much).expect("queued");
+                framed
+            })
+            .expect("nobody else's");
+        while context.iteration(false) {}
+        assert!(framed.pending_bytes() > 0);
+        let peer = thread::spawn(move || {
+            let mut got = Vec::new();
+            theirs.read_to_end(&mut got).expect("it ends");
+            got
+        });
+        let flushed = context.with_thread_default(|| context.block_on(framed.flush_future()));
+        flushed.expect("nobody else's").expect("written");
+        framed.close(NONE).expect("open");
+        let got = peer.join().expect("no panic");
+        assert_eq!((got.len(), got.last()), (much.len() + 1, Some(&b'\n')));
+        assert!(got.starts_with(&much));
+    });
 }

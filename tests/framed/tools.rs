@@ -1,6 +1,10 @@
 //! Streams for frames, and peers that do as they are told.
 
-use std::os::unix::net::UnixStream;
+use std::{
+    os::unix::net::UnixStream,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 
 use gio::prelude::*;
 use gsock::{Framed, FramedBuilder, Framing, SocketConnection};
@@ -110,4 +114,9 @@ pub(crate) fn certificate() -> (Certificate, Certificate) {
 fn pem(label: &str, der: &[u8]) -> String {
     let encoded = glib::base64_encode(der);
     format!("-----BEGIN {label}-----\n{encoded}\n-----END {label}-----\n")
+}
+
+/// Polls it, and nobody is told when that is worth it again.
+pub(crate) fn once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
