@@ -390,3 +390,22 @@ fn a_descriptor_of_the_peers_process_finds_no_place_at_the_limit() {
         one.peer_pidfd().expect("the process is here");
     });
 }
+
+/// Without a poller the context waits as it did.
+#[test]
+fn a_poll_function_that_cannot_be_had_at_the_limit_leaves_the_context_as_it_was() {
+    alone(|_| {
+        let context = glib::MainContext::new();
+        let full = Full::now();
+        let set = gsock::engine::use_poll_function(&context, true);
+        if std::env::var_os("GSOCK_BACK_END").is_some_and(|back_end| back_end == "sources") {
+            assert_fails(set, E::NotSupported);
+            return;
+        }
+        assert_fails(set, E::TooManyOpenFiles);
+        drop(full);
+        assert!(!context.iteration(false));
+        gsock::engine::use_poll_function(&context, true).expect("there is room");
+        gsock::engine::use_poll_function(&context, false).expect("it is ours");
+    });
+}

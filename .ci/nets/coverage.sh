@@ -56,6 +56,8 @@ if [ "${1-}" != --report ]; then
         cargo test --locked --tests || failed=1
     fi
     echo "coverage: the tests took $SECONDS s, building them included"
+    # What there is where each descriptor has a source of its own.
+    GSOCK_BACK_END=sources cargo test --quiet --locked --test engine poll_function >/dev/null || failed=1
     # Each run the same: all that there is of paths, each errno of calls that few drivers make, and one of the others.
     net faults.sh --only '^listening::.*unix_path.* NTH |( (bind|listen|splice|pipe2|recvmsg) .*| (poll|socket) ENOMEM .*| (getsockopt|setsockopt|getsockname|getpeername|shutdown) ENOBUFS .*| close EIO .*)NTH 1$' || failed=1
     net panics.sh --only '^' || failed=1

@@ -8,7 +8,7 @@ use std::{
 
 use gio::{IOErrorEnum as E, prelude::*};
 use glib::{
-    ffi::GTRUE,
+    ffi::{GFALSE, GTRUE},
     translate::{ToGlibPtr, from_glib_full},
 };
 use gsock::{ConnectionState, SocketConnection, prelude::*};
@@ -201,6 +201,67 @@ fn an_untagged_task_on_the_connection_is_taken_once() {
         };
         assert!(connection.connect_finish(&task).is_ok());
         assert_fails(connection.connect_finish(&task), E::InvalidArgument);
+    });
+}
+
+/// A class in C may answer FALSE, or less than nothing, and give no error.
+#[test]
+fn a_task_that_failed_without_an_error_is_an_error_all_the_same() {
+    on_private_context(|_| {
+        let (connection, _peer) = connected();
+        let task_of = |source| {
+            // SAFETY: a live object.
+            unsafe { gio::ffi::g_task_new(source, ptr::null_mut(), None, ptr::null_mut()) }
+        };
+        let object = pointer_of(&connection);
+        let task = task_of(object);
+        // SAFETY: a live task, returned once; the reference is handed over.
+        let refused: gio::AsyncResult = unsafe {
+            gio::ffi::g_task_return_boolean(task, GFALSE);
+            from_glib_full(task.cast::<gio::ffi::GAsyncResult>())
+        };
+        assert_fails(connection.connect_finish(&refused), E::Failed);
+
+        let input = connection.input_stream();
+        let task = task_of(pointer_of(&input));
+        // SAFETY: likewise.
+        let negative: gio::AsyncResult = unsafe {
+            gio::ffi::g_task_return_int(task, -1);
+            from_glib_full(task.cast::<gio::ffi::GAsyncResult>())
+        };
+        let read = finish_read(pointer_of(&input), negative.to_glib_none().0);
+        assert_fails(read, E::Failed);
+        assert_eq!(connection.state(), ConnectionState::Connected);
+    });
+}
+
+#[test]
+fn the_result_of_a_write_is_none_of_a_write_of_vectors() {
+    on_private_context(|context| {
+        let (connection, mut peer) = connected();
+        let output = connection.output_stream();
+        let writing = write_started(&output, vec![b'w'], None, true);
+        iterate_until(context, || writing.has_ended());
+        let written = writing.result();
+        let result: *mut gio::ffi::GAsyncResult = written.to_glib_none().0;
+        let (mut count, mut failure) = (7, ptr::null_mut());
+        // SAFETY: live arguments, and places for the answers.
+        let done = unsafe {
+            gio::ffi::g_output_stream_writev_finish(
+                output.to_glib_none().0,
+                result,
+                &raw mut count,
+                &raw mut failure,
+            )
+        };
+        assert_fails(said(0, done == GFALSE, failure), E::InvalidArgument);
+        assert_eq!(count, 0, "nothing, by that");
+        // It is still good where it belongs.
+        assert_eq!(
+            finish_write(pointer_of(&output), result).expect("a byte"),
+            1
+        );
+        peer.read_exact(&mut [0]).expect("it was sent");
     });
 }
 

@@ -411,6 +411,30 @@ fn an_address_without_a_native_form_fails_in_every_form_without_an_attempt() {
     });
 }
 
+/// More than any address of the kernel's has: nothing is asked of the system.
+#[test]
+fn an_address_too_long_for_the_system_fails_in_every_form_and_the_connection_is_as_new() {
+    on_private_context(|context| {
+        let bytes = [0_u8; 200];
+        // SAFETY: copied from memory of that size.
+        let long: gio::SocketAddress = unsafe {
+            from_glib_full(gio::ffi::g_native_socket_address_new(
+                bytes.as_ptr().cast_mut().cast(),
+                bytes.len(),
+            ))
+        };
+        let (server, address) = listener();
+        for form in FORMS {
+            let connection = unconnected();
+            let failed = connect_by(form, context, &connection, &long);
+            assert_fails(failed, E::InvalidArgument);
+            assert_eq!(connection.state(), ConnectionState::Unconnected);
+            connect_by(form, context, &connection, &gio_address(address)).expect("it listens");
+            server.accept().expect("somebody called");
+        }
+    });
+}
+
 /// There is no `GSocket` by then, and none can be made.
 #[test]
 fn a_bare_connection_has_a_socket_to_show_after_it_was_closed() {

@@ -161,6 +161,29 @@ fn an_interruption_is_no_error_and_a_lie_about_the_count_is_cut_short() {
 }
 
 #[test]
+fn the_failure_that_a_look_ahead_meets_is_told_by_the_read() {
+    on_private_context(|_| {
+        let mut answers = vec![Ok(0), Err(io::ErrorKind::ConnectionReset.into()), Ok(4)];
+        let stream = IoStreamAdapter::new(Puppet::new(move || {
+            Poll::Ready(answers.pop().unwrap_or(Ok(0)))
+        }));
+        let input = pollable_input(&stream);
+        let mut buffer = [0; 8];
+        assert!(input.is_readable());
+        assert_eq!(input.read_nonblocking(&mut buffer, NONE).expect("there"), 4);
+        // Found out by the look, and kept for who reads, once.
+        assert!(input.is_readable());
+        assert!(input.is_readable());
+        let failed = input.read_nonblocking(&mut buffer, NONE);
+        assert_fails(failed, gio::IOErrorEnum::BrokenPipe);
+        assert_eq!(
+            input.read_nonblocking(&mut buffer, NONE).expect("the end"),
+            0
+        );
+    });
+}
+
+#[test]
 fn a_stream_that_takes_nothing_is_broken() {
     on_private_context(|context| {
         let stream = IoStreamAdapter::new(Puppet::new(|| Poll::Ready(Ok(0))));

@@ -240,3 +240,19 @@ fn a_source_does_not_keep_its_context() {
         assert!(gone.upgrade().is_none());
     });
 }
+
+/// GIO's own functions for what does not wait do not look.
+#[test]
+fn what_does_not_wait_finds_a_closed_output_closed() {
+    on_private_context(|_| {
+        let stream = IoStreamAdapter::new(futures::io::Cursor::new(Vec::new()));
+        let output = stream.output_stream();
+        let pollable = pollable_output(&stream);
+        assert_eq!(pollable.write_nonblocking(b"one", NONE).expect("room"), 3);
+        output.close(NONE).expect("open");
+        assert_fails(
+            pollable.write_nonblocking(b"two", NONE),
+            gio::IOErrorEnum::Closed,
+        );
+    });
+}

@@ -413,3 +413,25 @@ fn a_stop_ends_what_another_thread_is_at() {
         assert_eq!(reconnector.state(), State::Stopped);
     });
 }
+
+/// RECONNECT-10: nobody calls for a connection that is not wanted any more.
+#[test]
+fn a_handler_that_stops_it_as_an_attempt_begins_ends_a_wait_that_blocks() {
+    on_private_context(|context| {
+        let scene = Scene::new(context);
+        let id = scene
+            .reconnector
+            .connect_attempt(|reconnector, _| reconnector.stop());
+        let result = scene.reconnector.wait_connected(Cancellable::NONE);
+        assert_fails(result, IOErrorEnum::Closed);
+        assert_eq!(scene.reconnector.state(), State::Stopped);
+        scene.listener.set_nonblocking(true).unwrap();
+        let nobody = scene.listener.accept().unwrap_err();
+        assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+        // Started anew, it connects.
+        scene.reconnector.disconnect(id);
+        scene.listener.set_nonblocking(false).unwrap();
+        scene.reconnector.wait_connected(Cancellable::NONE).unwrap();
+        scene.accept();
+    });
+}

@@ -308,3 +308,31 @@ fn an_end_that_finds_a_reset_is_an_error_as_a_write_would_be() {
         assert_fails(value_of(context.block_on(relaying)), E::BrokenPipe);
     });
 }
+
+/// What it waits for there nobody would tell it.
+#[test]
+fn a_relay_does_not_go_on_where_its_thread_owns_no_context() {
+    within(LIMIT, || {
+        let owned = glib::MainContext::new();
+        let ((a, mut peer_a), (b, mut peer_b)) = (tcp(), tcp());
+        {
+            let mut relaying = Box::pin(relay(&a, &b));
+            owned
+                .with_thread_default(|| assert!(poll_once(&mut relaying).is_pending()))
+                .expect("nobody else's");
+            peer_a.write_all(b"stays").expect("room");
+            wait_readable(&a);
+            assert_fails(done(poll_once(&mut relaying)), E::NotSupported);
+        }
+        // Both are whole, and can be relayed where there is an owner.
+        let relayed = owned.with_thread_default(|| {
+            peer_a.shutdown(Shutdown::Write);
+            peer_b.shutdown(Shutdown::Write);
+            let (a, b) = (a.clone(), b.clone());
+            run(&owned, async move { relay(&a, &b).await })
+        });
+        let relayed = relayed.expect("nobody else's").expect("nothing fails");
+        assert_eq!(relayed, counts(5, 0));
+        assert_eq!(peer_b.all(), b"stays");
+    });
+}

@@ -9,7 +9,12 @@ use std::{
 use gio::{IOErrorEnum as E, prelude::*};
 use gsock::prelude::*;
 
-use crate::{parties::*, polling::*, support::*};
+use crate::{
+    parties::*,
+    polling::*,
+    support::*,
+    wrapped::{Wrapped, made, turned},
+};
 
 #[test]
 fn a_relay_in_which_nothing_moves_times_out() {
@@ -48,6 +53,32 @@ fn a_direction_may_be_idle_while_the_other_is_not() {
         });
         let relayed = value_of(context.block_on(relaying)).expect("something moved all the time");
         assert_eq!(relayed, counts(32, 0));
+        talking.join().expect("all went through");
+    });
+}
+
+/// Time counts for a direction through streams of a class, whose own reads time out.
+#[test]
+fn a_stream_of_a_class_may_be_idle_while_the_other_direction_is_not() {
+    on_private_context(|context| {
+        let ((a, mut peer_a), (b, mut peer_b)) = (tcp(), made::<Wrapped>());
+        b.socket().set_timeout(1);
+        let relaying = start(context, &a, &b);
+        let talking = std::thread::spawn(move || {
+            // For longer than the timeout, with pauses that are shorter.
+            for _ in 0..8 {
+                std::thread::sleep(Duration::from_millis(200));
+                peer_a.write_all(b"tick").expect("room");
+                peer_b.read_exact(&mut [0; 4]).expect("it comes through");
+            }
+            peer_b.write_all(&turned(b"late")).expect("room");
+            peer_a.shutdown(Shutdown::Write);
+            peer_b.shutdown(Shutdown::Write);
+            assert_eq!(peer_a.all(), b"late");
+            assert_eq!(peer_b.all(), b".");
+        });
+        let relayed = value_of(context.block_on(relaying)).expect("something moved all the time");
+        assert_eq!(relayed, counts(32, 4));
         talking.join().expect("all went through");
     });
 }

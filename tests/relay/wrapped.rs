@@ -13,7 +13,7 @@ use crate::{parties::*, polling::*, support::*, tools::*};
 /// A cipher of its own, kept simple: each byte on the wire is another one.
 const KEY: u8 = 0x5a;
 
-fn turned(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn turned(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| byte ^ KEY).collect()
 }
 
@@ -161,7 +161,7 @@ glib::wrapper! {
         @extends TcpConnection, SocketConnection, gio::IOStream;
 }
 
-fn made<T: IsA<SocketConnection> + IsA<glib::Object> + glib::object::IsClass>()
+pub(crate) fn made<T: IsA<SocketConnection> + IsA<glib::Object> + glib::object::IsClass>()
 -> (SocketConnection, Peer) {
     let (peer, fd) = tcp_pair();
     let socket = gio::Socket::from_fd(fd).expect("a socket");

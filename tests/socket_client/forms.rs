@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, sync::mpsc, thread};
 
 use gio::{Cancellable, IOErrorEnum, SocketClientEvent as Event, prelude::*};
-use glib::translate::from_glib_none;
+use glib::translate::{ToGlibPtr, from_glib_full, from_glib_none};
 use gsock::{
     ConnectionState, SocketClient, SocketConnection, TcpConnection, UnixConnection, prelude::*,
 };
@@ -236,6 +236,42 @@ fn any_finish_takes_the_result_of_any_start_and_once() {
         assert!(client.connect_to_uri_finish(&result).unwrap().is_alive());
         assert_fails(client.connect_finish(&result), IOErrorEnum::InvalidArgument);
         listener.accept().unwrap();
+    });
+}
+
+/// C may take the error out of the task by itself.
+#[test]
+fn a_result_whose_error_somebody_has_taken_is_a_failure() {
+    on_private_context(|context| {
+        let client = SocketClient::new();
+        let slot = Rc::new(RefCell::new(None));
+        let result = slot.clone();
+        client.connect_async(
+            &gio_address(refused_address()),
+            Cancellable::NONE,
+            move |_, outcome| {
+                result.replace(Some(outcome.clone()));
+            },
+        );
+        iterate_until(context, || slot.borrow().is_some());
+        let result = slot.take().unwrap();
+        let task: *mut gio::ffi::GAsyncResult = result.to_glib_none().0;
+        let mut failure = std::ptr::null_mut();
+        // SAFETY: a live task, and a place for its error, which is ours then.
+        let taken: glib::Error = unsafe {
+            let value = gio::ffi::g_task_propagate_pointer(task.cast(), &raw mut failure);
+            assert!(value.is_null());
+            from_glib_full(failure)
+        };
+        assert_eq!(code(&taken), IOErrorEnum::ConnectionRefused);
+        let (again, logged) = logged(|| client.connect_finish(&result));
+        assert_fails(again, IOErrorEnum::Failed);
+        // GLib's own word.
+        assert!(
+            logged.iter().all(|line| line.contains("g_task_propagate")),
+            "{logged:?}"
+        );
+        assert_fails(client.connect_finish(&result), IOErrorEnum::InvalidArgument);
     });
 }
 

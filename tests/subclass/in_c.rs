@@ -125,6 +125,62 @@ fn slots_overridden_in_c_are_seen_by_every_form_in_rust() {
     });
 }
 
+/// A class in C whose connects fail and do not say why.
+mod without_a_word {
+    use super::*;
+
+    unsafe extern "C" fn connect(
+        _: *mut SocketConnectionInstance,
+        _: *mut gio_ffi::GSocketAddress,
+        _: *mut gio_ffi::GCancellable,
+        _: *mut *mut GError,
+    ) -> gboolean {
+        glib::ffi::GFALSE
+    }
+
+    unsafe extern "C" fn connect_async(
+        instance: *mut SocketConnectionInstance,
+        _: *mut gio_ffi::GSocketAddress,
+        cancellable: *mut gio_ffi::GCancellable,
+        callback: gio_ffi::GAsyncReadyCallback,
+        data: gpointer,
+    ) {
+        // SAFETY: the caller's arguments, passed on; the reference is our own.
+        unsafe {
+            let task = gio_ffi::g_task_new(instance.cast(), cancellable, callback, data);
+            gio_ffi::g_task_return_boolean(task, glib::ffi::GFALSE);
+            gobject_ffi::g_object_unref(task.cast());
+        }
+    }
+
+    pub(super) unsafe extern "C" fn init(class: *mut SocketConnectionClass) {
+        // SAFETY: GObject initialises a class once, alone.
+        let class = unsafe { &mut *class };
+        class.connect = Some(connect);
+        class.connect_async = Some(connect_async);
+    }
+}
+
+#[test]
+fn what_fails_in_c_without_a_word_is_an_error_in_every_form_in_rust() {
+    on_private_context(|context| {
+        let type_ = c_class(
+            "TestWithoutAWord",
+            TcpConnection::static_type(),
+            without_a_word::init,
+        );
+        let connection = make_c(type_);
+        let address = gio_address(refused_address());
+        let failed = connection.connect(&address, gio::Cancellable::NONE);
+        assert_fails(failed, gio::IOErrorEnum::Failed);
+        let failed = connect_async(context, &connection, &address, None);
+        assert_fails(failed, gio::IOErrorEnum::Failed);
+        let failed = block_on(context, connection.connect_future(&address));
+        assert_fails(failed, gio::IOErrorEnum::Failed);
+        assert_eq!(connection.state(), ConnectionState::Unconnected);
+    });
+}
+
 /// A class in C whose connect and close answer at once, by tasks that do not say whose they are.
 mod answers_of_nobody {
     use super::*;

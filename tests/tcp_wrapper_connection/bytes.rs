@@ -243,6 +243,33 @@ impl std::task::Wake for Unmoved {
     fn wake(self: std::sync::Arc<Self>) {}
 }
 
+/// What lies over the socket knows no pieces: the first one with room is used.
+#[test]
+fn pieces_go_through_the_base_stream_one_by_one() {
+    on_private_context(|context| {
+        let (mut wrapper, _base, mut peer) = wrapped();
+        block_on(context, async move {
+            let pieces = [&b""[..], b"Hello", b"!"].map(io::IoSlice::new);
+            let count = wrapper.write_vectored(&pieces).await.expect("room");
+            assert_eq!(count, 5);
+            assert_eq!(wrapper.write_vectored(&[]).await.expect("nothing"), 0);
+            let mut sent = [0; 5];
+            peer.read_exact(&mut sent).expect("it was sent");
+            assert_eq!(&sent, b"Hello");
+
+            peer.write_all(b"you").expect("connected");
+            let (mut none, mut two, mut rest) = ([0; 0], [0; 2], [0; 8]);
+            let mut pieces = [&mut none[..], &mut two[..], &mut rest[..]].map(io::IoSliceMut::new);
+            let count = wrapper.read_vectored(&mut pieces).await.expect("sent");
+            assert_eq!((count, &two), (2, b"yo"));
+            assert_eq!(wrapper.read_vectored(&mut []).await.expect("nothing"), 0);
+            let mut pieces = [io::IoSliceMut::new(&mut rest)];
+            let count = wrapper.read_vectored(&mut pieces).await.expect("sent");
+            assert_eq!(&rest[..count], b"u");
+        });
+    });
+}
+
 #[test]
 fn a_base_stream_that_cannot_be_polled_says_so() {
     on_private_context(|context| {
