@@ -59,7 +59,8 @@ parts_of() { # file, binary
 make_processes "$binaries"
 
 for part in glib gobject gmodule gio; do libraries=${libraries+$libraries:}$tools/glib/build/$part; done
-TSAN_OPTIONS=exitcode=66:suppressions=$root/.ci/nets/tsan.supp:print_suppressions=0:die_after_fork=0:history_size=4
+# 66 is what a test of another process may say. What crashes on purpose must end by its signal.
+TSAN_OPTIONS=exitcode=23:handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:suppressions=$root/.ci/nets/tsan.supp:print_suppressions=0:die_after_fork=0:history_size=4
 TSAN_OPTIONS+=:external_symbolizer_path=$(command -v "$symbolizer")
 export TSAN_OPTIONS
 # That of TLS is the installed one.

@@ -80,8 +80,11 @@ fn adopt_class<P: IsA<glib::Object>, T: IsA<P>>(
     // SAFETY: a pointer to a function, which may be NULL, is a word; other threads read the slot, whole, when they make
     // an object.
     let slot = unsafe { AtomicPtr::<c_void>::from_ptr(slot.cast()) };
-    // Another thread may be adopting, too.
+    // Another thread may be adopting, too. Where it is done nothing is written: others may be making objects.
     let before = slot.load(Ordering::Acquire);
+    if before == construct as *mut c_void {
+        return;
+    }
     // SAFETY: what the slot holds: a constructor, or NULL.
     let before = unsafe { std::mem::transmute::<*mut c_void, Option<Constructor>>(before) };
     let Some(before) = before else { return };
