@@ -20,7 +20,8 @@ cd "$root" || exit 2
 
 # Whole programs, which have time limits of their own. The others have functions of the C library's of their own, past the
 # sanitizer's.
-left_out="examples service_limits refusals"
+# And programs inherit what the sanitizer has open.
+left_out="examples service_limits refusals exec_storm"
 limit=600 # seconds, for one process
 at_once=2 # files; they need much memory
 report='^WARNING: ThreadSanitizer|^==.*ERROR: ThreadSanitizer'

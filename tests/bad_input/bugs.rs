@@ -163,7 +163,11 @@ fn bug_04_a_wrong_answer_to_the_methods_is_an_error() {
             }
             for said in [&[][..], &[5]] {
                 let (found, _) = ask(side, "socks5://", "far.test", &[said], context);
-                let expected = [Err(E::ProxyFailed), Err(E::BrokenPipe)];
+                let mut expected = vec![Err(E::ProxyFailed), Err(E::BrokenPipe)];
+                if at == 0 {
+                    // GIO takes what was in its memory for the method.
+                    expected.push(Err(E::ProxyAuthFailed));
+                }
                 assert!(expected.contains(&found), "{side:?} {said:?} {found:?}");
             }
         }
