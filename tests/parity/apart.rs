@@ -84,8 +84,8 @@ pub(crate) fn ends_after(limit: Duration) {
     let limit = limit * slowness();
     thread::spawn(move || {
         thread::sleep(limit);
-        // SAFETY: at once, and without the thread that hangs.
-        unsafe { libc::_exit(SAYS + LAST) };
+        // SAFETY: at once, and without the thread that hangs. Not by _exit(3), which a sanitizer's does not come through beside it.
+        unsafe { libc::syscall(libc::SYS_exit_group, SAYS + LAST) };
     });
 }
 
