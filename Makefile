@@ -69,7 +69,7 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 		--test halves --test engine --test fork
 	@$(STEP) "GIO's own test programs" .ci/nets/oracle.sh
 	@$(STEP) "a hundred thousand connections" cargo test --locked --test socket_service -- --ignored
-	@$(STEP) "system calls that fail" .ci/nets/faults.sh --shallow 2000
+	@$(STEP) "system calls that fail" .ci/nets/faults.sh --shallow 1000
 	@$(STEP) "system calls that fail, by strace" .ci/nets/faults-strace.sh
 	@$(STEP) "panics in what C calls" .ci/nets/panics.sh
 	@$(STEP) "bad input, counted" .ci/nets/bad-input.sh
