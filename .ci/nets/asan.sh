@@ -26,6 +26,7 @@ left_out="factory_order_gio fork service_limits refusals"
 quick=(ports examples)
 # But for this one: GIO's leak in it is known by the bottom of its stack, which the quick walk does not get to.
 slow_example=the_client_goes_through_a_proxy_to_nginx
+heavy="cancel_points cancel_points_above"
 limit=480 # seconds, for one process
 at_once=4 # files; they wait more than they work
 report='^==.*ERROR'
@@ -54,7 +55,7 @@ echo "asan: built in $SECONDS s"
 parts_of() { # file, binary
     case $1 in
         # Its tests take turns, each in every context: a process for each operation.
-        cancel_points) modules_of "$2" ;;
+        cancel_points | cancel_points_above) modules_of "$2" ;;
         # Thousands of connections each, whose every allocation has its stack walked the slow way.
         bad_input) "$2" --list | sed -n 's/: test$//p' ;;
         examples) printf '%s\n' "--skip=$slow_example" "$slow_example" ;;

@@ -3,11 +3,11 @@
 # To be sourced, after binaries.sh and at the root of the tree; does nothing by itself.
 #
 # A net says what it does not run, in `left_out`; whose parts get a process each, in `apart`; how long a process may take, in
-# `limit`; how many run at once, in `at_once`; by which regex a report begins, in `report`; and runs a process by a function of
+# `limit`; which files no day's part has, because they take minutes, in `heavy`; how many run at once, in `at_once`; by which regex a report begins, in `report`; and runs a process by a function of
 # its own: run NUMBER BINARY TEST, which writes "$logs/NUMBER" and "$logs/NUMBER.code".
 
 # What a net sets, and what it takes from here.
-: "${left_out=}" "${apart=}" "${limit=}" "${at_once=}" "${report=}"
+: "${left_out=}" "${heavy=}" "${apart=}" "${limit=}" "${at_once=}" "${report=}"
 
 net=${0##*/}
 net=${net%.sh}
@@ -47,6 +47,7 @@ choose() {
         each=$2 turn=0
         today=$(($(date +%s) / 86400 % each))
         while read -r name; do
+            case " $heavy " in *" $name "*) continue ;; esac
             [ $((turn++ % each)) -ne "$today" ] || chosen+=("$name")
         done < <(file_names)
         # They are a file like others.

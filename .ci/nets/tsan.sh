@@ -22,6 +22,7 @@ cd "$root" || exit 2
 # sanitizer's.
 # And programs inherit what the sanitizer has open.
 left_out="examples service_limits refusals exec_storm"
+heavy="cancel_points cancel_points_above"
 limit=600 # seconds, for one process
 at_once=2 # files; they need much memory
 report='^WARNING: ThreadSanitizer|^==.*ERROR: ThreadSanitizer'
@@ -53,7 +54,7 @@ echo "tsan: built in $SECONDS s"
 parts_of() { # file, binary
     case $1 in
         # Its tests take turns, each in every context.
-        cancel_points) modules_of "$2" ;;
+        cancel_points | cancel_points_above) modules_of "$2" ;;
         *) echo ;;
     esac
 }
