@@ -169,6 +169,10 @@ impl Transport {
     /// Has the `GSocket` know that this one uses it.
     pub(super) fn meet_companions(self: &Arc<Self>, socket: &gio::Socket) {
         let this = || Known::One(Arc::downgrade(self));
+        // Nearly always there is nobody, and nothing more to be asked.
+        if replace(socket, ptr::null_mut(), this()) {
+            return;
+        }
         for _ in 0..TRIES {
             let (known, place) = match known_to(socket) {
                 None => (None, ptr::null_mut()),
