@@ -22,6 +22,11 @@ unsafe extern "C" fn count() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Whether this process was made by a fork of one that knew this library: locks may be held in it for ever.
+pub(crate) fn is_child() -> bool {
+    FORKS.load(Ordering::Relaxed) != 0
+}
+
 /// In which process something was last seen to belong, for all threads to look at.
 #[derive(Debug)]
 pub(crate) struct Belonging(AtomicU32);

@@ -1,30 +1,12 @@
 //! Connections of ours that have one `GSocket` in common: when one of them closes it, it is closed once none of them uses it any
 //! more, so that no call of another one meets a number that the kernel has given to somebody else.
-//!
-//! The `GSocket` knows them. As long as there is one alone, which is nearly always, that is a weak reference and no more.
 
-use std::{
-    mem::ManuallyDrop,
-    ptr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use gio::prelude::*;
-use glib::{
-    ffi::gpointer,
-    gobject_ffi,
-    translate::{IntoGlib, ToGlibPtr},
-};
-use once_cell::sync::Lazy;
 
 use super::Transport;
-use crate::fence::fence_or;
-
-/// Under which a `GSocket` knows them.
-static KEY: Lazy<glib::Quark> = Lazy::new(|| glib::Quark::from_str("gsock-companions"));
-
-/// How often others may come between a look at what the `GSocket` knows and the change of it.
-const TRIES: usize = 1_000;
+use crate::fork;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -47,8 +29,12 @@ impl Companions {
     /// Answers whether it comes too late.
     fn add(&self, transport: &Arc<Transport>) -> bool {
         let mut company = self.company();
-        let member = (transport.descriptor.address(), Arc::downgrade(transport));
-        company.members.push(member);
+        let address = transport.descriptor.address();
+        // Two that come at the same moment find each other.
+        if !company.members.iter().any(|(known, _)| *known == address) {
+            let member = Arc::downgrade(transport);
+            company.members.push((address, member));
+        }
         company.is_ending
     }
 
@@ -73,131 +59,78 @@ impl Companions {
     }
 }
 
-/// What a `GSocket` knows.
-enum Known {
-    One(Weak<Transport>),
-    Several(Arc<Companions>),
+/// One that has a `GSocket`.
+struct Owner {
+    /// The address of the socket, which its descriptor keeps for as long as this stands here.
+    socket: usize,
+    /// That of the descriptor.
+    descriptor: usize,
+    transport: Weak<Transport>,
 }
 
-/// Says that the rest of a pointer is that of several; those of what is in memory are even.
-const SEVERAL: usize = 1;
+/// A table of them that is cheap where each is alone. GObject's data of the socket would do, at ten times the cost.
+static OWNERS: [Mutex<Vec<Owner>>; SHARDS] = [const { Mutex::new(Vec::new()) }; SHARDS];
+const SHARDS: usize = 1024;
 
-impl Known {
-    fn into_pointer(self) -> gpointer {
-        match self {
-            Self::One(one) => one.into_raw().cast_mut().cast(),
-            Self::Several(several) => Arc::into_raw(several)
-                .map_addr(|address| address | SEVERAL)
-                .cast_mut()
-                .cast(),
-        }
+/// Those of whose number the rest is this one. None in a child process in which a thread of its parent's is at it for ever.
+fn owners(socket: usize) -> Option<MutexGuard<'static, Vec<Owner>>> {
+    // Objects are hundreds of bytes apart.
+    let shard = &OWNERS[(socket >> 6) % SHARDS];
+    if fork::is_child() {
+        return shard.try_lock().ok();
     }
-
-    /// # Safety
-    ///
-    /// `pointer` comes from [`into_pointer`](Self::into_pointer), and is given up.
-    unsafe fn from_pointer(pointer: gpointer) -> Self {
-        if pointer.addr() & SEVERAL == 0 {
-            // SAFETY: as the caller says.
-            Self::One(unsafe { Weak::from_raw(pointer.cast()) })
-        } else {
-            let several = pointer.map_addr(|address| address & !SEVERAL);
-            // SAFETY: likewise.
-            Self::Several(unsafe { Arc::from_raw(several.cast()) })
-        }
-    }
+    // Whole values are exchanged under it: a panic leaves nothing half done.
+    Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// GObject calls it under the lock of the object's data: it counts, and calls nobody.
-unsafe extern "C" fn duplicate(known: gpointer, _: gpointer) -> gpointer {
-    fence_or(ptr::null_mut(), || {
-        if known.is_null() {
-            return known;
-        }
-        // SAFETY: what the object has under our key; its reference is not touched.
-        let known = ManuallyDrop::new(unsafe { Known::from_pointer(known) });
-        match &*known {
-            Known::One(one) => Known::One(one.clone()),
-            Known::Several(several) => Known::Several(several.clone()),
-        }
-        .into_pointer()
-    })
-}
-
-unsafe extern "C" fn destroy(known: gpointer) {
-    fence_or((), || {
-        // SAFETY: the object gives up what it had. A weak reference frees memory at most.
-        drop(unsafe { Known::from_pointer(known) });
-    });
-}
-
-/// What the socket knows now, as a reference of the caller's and as the pointer that it has.
-fn known_to(socket: &gio::Socket) -> Option<(Known, gpointer)> {
-    let object: *mut gobject_ffi::GObject = socket.upcast_ref::<glib::Object>().to_glib_none().0;
-    // SAFETY: a live object, and a function that leaves what it has as it is.
-    let known = unsafe {
-        gobject_ffi::g_object_dup_qdata(object, KEY.into_glib(), Some(duplicate), ptr::null_mut())
+/// The descriptor at this address is going.
+pub(super) fn forget(socket: usize, descriptor: usize) {
+    let Some(mut owners) = owners(socket) else {
+        return;
     };
-    // SAFETY: what `duplicate` has answered. Both references have one address.
-    (!known.is_null()).then(|| (unsafe { Known::from_pointer(known) }, known))
-}
-
-/// Puts `new` in the place of what the socket knew before, unless that is something else by now.
-fn replace(socket: &gio::Socket, before: gpointer, new: Known) -> bool {
-    let object: *mut gobject_ffi::GObject = socket.upcast_ref::<glib::Object>().to_glib_none().0;
-    let new = new.into_pointer();
-    // SAFETY: a live object, whose `new` is if it takes it.
-    let is_done = unsafe {
-        gobject_ffi::g_object_replace_qdata(
-            object,
-            KEY.into_glib(),
-            before,
-            new,
-            Some(destroy),
-            ptr::null_mut(),
-        )
-    } != glib::ffi::GFALSE;
-    let given_up = if is_done { before } else { new };
-    if !given_up.is_null() {
-        // SAFETY: the reference that is nobody's now: that of what was there before, or the one that was not taken.
-        unsafe { destroy(given_up) };
+    let place = owners.iter().position(|one| one.descriptor == descriptor);
+    if let Some(place) = place {
+        owners.swap_remove(place);
     }
-    is_done
 }
 
 impl Transport {
-    /// Has the `GSocket` know that this one uses it.
+    /// From now on others may find that this one has the `GSocket`; those that have it already are its companions.
     pub(super) fn meet_companions(self: &Arc<Self>, socket: &gio::Socket) {
-        let this = || Known::One(Arc::downgrade(self));
-        // Nearly always there is nobody, and nothing more to be asked.
-        if replace(socket, ptr::null_mut(), this()) {
-            return;
+        let socket = socket.as_ptr().addr();
+        let others = {
+            let Some(mut owners) = owners(socket) else {
+                return;
+            };
+            let known = owners.iter().filter(|one| one.socket == socket);
+            // To be let go of without the lock: some may be the last ones.
+            let others: Vec<_> = known.filter_map(|one| one.transport.upgrade()).collect();
+            owners.push(Owner {
+                socket,
+                descriptor: self.descriptor.address(),
+                transport: Arc::downgrade(self),
+            });
+            others
+        };
+        if !others.is_empty() {
+            self.join(&others);
         }
-        for _ in 0..TRIES {
-            let (known, place) = match known_to(socket) {
-                None => (None, ptr::null_mut()),
-                Some((known, place)) => (Some(known), place),
-            };
-            let company = match known {
-                Some(Known::Several(company)) => company,
-                Some(Known::One(one)) if let Some(other) = one.upgrade() => {
-                    let company = Arc::new(Companions::default());
-                    company.add(&other);
-                    if !replace(socket, place, Known::Several(company.clone())) {
-                        continue;
-                    }
-                    other.descriptor.set_companions(company.clone());
-                    company
-                }
-                _ if replace(socket, place, this()) => return,
-                _ => continue,
-            };
-            let is_late = company.add(self);
-            self.descriptor.set_companions(company);
-            if is_late {
-                let _ = self.close();
-            }
-            return;
+    }
+
+    #[cold]
+    fn join(self: &Arc<Self>, others: &[Arc<Self>]) {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = others.iter().find_map(|one| one.descriptor.companions());
+        let company = known.unwrap_or_default();
+        let mut is_late = false;
+        for one in others.iter().chain([self]) {
+            is_late |= company.add(one);
+            one.descriptor.set_companions(company.clone());
+        }
+        drop(turn);
+        if is_late {
+            let _ = self.close();
         }
     }
 }

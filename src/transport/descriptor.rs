@@ -24,7 +24,11 @@ use glib::{
 
 use once_cell::sync::OnceCell;
 
-use super::{Kind, Lease, companions::Companions, freed};
+use super::{
+    Kind, Lease,
+    companions::{self, Companions},
+    freed,
+};
 use crate::{
     error,
     fork::Birthplace,
@@ -371,6 +375,11 @@ impl Descriptor {
         ptr::from_ref(self).addr()
     }
 
+    pub(super) fn companions(&self) -> Option<Arc<Companions>> {
+        self.companions.get().cloned()
+    }
+
+    /// The first ones stay.
     pub(super) fn set_companions(&self, companions: Arc<Companions>) {
         let _ = self.companions.set(companions);
     }
@@ -538,6 +547,10 @@ impl Descriptor {
 impl Drop for Descriptor {
     fn drop(&mut self) {
         self.leave_companions();
+        let socket = self.socket.get_mut().addr();
+        if socket != 0 {
+            companions::forget(socket, self.address());
+        }
         let owner = self.owner.get_mut().unwrap_or_else(PoisonError::into_inner);
         let lease = self.lease.get_mut();
         let lease = lease.unwrap_or_else(PoisonError::into_inner);
