@@ -88,6 +88,7 @@ macro_rules! before_libcs {
 
 before_libcs! {
     accept4(fd: c_int, address: *mut c_void, size: *mut libc::socklen_t, flags: c_int) -> c_int, about 0;
+    bind(fd: c_int, address: *const c_void, size: libc::socklen_t) -> c_int, about 0;
     chmod(path: *const c_char, mode: libc::mode_t) -> c_int, about 0;
     connect(fd: c_int, address: *const c_void, size: libc::socklen_t) -> c_int, about 0;
     flock(fd: c_int, operation: c_int) -> c_int, about 0;

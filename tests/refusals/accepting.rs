@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use gio::{Cancellable, IOErrorEnum as E, SocketProtocol, SocketType, prelude::*};
+use gio::{Cancellable, IOErrorEnum as E, SocketFamily, SocketProtocol, SocketType, prelude::*};
 use gsock::{SocketListener, listen_per_thread, prelude::*};
 
 use crate::{Scripted, support::*};
@@ -51,6 +51,45 @@ fn any_number_of_dead_connections_is_passed_over() {
             assert_eq!(remote.port(), peer.local_addr().expect("connected").port());
             assert_eq!(dead.get(), 0);
         }
+    });
+}
+
+/// A listener whose sockets of IPv6 leave IPv4 to others, of which the first `taken` have each port that it looks at.
+fn any_port_where_families_are_apart(taken: usize) -> (Result<u16, glib::Error>, usize, usize) {
+    let listener = SocketListener::new();
+    listener.connect_event(|_, event, socket| {
+        if event == gio::SocketListenerEvent::Binding && socket.family() == SocketFamily::Ipv6 {
+            socket
+                .set_option(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)
+                .expect("an option");
+        }
+    });
+    let binds = Rc::new(Cell::new(0));
+    let count = binds.clone();
+    let outcome = {
+        // Each port is bound in IPv6, and then in IPv4.
+        let _scripted = Scripted::by(move |name, _| {
+            if name != "bind" {
+                return None;
+            }
+            count.set(count.get() + 1);
+            (count.get() % 2 == 0 && count.get() / 2 <= taken).then_some(libc::EADDRINUSE)
+        });
+        listener.add_any_inet_port(NOTHING)
+    };
+    (outcome, binds.get(), listener.addresses().len())
+}
+
+/// LISTEN-18.
+#[test]
+fn a_port_that_is_free_in_one_family_alone_is_passed_over_and_not_for_ever() {
+    on_private_context(|_| {
+        let (port, binds, addresses) = any_port_where_families_are_apart(3);
+        assert_ne!(port.expect("the fourth"), 0);
+        assert_eq!((binds, addresses), (8, 2));
+        let (port, _, addresses) = any_port_where_families_are_apart(usize::MAX);
+        assert_fails(port, E::AddressInUse);
+        assert_eq!(addresses, 0);
     });
 }
 
