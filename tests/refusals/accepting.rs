@@ -64,7 +64,7 @@ fn any_port_where_families_are_apart(taken: usize) -> (Result<u16, glib::Error>,
                 .expect("an option");
         }
     });
-    let binds = Rc::new(Cell::new(0));
+    let binds = Rc::new(Cell::new(0_usize));
     let count = binds.clone();
     let outcome = {
         // Each port is bound in IPv6, and then in IPv4.
@@ -73,7 +73,7 @@ fn any_port_where_families_are_apart(taken: usize) -> (Result<u16, glib::Error>,
                 return None;
             }
             count.set(count.get() + 1);
-            (count.get() % 2 == 0 && count.get() / 2 <= taken).then_some(libc::EADDRINUSE)
+            (count.get().is_multiple_of(2) && count.get() / 2 <= taken).then_some(libc::EADDRINUSE)
         });
         listener.add_any_inet_port(NOTHING)
     };
