@@ -27,14 +27,9 @@ impl Companions {
     }
 
     /// Answers whether it comes too late.
-    fn add(&self, transport: &Arc<Transport>) -> bool {
+    fn add(&self, address: usize, member: Weak<Transport>) -> bool {
         let mut company = self.company();
-        let address = transport.descriptor.address();
-        // Two that come at the same moment find each other.
-        if !company.members.iter().any(|(known, _)| *known == address) {
-            let member = Arc::downgrade(transport);
-            company.members.push((address, member));
-        }
+        company.members.push((address, member));
         company.is_ending
     }
 
@@ -66,9 +61,12 @@ struct Owner {
     /// That of the descriptor.
     descriptor: usize,
     transport: Weak<Transport>,
+    /// None where it has always been alone.
+    companions: Option<Arc<Companions>>,
 }
 
-/// A table of them that is cheap where each is alone. GObject's data of the socket would do, at ten times the cost.
+/// A table of them that is cheap where each is alone. GObject's data of the socket would do, at ten times the cost. Nobody is kept by
+/// a look at it: whoever lets go of the last reference gives up the socket, and that is for its own thread to do.
 static OWNERS: [Mutex<Vec<Owner>>; SHARDS] = [const { Mutex::new(Vec::new()) }; SHARDS];
 const SHARDS: usize = 1024;
 
@@ -83,52 +81,51 @@ fn owners(socket: usize) -> Option<MutexGuard<'static, Vec<Owner>>> {
     Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// Those that the descriptor at this address has, or had, the socket in common with.
+pub(super) fn companions_of(socket: usize, descriptor: usize) -> Option<Arc<Companions>> {
+    let owners = owners(socket)?;
+    let mut of_it = owners.iter().filter(|one| one.descriptor == descriptor);
+    of_it.next()?.companions.clone()
+}
+
 /// The descriptor at this address is going.
-pub(super) fn forget(socket: usize, descriptor: usize) {
-    let Some(mut owners) = owners(socket) else {
-        return;
-    };
-    let place = owners.iter().position(|one| one.descriptor == descriptor);
-    if let Some(place) = place {
-        owners.swap_remove(place);
-    }
+pub(super) fn forget(socket: usize, descriptor: usize) -> Option<Arc<Companions>> {
+    let mut owners = owners(socket)?;
+    let place = owners.iter().position(|one| one.descriptor == descriptor)?;
+    owners.swap_remove(place).companions
 }
 
 impl Transport {
     /// From now on others may find that this one has the `GSocket`; those that have it already are its companions.
     pub(super) fn meet_companions(self: &Arc<Self>, socket: &gio::Socket) {
         let socket = socket.as_ptr().addr();
-        let others = {
-            let Some(mut owners) = owners(socket) else {
-                return;
-            };
-            let known = owners.iter().filter(|one| one.socket == socket);
-            // To be let go of without the lock: some may be the last ones.
-            let others: Vec<_> = known.filter_map(|one| one.transport.upgrade()).collect();
-            owners.push(Owner {
-                socket,
-                descriptor: self.descriptor.address(),
-                transport: Arc::downgrade(self),
-            });
-            others
+        let descriptor = self.descriptor.address();
+        let Some(mut owners) = owners(socket) else {
+            return;
         };
-        if !others.is_empty() {
-            self.join(&others);
+        let mut companions: Option<Arc<Companions>> = None;
+        for other in owners.iter_mut().filter(|one| one.socket == socket) {
+            let companions = companions.get_or_insert_with(|| {
+                let known = other.companions.clone();
+                known.unwrap_or_default()
+            });
+            if other.companions.is_none() {
+                companions.add(other.descriptor, other.transport.clone());
+                other.companions = Some(companions.clone());
+            }
         }
-    }
-
-    #[cold]
-    fn join(self: &Arc<Self>, others: &[Arc<Self>]) {
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = others.iter().find_map(|one| one.descriptor.companions());
-        let company = known.unwrap_or_default();
-        let mut is_late = false;
-        for one in others.iter().chain([self]) {
-            is_late |= company.add(one);
-            one.descriptor.set_companions(company.clone());
-        }
-        drop(turn);
+        let this = || Arc::downgrade(self);
+        let is_late = match &companions {
+            Some(companions) => companions.add(descriptor, this()),
+            None => false,
+        };
+        owners.push(Owner {
+            socket,
+            descriptor,
+            transport: this(),
+            companions,
+        });
+        drop(owners);
         if is_late {
             let _ = self.close();
         }

@@ -22,8 +22,6 @@ use glib::{
     translate::{ToGlibPtr, from_glib_full, from_glib_none},
 };
 
-use once_cell::sync::OnceCell;
-
 use super::{
     Kind, Lease,
     companions::{self, Companions},
@@ -139,8 +137,6 @@ pub(crate) struct Descriptor {
     homeless: AtomicBool,
     /// See [`never_shut_down`](Self::never_shut_down).
     is_never_shut_down: AtomicBool,
-    /// Others of ours that have the `GSocket` too.
-    companions: OnceCell<Arc<Companions>>,
     _living: Living<{ living::DESCRIPTOR }>,
     notifier: Arc<Notifier>,
     /// The `GSocket` in `owner`, or NULL; readable without the lock, since it stays until the end.
@@ -170,7 +166,6 @@ impl Descriptor {
             lease: Mutex::new(Lease::taken_from(socket)),
             homeless: AtomicBool::new(false),
             is_never_shut_down: AtomicBool::new(false),
-            companions: OnceCell::new(),
             _living: Living::default(),
             notifier,
         }
@@ -187,7 +182,6 @@ impl Descriptor {
             socket: AtomicPtr::new(ptr::null_mut()),
             homeless: AtomicBool::new(false),
             is_never_shut_down: AtomicBool::new(false),
-            companions: OnceCell::new(),
             _living: Living::default(),
             notifier,
         }
@@ -361,12 +355,8 @@ impl Descriptor {
 
     /// The number is used here no more. Who else has the `GSocket` may have waited for that to close it.
     fn leave_companions(&self) {
-        let Some(companions) = self.companions.get() else {
-            return;
-        };
-        if !self.is_inherited() && companions.leave(self.address()) {
-            let _ = self.with_socket(SocketExt::close);
-            freed::tell();
+        if let Some(companions) = self.companions() {
+            self.leave_to(&companions);
         }
     }
 
@@ -375,13 +365,20 @@ impl Descriptor {
         ptr::from_ref(self).addr()
     }
 
-    pub(super) fn companions(&self) -> Option<Arc<Companions>> {
-        self.companions.get().cloned()
+    /// Others of ours that have the `GSocket` too, or have had it.
+    fn companions(&self) -> Option<Arc<Companions>> {
+        let socket = self.socket.load(Ordering::Acquire).addr();
+        if socket == 0 || self.is_inherited() {
+            return None;
+        }
+        companions::companions_of(socket, self.address())
     }
 
-    /// The first ones stay.
-    pub(super) fn set_companions(&self, companions: Arc<Companions>) {
-        let _ = self.companions.set(companions);
+    fn leave_to(&self, companions: &Companions) {
+        if companions.leave(self.address()) {
+            let _ = self.with_socket(SocketExt::close);
+            freed::tell();
+        }
     }
 
     /// After [`abandon`](Self::abandon): closes a `GSocket` that nobody else holds.
@@ -451,9 +448,7 @@ impl Descriptor {
                 // Not the last reference: `owner` keeps its own until the end.
                 let socket = socket.clone();
                 drop(owner);
-                if let Some(companions) = self.companions.get()
-                    && !self.is_inherited()
-                {
+                if let Some(companions) = self.companions() {
                     for other in companions.end(self.address()) {
                         let _ = other.close();
                     }
@@ -546,10 +541,12 @@ impl Descriptor {
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
-        self.leave_companions();
         let socket = self.socket.get_mut().addr();
-        if socket != 0 {
-            companions::forget(socket, self.address());
+        if socket != 0
+            && let Some(companions) = companions::forget(socket, self.address())
+            && !self.is_inherited()
+        {
+            self.leave_to(&companions);
         }
         let owner = self.owner.get_mut().unwrap_or_else(PoisonError::into_inner);
         let lease = self.lease.get_mut();
