@@ -92,7 +92,12 @@ pub(super) fn companions_of(socket: usize, descriptor: usize) -> Option<Arc<Comp
 pub(super) fn forget(socket: usize, descriptor: usize) -> Option<Arc<Companions>> {
     let mut owners = owners(socket)?;
     let place = owners.iter().position(|one| one.descriptor == descriptor)?;
-    owners.swap_remove(place).companions
+    let gone = owners.swap_remove(place);
+    if owners.is_empty() {
+        // What many had is not kept when they are gone.
+        drop(std::mem::take(&mut *owners));
+    }
+    gone.companions
 }
 
 impl Transport {
