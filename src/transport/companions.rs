@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use gio::prelude::*;
 
 use super::Transport;
-use crate::fork;
+use crate::fork::{self, Birthplace};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -61,6 +61,8 @@ struct Owner {
     /// That of the descriptor.
     descriptor: usize,
     transport: Weak<Transport>,
+    /// What a child process has from its parent is nobody's companion there.
+    birthplace: Birthplace,
     /// None where it has always been alone.
     companions: Option<Arc<Companions>>,
 }
@@ -109,7 +111,8 @@ impl Transport {
             return;
         };
         let mut companions: Option<Arc<Companions>> = None;
-        for other in owners.iter_mut().filter(|one| one.socket == socket) {
+        let is_met = |one: &&mut Owner| one.socket == socket && !one.birthplace.is_elsewhere();
+        for other in owners.iter_mut().filter(is_met) {
             let companions = companions.get_or_insert_with(|| {
                 let known = other.companions.clone();
                 known.unwrap_or_default()
@@ -128,6 +131,7 @@ impl Transport {
             socket,
             descriptor,
             transport: this(),
+            birthplace: Birthplace::here(),
             companions,
         });
         drop(owners);

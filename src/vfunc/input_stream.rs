@@ -52,29 +52,19 @@ pub(crate) fn add_input_interfaces<T: TransportStream>(type_: glib::Type) {
     add_file_descriptor_based::<T>(type_);
 }
 
-/// Whether a close found this stream busy with a blocking call, and left it to that call to mark it closed. Nothing in here panics:
-/// it needs no fence, which costs each transfer something.
+/// A close that found this stream busy with a blocking call left it to that call to mark it closed.
 ///
 /// # Safety
 ///
-/// `stream` is a live instance of `T`.
-#[inline]
-unsafe fn is_ended<T: TransportStream>(stream: *mut gio_ffi::GInputStream) -> bool {
+/// `stream` is a live instance of `T`, and its pending bit is the caller's.
+unsafe fn close_if_ended<T: TransportStream>(stream: *mut gio_ffi::GInputStream) {
     // SAFETY: as the caller says.
-    unsafe { imp_of::<T>(stream.cast()) }.tap().is_ended()
-}
-
-/// Marks it closed.
-///
-/// # Safety
-///
-/// `stream` is a live stream, and its pending bit is the caller's.
-#[cold]
-unsafe fn close_ended(stream: *mut gio_ffi::GInputStream) {
-    // SAFETY: as the caller says. GIO clears the bit again when the call returns.
-    let stream = unsafe { gio::InputStream::from_glib_borrow(stream) };
-    stream.clear_pending();
-    let _ = stream.close(gio::Cancellable::NONE);
+    if unsafe { imp_of::<T>(stream.cast()) }.tap().is_ended() {
+        // SAFETY: as the caller says. GIO clears the bit again when the call returns.
+        let stream = unsafe { gio::InputStream::from_glib_borrow(stream) };
+        stream.clear_pending();
+        let _ = stream.close(gio::Cancellable::NONE);
+    }
 }
 
 unsafe extern "C" fn read<T: TransportStream>(
@@ -99,10 +89,7 @@ unsafe extern "C" fn read<T: TransportStream>(
         )
     });
     // SAFETY: a live instance of `T`, pending for this call.
-    if unsafe { is_ended::<T>(stream) } {
-        // SAFETY: likewise.
-        fence_or((), || unsafe { close_ended(stream) });
-    }
+    fence_or((), || unsafe { close_if_ended::<T>(stream) });
     // SAFETY: the caller's place for an error.
     unsafe { size(result, out) }
 }
