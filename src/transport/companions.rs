@@ -1,12 +1,61 @@
 //! Connections of ours that have one `GSocket` in common: when one of them closes it, it is closed once none of them uses it any
 //! more, so that no call of another one meets a number that the kernel has given to somebody else.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::{
+    mem::ManuallyDrop,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
 
 use gio::prelude::*;
 
 use super::Transport;
 use crate::fork::{self, Birthplace};
+
+/// An address as the tables have it. What looks for leaks takes each word that is an address for a use of what is there: a connection
+/// that nobody has any more would never be found by valgrind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unseen(usize);
+
+impl Unseen {
+    fn new(address: usize) -> Self {
+        Self(!address)
+    }
+}
+
+/// A weak reference as the tables have it.
+#[derive(Debug)]
+struct UnseenTransport(*const Transport);
+
+impl UnseenTransport {
+    fn new(transport: Weak<Transport>) -> Self {
+        Self(Weak::into_raw(transport).map_addr(|address| !address))
+    }
+
+    fn seen(&self) -> ManuallyDrop<Weak<Transport>> {
+        let transport = self.0.map_addr(|address| !address);
+        // SAFETY: it comes from `into_raw`, and what that gave is given back in `drop` alone.
+        ManuallyDrop::new(unsafe { Weak::from_raw(transport) })
+    }
+
+    fn upgrade(&self) -> Option<Arc<Transport>> {
+        self.seen().upgrade()
+    }
+}
+
+impl Clone for UnseenTransport {
+    fn clone(&self) -> Self {
+        Self::new(Weak::clone(&self.seen()))
+    }
+}
+
+impl Drop for UnseenTransport {
+    fn drop(&mut self) {
+        drop(ManuallyDrop::into_inner(self.seen()));
+    }
+}
+
+// SAFETY: it is a `Weak`, which may be sent where its transport may be used from all threads.
+unsafe impl Send for UnseenTransport where Weak<Transport>: Send {}
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -15,7 +64,7 @@ pub(super) struct Companions(Mutex<Company>);
 #[derive(Debug, Default)]
 struct Company {
     /// Those that may still use the number, by the address of their descriptor.
-    members: Vec<(usize, Weak<Transport>)>,
+    members: Vec<(Unseen, UnseenTransport)>,
     /// One of them has closed it.
     is_ending: bool,
 }
@@ -27,7 +76,7 @@ impl Companions {
     }
 
     /// Answers whether it comes too late.
-    fn add(&self, address: usize, member: Weak<Transport>) -> bool {
+    fn add(&self, address: Unseen, member: UnseenTransport) -> bool {
         let mut company = self.company();
         company.members.push((address, member));
         company.is_ending
@@ -35,6 +84,7 @@ impl Companions {
 
     /// The socket is to be closed: answers, once, those who are to end besides the one at this address.
     pub(super) fn end(&self, beside: usize) -> Vec<Arc<Transport>> {
+        let beside = Unseen::new(beside);
         let mut company = self.company();
         if company.is_ending {
             return Vec::new();
@@ -47,6 +97,7 @@ impl Companions {
 
     /// The one at this address uses the number no more. Answers whether the socket is to be closed by who asks.
     pub(super) fn leave(&self, address: usize) -> bool {
+        let address = Unseen::new(address);
         let mut company = self.company();
         let before = company.members.len();
         company.members.retain(|(member, _)| *member != address);
@@ -57,10 +108,10 @@ impl Companions {
 /// One that has a `GSocket`.
 struct Owner {
     /// The address of the socket, which its descriptor keeps for as long as this stands here.
-    socket: usize,
+    socket: Unseen,
     /// That of the descriptor.
-    descriptor: usize,
-    transport: Weak<Transport>,
+    descriptor: Unseen,
+    transport: UnseenTransport,
     /// What a child process has from its parent is nobody's companion there.
     birthplace: Birthplace,
     /// None where it has always been alone.
@@ -86,6 +137,7 @@ fn owners(socket: usize) -> Option<MutexGuard<'static, Vec<Owner>>> {
 /// Those that the descriptor at this address has, or had, the socket in common with.
 pub(super) fn companions_of(socket: usize, descriptor: usize) -> Option<Arc<Companions>> {
     let owners = owners(socket)?;
+    let descriptor = Unseen::new(descriptor);
     let mut of_it = owners.iter().filter(|one| one.descriptor == descriptor);
     of_it.next()?.companions.clone()
 }
@@ -93,6 +145,7 @@ pub(super) fn companions_of(socket: usize, descriptor: usize) -> Option<Arc<Comp
 /// The descriptor at this address is going.
 pub(super) fn forget(socket: usize, descriptor: usize) -> Option<Arc<Companions>> {
     let mut owners = owners(socket)?;
+    let descriptor = Unseen::new(descriptor);
     let place = owners.iter().position(|one| one.descriptor == descriptor)?;
     let gone = owners.swap_remove(place);
     if owners.is_empty() {
@@ -106,10 +159,11 @@ impl Transport {
     /// From now on others may find that this one has the `GSocket`; those that have it already are its companions.
     pub(super) fn meet_companions(self: &Arc<Self>, socket: &gio::Socket) {
         let socket = socket.as_ptr().addr();
-        let descriptor = self.descriptor.address();
         let Some(mut owners) = owners(socket) else {
             return;
         };
+        let socket = Unseen::new(socket);
+        let descriptor = Unseen::new(self.descriptor.address());
         let mut companions: Option<Arc<Companions>> = None;
         let is_met = |one: &&mut Owner| one.socket == socket && !one.birthplace.is_elsewhere();
         for other in owners.iter_mut().filter(is_met) {
@@ -122,7 +176,7 @@ impl Transport {
                 other.companions = Some(companions.clone());
             }
         }
-        let this = || Arc::downgrade(self);
+        let this = || UnseenTransport::new(Arc::downgrade(self));
         let is_late = match &companions {
             Some(companions) => companions.add(descriptor, this()),
             None => false,
