@@ -817,6 +817,51 @@ fn a_child_may_move_an_inherited_connection_on_to_a_socket_of_its_own() {
     );
 }
 
+/// What else its parent has around a `GSocket` is not waited for, though a thread of the parent's was in it at the fork.
+#[test]
+fn a_connection_that_a_child_makes_around_an_inherited_socket_waits_for_none_of_its_parents() {
+    struct Sent<T>(T);
+    // SAFETY: the stream is used by that one thread, as GIO allows; this one only waits.
+    unsafe impl<T> Send for Sent<T> {}
+    alone(
+        "a_connection_that_a_child_makes_around_an_inherited_socket_waits_for_none_of_its_parents",
+        || {
+            let (first, number, mut peer) = Line::Tcp.connected();
+            let socket = first.socket();
+            let second = SocketConnection::factory_create_connection(&socket);
+            let input = Sent(first.input_stream());
+            let reader = thread::spawn(move || {
+                let input: Sent<gio::InputStream> = input;
+                let read = input.0.read_bytes(8, Cancellable::NONE);
+                read.expect("what was sent").to_vec()
+            });
+            // Until it sleeps, and surely holds nothing.
+            thread::sleep(Duration::from_millis(100));
+            in_a_child(|| {
+                let own = SocketConnection::factory_create_connection(&socket);
+                own.close(Cancellable::NONE).expect("open");
+                assert!(socket.is_closed());
+                assert!(!is_open(number), "the copy is given up");
+                assert_a_new_one_works();
+            });
+            in_a_child(|| {
+                let own = SocketConnection::factory_create_connection(&socket);
+                for inherited in [&first, &second] {
+                    inherited.close(Cancellable::NONE).expect("the copy only");
+                }
+                drop(own);
+                assert!(!is_open(number), "the copy is given up");
+            });
+            assert!(!reader.is_finished());
+            peer.write_all(b"late").expect("a working connection");
+            assert_eq!(reader.join().expect("no panic"), b"late");
+            assert_talks(&first, &mut peer);
+            assert_undisturbed(&second, &mut peer);
+            assert_eq!(first.state(), ConnectionState::Closed);
+        },
+    );
+}
+
 /// Its connections are the parent's to accept, and it goes on listening whatever the child does with it.
 #[test]
 fn a_listener_is_its_parents() {
