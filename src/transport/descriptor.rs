@@ -7,7 +7,7 @@
 
 use std::{
     fmt,
-    mem::{ManuallyDrop, MaybeUninit},
+    mem::MaybeUninit,
     os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     ptr,
     sync::{
@@ -17,106 +17,24 @@ use std::{
 };
 
 use gio::prelude::*;
-use glib::{
-    Value,
-    translate::{ToGlibPtr, from_glib_full, from_glib_none},
-};
+use glib::translate::{ToGlibPtr, from_glib_full};
 
 use super::{
     Kind, Lease,
     companions::{self, Companions},
     freed,
+    gsocket::{SharedSocket, closed_socket, placeholder},
 };
 use crate::{
     error,
     fork::Birthplace,
-    home::{Home, Notifier},
+    home::Notifier,
     living::{self, Living},
-    thread,
 };
 
 const CLOSED: u32 = 1 << 31;
 /// Closed for us only: the last one out leaves the `GSocket` open.
 const ABANDONED: u32 = 1 << 30;
-
-/// A `GSocket` that may be held, and on its last day be handed over, by any thread.
-///
-/// gio-rs says `!Send` because a socket's property handlers and its last reference run the user's
-/// closures. They still run at home only: (1) off the home thread only the descriptor's number is
-/// used, as a *use* (see above), so that no system call meets a reused number, and the timeout read, an integer; (2) off the home
-/// thread no `g_socket_set_*` is called (it notifies) and no `g_socket_*` I/O (it touches
-/// bitfields): libc does both; marking a finished connect is the one exception, at a moment when
-/// no other operation on the socket can be under way, and asking whether it is connected, both under the lock under
-/// which we set such bits; (3) the last reference is given up at home:
-/// [`SharedSocket::release`]; (4) so the user's closures run and are dropped there.
-#[derive(Clone)]
-pub(crate) struct SharedSocket(gio::Socket);
-
-// SAFETY: the four rules above. Not `Sync`: it lives in a mutex.
-unsafe impl Send for SharedSocket {}
-
-impl SharedSocket {
-    pub(crate) fn new(socket: &gio::Socket) -> Self {
-        Self(socket.clone())
-    }
-
-    pub(super) fn close_if_alone(&self) {
-        self.close_if_nobody_beside(1);
-    }
-
-    /// Closes, if there are no more than these references.
-    fn close_if_nobody_beside(&self, references: u32) {
-        if self.0.ref_count() <= references {
-            let _ = self.0.close();
-        }
-    }
-
-    /// Gives the reference up at `home`.
-    pub(super) fn release(self, home: &Home) {
-        if home.thread == thread::here() {
-            return;
-        }
-        let shell = Shell::new(self, home.thread);
-        home.engine.at(None, move || drop(shell));
-    }
-}
-
-/// A reference on its way home.
-struct Shell {
-    socket: ManuallyDrop<SharedSocket>,
-    home: usize,
-}
-
-impl Shell {
-    fn new(socket: SharedSocket, home: usize) -> Self {
-        if is_last_reference(&socket.0) {
-            // Nobody else can use it: the descriptor need not wait for the journey.
-            let _ = socket.0.close();
-        }
-        Self {
-            socket: ManuallyDrop::new(socket),
-            home,
-        }
-    }
-}
-
-impl Drop for Shell {
-    fn drop(&mut self) {
-        let at_home = self.home == thread::here();
-        if !at_home && is_last_reference(&self.socket.0) {
-            // Home is gone, or has no loop. The descriptor is closed; what leaks is an object with
-            // whatever closures its users hung on it, which no other thread may drop.
-            let _ = self.socket.0.close();
-            return;
-        }
-        // SAFETY: dropped once, here.
-        unsafe { ManuallyDrop::drop(&mut self.socket) };
-    }
-}
-
-fn is_last_reference(socket: &gio::Socket) -> bool {
-    socket.ref_count() == 1
-}
 
 /// Who closes the number.
 enum Owner {
@@ -457,7 +375,7 @@ impl Descriptor {
                         return Ok(());
                     }
                 }
-                let closed = socket.0.close();
+                let closed = socket.socket().close();
                 freed::tell();
                 closed
             }
@@ -469,7 +387,7 @@ impl Descriptor {
     pub(super) fn socket(&self, kind: Kind, made: impl FnOnce(&gio::Socket)) -> gio::Socket {
         let mut owner = self.owner();
         match &*owner {
-            Owner::Socket(socket) => return socket.0.clone(),
+            Owner::Socket(socket) => return socket.socket().clone(),
             Owner::Nobody => {
                 let closed = closed_socket(kind);
                 *owner = Owner::Socket(SharedSocket::new(&closed));
@@ -516,14 +434,14 @@ impl Descriptor {
             Owner::Socket(socket) => socket.clone(),
             _ => return None,
         };
-        Some(f(&socket.0))
+        Some(f(socket.socket()))
     }
 
     /// Asks the `GSocket`, if there is one already, for what it has in one word with what others of our threads may be
     /// setting: it sees to no order by itself. `ask` calls nobody else.
     pub(super) fn ask_socket<R>(&self, ask: impl FnOnce(&gio::Socket) -> R) -> Option<R> {
         match &*self.owner() {
-            Owner::Socket(socket) => Some(ask(&socket.0)),
+            Owner::Socket(socket) => Some(ask(socket.socket())),
             _ => None,
         }
     }
@@ -552,12 +470,12 @@ impl Drop for Descriptor {
         let lease = self.lease.get_mut();
         let lease = lease.unwrap_or_else(PoisonError::into_inner);
         if let Owner::Socket(socket) = owner
-            && !socket.0.is_closed()
-            && !is_last_reference(&socket.0)
+            && !socket.socket().is_closed()
+            && !socket.is_last_reference()
             && let Some(lease) = lease.take()
         {
             // Others have it, who go on.
-            lease.keep_with(&socket.0);
+            lease.keep_with(socket.socket());
         }
         if let Owner::Socket(socket) = std::mem::replace(owner, Owner::Nobody)
             && !*self.homeless.get_mut()
@@ -576,11 +494,11 @@ impl fmt::Debug for Descriptor {
     }
 }
 
-/// Which file a number stands for: the device and the inode.
 fn whole_seconds(timeout: u64) -> u32 {
     u32::try_from(timeout.div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }
 
+/// Which file a number stands for: the device and the inode.
 fn file_of(fd: RawFd) -> Option<(libc::dev_t, libc::ino_t)> {
     let mut status = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: room for the answer.
@@ -590,38 +508,6 @@ fn file_of(fd: RawFd) -> Option<(libc::dev_t, libc::ino_t)> {
     // SAFETY: zeroed at first, and filled in.
     let status = unsafe { status.assume_init() };
     Some((status.st_dev, status.st_ino))
-}
-
-/// For a connection whose bare descriptor is closed and who is asked for its socket only now.
-fn closed_socket(kind: Kind) -> gio::Socket {
-    let Ok(socket) = kind.new_socket() else {
-        return placeholder();
-    };
-    let _ = socket.close();
-    socket
-}
-
-/// What the property `socket` is set to; GObject has checked the type.
-pub(crate) fn socket_in(value: &Value) -> Option<gio::Socket> {
-    let object = value.to_glib_none().0;
-    // SAFETY: a value, which is looked at; of no object it is NULL.
-    let object = unsafe { glib::gobject_ffi::g_value_get_object(object) };
-    // SAFETY: an object that the value keeps, or NULL.
-    let object: Option<glib::Object> = unsafe { from_glib_none(object) };
-    object?.downcast().ok()
-}
-
-/// What stands in where there must be a `GSocket` and is none: one that was never initialised.
-pub(crate) fn placeholder() -> gio::Socket {
-    // SAFETY: a type function without arguments.
-    let type_ = unsafe { gio::ffi::g_socket_get_type() };
-    // glib's own constructor refuses types that want to be initialised, which this must not be.
-    // SAFETY: a type that can be instantiated, and no properties.
-    let object = unsafe {
-        glib::gobject_ffi::g_object_new_with_properties(type_, 0, ptr::null_mut(), ptr::null())
-    };
-    // SAFETY: a full reference to a GSocket.
-    unsafe { from_glib_full(object.cast::<gio::ffi::GSocket>()) }
 }
 
 /// A use: while it lives, the number is this socket's.

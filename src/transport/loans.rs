@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Transport, Wire, descriptor::SharedSocket, placeholder};
+use super::{Transport, Wire, gsocket::SharedSocket, placeholder};
 use crate::home::Notifier;
 
 /// Keeps what C's borrowed `get_socket` has lent out alive, also when the connection moves on to
