@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Shows that the nets find what they are for: controls.sh [--one-each] [--list] [NAME…]
+# Shows that the nets find what they are for: controls.sh [--one-each] [--list] [NAME…], or controls.sh --kinds [NAME…]
 #
 # Each patch of controls/ breaks a copy of the tree, and each command in its head, `net: COMMAND`, must report
 # that: see control.sh. A command runs as few tests as find the fault. With names only those patches (NAME is
 # the beginning of one); with --one-each one for each net, another one each day, and of each kind of fault that heads
-# name (`fault: KIND`) one at least, but for those whose head says `slow: REASON`; with --list nothing is run, and each patch
-# is named with its nets.
+# name (`fault: KIND`) one at least, but for those whose head says `slow: REASON`; with --kinds only the latter, of those that have
+# one of the names; with --list nothing is run, and each patch is named with its nets.
 #
 # Two at a time, each in a copy of its own: most of a control is one compiler at work on one file, or a test that waits.
 # CONTROL_WORKERS says another number. The nets with a build of their own (asan.sh) are the first worker's, so that there is
@@ -28,37 +28,54 @@ in_head() { # patch, word
     sed -n "/^\(diff\|---\) /q; s/^$2: *//p" "$1"
 }
 
-patches=(.ci/nets/controls/*.patch)
+# Those whose name begins with one of the arguments, if there are any.
+named() { # patches on stdin, names
+    local patch name
+    while IFS= read -r patch; do
+        [ $# -gt 0 ] || echo "$patch"
+        for name; do
+            case ${patch##*/} in "$name"*) echo "$patch" && break ;; esac
+        done
+    done
+}
+
+# One that the day chooses.
+one_of() { # patches
+    local there=("$@")
+    echo "${there[day % ${#there[@]}]}"
+}
+
 list=no
+day=${SEED:-$(date +%-j)}
+choice=all
 while [ $# -gt 0 ]; do
     case $1 in
         --list) list=yes ;;
-        --one-each)
-            day=${SEED:-$(date +%-j)}
-            echo "controls: one for each net, seed $day"
-            quick=()
-            for patch in "${patches[@]}"; do
-                [ -n "$(in_head "$patch" slow)" ] || quick+=("$patch")
-            done
-            chosen=()
-            for net in $(printf '%s\n' "${quick[@]##*/}" | sed 's/-.*//' | sort -u); do
-                of_net=()
-                for patch in "${quick[@]}"; do
-                    case ${patch##*/} in "$net"-*) of_net+=("$patch") ;; esac
-                done
-                chosen+=("${of_net[day % ${#of_net[@]}]}")
-            done
-            while IFS= read -r fault; do
-                grep -qx "fault: $fault" "${chosen[@]}" && continue
-                mapfile -t of_fault < <(grep -lx "fault: $fault" "${quick[@]}")
-                chosen+=("${of_fault[day % ${#of_fault[@]}]}")
-            done < <(grep -hx 'fault: .*' "${quick[@]}" | sed 's/^fault: //' | sort -u)
-            patches=("${chosen[@]}")
-            ;;
+        --one-each | --kinds) choice=$1 ;;
         *) break ;;
     esac
     shift
 done
+mapfile -t patches < <(printf '%s\n' .ci/nets/controls/*.patch | named "$@")
+if [ "$choice" != all ]; then
+    echo "controls: $choice, seed $day"
+    quick=()
+    for patch in "${patches[@]}"; do
+        [ -n "$(in_head "$patch" slow)" ] || quick+=("$patch")
+    done
+    patches=()
+    if [ "$choice" = --one-each ]; then
+        for net in $(printf '%s\n' "${quick[@]##*/}" | sed 's/-.*//' | sort -u); do
+            mapfile -t of_net < <(printf '%s\n' "${quick[@]}" | named "$net-")
+            patches+=("$(one_of "${of_net[@]}")")
+        done
+    fi
+    while IFS= read -r fault; do
+        mapfile -t of_fault < <(grep -lx "fault: $fault" "${quick[@]}")
+        [ "${#patches[@]}" -gt 0 ] && grep -qx "fault: $fault" "${patches[@]}" && continue
+        patches+=("$(one_of "${of_fault[@]}")")
+    done < <(grep -hx 'fault: .*' "${quick[@]}" | sed 's/^fault: //' | sort -u)
+fi
 
 work=$(mktemp -d) || exit 2
 leave_nothing "$work"
@@ -67,11 +84,6 @@ nameless=0
 : >"$work/rest"
 for patch in "${patches[@]}"; do
     name=${patch##*/}
-    if [ $# -gt 0 ]; then
-        wanted=no
-        for argument; do case $name in "$argument"*) wanted=yes ;; esac; done
-        [ "$wanted" = yes ] || continue
-    fi
     nets=$(in_head "$patch" net)
     if [ -z "$nets" ]; then
         echo "controls: $name names no net" >&2
