@@ -22,8 +22,8 @@ cd "$root" || exit 2
 # pthread_create(3) of its own, past the sanitizer's, which then knows its threads by the wrong names; the fourth has more such functions.
 left_out="factory_order_gio fork service_limits refusals"
 # Whole programs have time limits of their own, which a handshake does not keep whose every allocation has its stack
-# walked the slow way.
-quick=(ports examples)
+# walked the slow way. A part of a file is one where it takes minutes otherwise.
+quick=(ports examples cancel_points_above=through_proxies::by_tls::)
 # But for this one: GIO's leak in it is known by the bottom of its stack, which the quick walk does not get to.
 slow_example=the_client_goes_through_a_proxy_to_nginx
 heavy="cancel_points cancel_points_above"
@@ -56,8 +56,8 @@ parts_of() { # file, binary
     case $1 in
         # Its tests take turns, each in every context: a process for each operation.
         cancel_points | cancel_points_above) modules_of "$2" ;;
-        # Thousands of connections each, whose every allocation has its stack walked the slow way.
-        bad_input) "$2" --list | sed -n 's/: test$//p' ;;
+        # Thousands of connections each, whose every allocation has its stack walked the slow way, or as many descriptors as there may be.
+        bad_input | hostile_peers) "$2" --list | sed -n 's/: test$//p' ;;
         examples) printf '%s\n' "--skip=$slow_example" "$slow_example" ;;
         *) echo ;;
     esac
@@ -78,7 +78,7 @@ export ASAN_SYMBOLIZER_PATH
 run() { # number, binary, test
     local options=$ASAN_OPTIONS
     case " ${quick[*]} " in
-        *" ${files[$1]} "*) [ "${3-}" = "$slow_example" ] || options=${options/fast_unwind_on_malloc=0/fast_unwind_on_malloc=1} ;;
+        *" ${files[$1]} "* | *" ${files[$1]}=${3-} "*) [ "${3-}" = "$slow_example" ] || options=${options/fast_unwind_on_malloc=0/fast_unwind_on_malloc=1} ;;
     esac
     ASAN_OPTIONS=$options timeout --kill-after=10 "$limit" "$2" --quiet ${3:+"$3"} >"$logs/$1" 2>&1
     echo $? >"$logs/$1.code"

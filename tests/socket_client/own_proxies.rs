@@ -15,6 +15,8 @@ use glib::{
     translate::{IntoGlib, IntoGlibPtr, ToGlibPtr, from_glib_none},
 };
 
+use super::tools::unref;
+
 mod imp {
     use super::*;
 
@@ -118,10 +120,14 @@ unsafe extern "C" fn lookup_async(
             gio_ffi::g_task_return_error(task, failure.into_glib_ptr());
         } else {
             let uris = lookup(resolver, uri, cancellable, ptr::null_mut());
-            gio_ffi::g_task_return_pointer(task, uris.cast(), None);
+            gio_ffi::g_task_return_pointer(task, uris.cast(), Some(free_strings));
         }
         gobject_ffi::g_object_unref(task.cast());
     }
+}
+
+unsafe extern "C" fn free_strings(strings: gpointer) {
+    unsafe { glib::ffi::g_strfreev(strings.cast()) };
 }
 
 unsafe extern "C" fn lookup_finish(
@@ -168,7 +174,7 @@ unsafe extern "C" fn agree_async(
     };
     unsafe {
         let task = gio_ffi::g_task_new(proxy.cast(), cancellable, callback, data);
-        gio_ffi::g_task_return_pointer(task, answer.cast(), None);
+        gio_ffi::g_task_return_pointer(task, answer.cast(), Some(unref));
         gobject_ffi::g_object_unref(task.cast());
     }
 }

@@ -333,9 +333,13 @@ unsafe extern "C" fn service_async(
                 let target: *mut gio_ffi::GSrvTarget = target.to_glib_full();
                 unsafe { glib::ffi::g_list_prepend(list, target.cast()) }
             });
-        unsafe { gio_ffi::g_task_return_pointer(task, list.cast(), None) };
+        unsafe { gio_ffi::g_task_return_pointer(task, list.cast(), Some(free_targets)) };
     }
     unsafe { gobject_ffi::g_object_unref(task.cast()) };
+}
+
+unsafe extern "C" fn free_targets(list: gpointer) {
+    unsafe { gio_ffi::g_resolver_free_targets(list.cast()) };
 }
 
 unsafe extern "C" fn service_finish(
@@ -530,7 +534,7 @@ unsafe extern "C" fn patient_next_async(
 }
 
 /// Of an answer that nobody fetches.
-unsafe extern "C" fn unref(object: gpointer) {
+pub(crate) unsafe extern "C" fn unref(object: gpointer) {
     unsafe { gobject_ffi::g_object_unref(object.cast()) };
 }
 
