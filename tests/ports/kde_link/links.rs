@@ -33,14 +33,14 @@ on_both!(
     a_link_that_is_closed_is_lost_and_still_knows_whose_it_was,
 );
 
-/// Two neighbours, taken.
+/// Two neighbours, taken: where the kernel takes none from for those who ask for any.
 fn taken() -> (TcpListener, TcpListener) {
-    let found = (0..1000).find_map(|_| {
-        let first = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).ok()?;
-        let next = first.local_addr().ok()?.port().checked_add(1)?;
-        let second = TcpListener::bind((Ipv6Addr::UNSPECIFIED, next)).ok()?;
-        // Enough for a range behind them.
-        (next < u16::MAX - 100).then_some((first, second))
+    let begin = std::process::id() % 150 * 100;
+    let found = (0..200).find_map(|turn| {
+        let port = u16::try_from(12_000 + (begin + turn * 100) % 15_000).ok()?;
+        let first = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).ok()?;
+        let second = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port + 1)).ok()?;
+        Some((first, second))
     });
     found.expect("two ports in a row")
 }
