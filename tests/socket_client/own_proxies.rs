@@ -15,8 +15,6 @@ use glib::{
     translate::{IntoGlib, IntoGlibPtr, ToGlibPtr, from_glib_none},
 };
 
-use super::tools::unref;
-
 mod imp {
     use super::*;
 
@@ -177,6 +175,10 @@ unsafe extern "C" fn agree_async(
         gio_ffi::g_task_return_pointer(task, answer.cast(), Some(unref));
         gobject_ffi::g_object_unref(task.cast());
     }
+}
+
+unsafe extern "C" fn unref(object: gpointer) {
+    unsafe { gobject_ffi::g_object_unref(object.cast()) };
 }
 
 unsafe extern "C" fn agree_finish(

@@ -534,7 +534,7 @@ unsafe extern "C" fn patient_next_async(
 }
 
 /// Of an answer that nobody fetches.
-pub(crate) unsafe extern "C" fn unref(object: gpointer) {
+unsafe extern "C" fn unref(object: gpointer) {
     unsafe { gobject_ffi::g_object_unref(object.cast()) };
 }
 
