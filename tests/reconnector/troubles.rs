@@ -1,6 +1,8 @@
 //! Threads, monitors and sockets that get in its way.
 
 use std::{
+    cell::Cell,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use gio::{Cancellable, IOErrorEnum, prelude::*};
-use gsock::{ConnectionState, ReconnectorState as State, prelude::*};
+use gio::{Cancellable, IOErrorEnum, SocketClientEvent, prelude::*};
+use gsock::{ConnectionState, ReconnectorState as State, SocketClient, prelude::*};
 
 use crate::{support::*, tools::*};
 
@@ -29,9 +31,18 @@ fn a_wait_outlives_the_context_of_home() {
             let home = glib::MainContext::new();
             let reconnector = home
                 .with_thread_default(|| {
-                    let reconnector = eager(&aim);
+                    let client = SocketClient::new();
+                    let is_at_it = Rc::new(Cell::new(false));
+                    let told = is_at_it.clone();
+                    let telling = client.connect_event(move |_, event, _, _| {
+                        told.set(event == SocketClientEvent::Connecting);
+                    });
+                    let reconnector = eager_with(&client, &aim);
                     reconnector.start();
-                    iterate_for(&home, SOON);
+                    // No thread of GIO's asks for an address any more, whose task would keep the context.
+                    iterate_until(&home, || is_at_it.get());
+                    // Others may be told by other threads.
+                    client.disconnect(telling);
                     reconnector
                 })
                 .unwrap();
@@ -318,7 +329,7 @@ fn a_source_of_before_does_not_keep_the_loop_busy() {
         let (scene, _peer) = Scene::connected(context);
         let input = scene.connection().input_stream();
         let input = input.downcast::<gio::PollableInputStream>().unwrap();
-        let calls = std::rc::Rc::new(std::cell::Cell::new(0));
+        let calls = Rc::new(Cell::new(0));
         let count = calls.clone();
         let source = input.create_source(
             Cancellable::NONE,
@@ -372,7 +383,7 @@ fn a_connection_without_a_reconnector_is_written_to_after_an_end_of_file() {
     on_private_context(|context| {
         const MUCH: usize = 16 << 20;
         let (listener, address) = listener();
-        let client = gsock::SocketClient::new();
+        let client = SocketClient::new();
         for blocks in [false, true] {
             let connecting = client.connect_future(&gio_address(address));
             let connection = block_on(context, connecting).unwrap();
@@ -424,7 +435,7 @@ fn a_peer_that_ends_each_connection_is_given_more_and_more_time() {
         reconnector.set_max_delay(6 * hour);
         let listener = scene.listener.try_clone().unwrap();
         reconnector.connect_connected(move |_, _| drop(listener.accept().unwrap()));
-        let delays = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let delays = Rc::new(std::cell::RefCell::new(Vec::new()));
         let note = delays.clone();
         reconnector.connect_disconnected(move |reconnector, _| {
             // Some seconds of it may have passed.
