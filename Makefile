@@ -83,7 +83,7 @@ nets: nets-setup ## run the tests under everything that may find something, and 
 	@$(STEP) "valgrind" .ci/nets/valgrind.sh
 	@$(STEP) "expectations turned round" .ci/nets/expectations.sh --every 400
 	@# Of the nets whose copies are quick to build; make controls has all.
-	@$(STEP) "a control for each kind of fault" .ci/nets/controls.sh --kinds cancel counters engine faults lsan panics relay unix valgrind
+	@$(STEP) "a control for each kind of fault" .ci/nets/controls.sh --kinds cancel counters engine faults panics relay unix valgrind
 	@$(STEP) "the table of docs/reliability.md" .ci/reliability.sh
 
 # An hour and a half. Builds of their own take long: the sanitizers of addresses and leaks have the even days of the year, that of
