@@ -17,6 +17,8 @@ batch=(faults socket_connection subclass tcp_connection home prelude factory abi
 # What --all leaves out: it counts on the processor's speed, or on processes that valgrind does not follow; a
 # pthread_create(3) and more of its own, which come before valgrind's; and GIO's factory, which reads freed memory (SC-31).
 left_out=(many_connections ports examples fork service_limits refusals factory_order_gio)
+# And of the others these tests: GIO's own class, whose leaks are many; vectors whose bytes are nobody's; transfers that are counted on to be under way.
+skipped=(on_gio bug_34_vectors st_32_a_blocking_write_all who_writes_waits_for_room_in_turn)
 limit=300 # seconds, for one file
 at_once=3 # files; they wait, too
 
@@ -39,14 +41,16 @@ all_files() {
     echo gsock
 }
 
-files=()
-tests=()
+files=() tests=() skip=()
 whole=""
 if [ "${1-}" = --all ]; then
     mapfile -t all < <(all_files)
     set -- "${all[@]}"
     whole=yes
     limit=1500
+    # What leaks by GIO's doing, or of what a test has done on purpose, is told by the test's name, as to the sanitizer.
+    while read -r name; do skipped+=("$name"); done < <(sed -n 's/^leak:\([a-z_:0-9]*\)$/\1/p' .ci/nets/asan.supp)
+    for name in "${skipped[@]}"; do skip+=(--skip "$name"); done
 elif [ $# -eq 0 ]; then
     set -- "${batch[@]}"
     whole=part
@@ -72,7 +76,7 @@ run() { # number, binary, test
     GSOCK_TEST_SLOWNESS=10 RUST_BACKTRACE=0 timeout --kill-after=10 "$limit" valgrind --quiet --fair-sched=yes --error-exitcode=9 \
         --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect --num-callers=60 \
         --suppressions="$glib_supp" --suppressions="$root/.ci/nets/valgrind.supp" \
-        "$2" --quiet --test-threads=1 ${3:+"$3"} >"$logs/$1" 2>&1
+        "$2" --quiet --test-threads=1 ${skip[@]+"${skip[@]}"} ${3:+"$3"} >"$logs/$1" 2>&1
     echo $? >"$logs/$1.code"
 }
 SECONDS=0
@@ -111,7 +115,8 @@ suppressions=$(grep -c '^{' .ci/nets/valgrind.supp)
 }
 if [ -n "$whole" ]; then
     words="tests without a report, $suppressions suppressions"
-    .ci/nets/figure.sh 10.tests "$sum" $((found + late ? 0 : sum)) "$words" 1.own
+    [ "$whole" = part ] || words+=", but for ${#left_out[@]} files and what ${#skipped[@]} names stand for"
+    .ci/nets/figure.sh 10.tests "$sum" $((found + late ? 0 : sum)) "$words" "$([ "$whole" = part ] && echo 1.own || echo 0)"
 fi
 [ "$found" -eq 0 ] || exit 1
 [ "$late" -eq 0 ] || exit 2
