@@ -73,10 +73,12 @@ logs=$(mktemp -d)
 leave_nothing "$logs"
 # "possibly lost" is what only a pointer to its inside refers to: that is how Rust's hash maps look.
 run() { # number, binary, test
+    # A test's name has that of its file in a stack, and not before the test's own process.
+    local own=(${skip[@]+"${skip[@]/#${files[$1]}::/}"})
     GSOCK_TEST_SLOWNESS=10 RUST_BACKTRACE=0 timeout --kill-after=10 "$limit" valgrind --quiet --fair-sched=yes --error-exitcode=9 \
         --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect --num-callers=60 \
         --suppressions="$glib_supp" --suppressions="$root/.ci/nets/valgrind.supp" \
-        "$2" --quiet --test-threads=1 ${skip[@]+"${skip[@]}"} ${3:+"$3"} >"$logs/$1" 2>&1
+        "$2" --quiet --test-threads=1 ${own[@]+"${own[@]}"} ${3:+"$3"} >"$logs/$1" 2>&1
     echo $? >"$logs/$1.code"
 }
 SECONDS=0
