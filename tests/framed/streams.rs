@@ -199,7 +199,7 @@ fn a_call_does_not_wait_for_what_a_future_has_begun() {
         let mut writing = framed.write_frame_future(b"one");
         assert!(once(&mut writing).is_pending());
         // The stream begins, and its answer needs another turn.
-        context.iteration(true);
+        iterate_until(context, || ours.output_stream().has_pending());
         assert_fails(framed.flush(NONE), gio::IOErrorEnum::Pending);
         // Nothing of it is lost.
         block_on(context, writing).expect("written");

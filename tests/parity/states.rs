@@ -4,7 +4,12 @@ use std::{
     any::Any,
     io::Write,
     net::TcpStream,
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::OwnedFd,
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream},
+    },
+    sync::atomic::{AtomicU32, Ordering},
     thread::JoinHandle,
     time::Duration,
 };
@@ -429,11 +434,13 @@ fn unix_socket() -> gio::Socket {
 }
 
 fn unix_listener() -> (gio::Socket, gio::SocketAddress) {
-    let listener = unix_socket();
-    // Without a name of its own the kernel finds one.
-    let any = gio::UnixSocketAddress::with_type(UnixSocketAddressPath::Anonymous);
-    listener.bind(&any, false).expect("a free name");
-    listener.listen().expect("bound");
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    // One of nobody's. GIO's bind without a name is of bytes that it has never set.
+    let made = MADE.fetch_add(1, Ordering::Relaxed);
+    let name = format!("gsock-parity-{}-{made}", std::process::id());
+    let name = UnixAddress::from_abstract_name(name).expect("a short name");
+    let listener = UnixListener::bind_addr(&name).expect("a free name");
+    let listener = gio::Socket::from_fd(OwnedFd::from(listener)).expect("a socket");
     let address = listener.local_address().expect("bound");
     (listener, address)
 }
