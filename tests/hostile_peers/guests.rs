@@ -108,7 +108,8 @@ impl Hostile {
                     peer.act(habit, server, &mut harm);
                 }
                 stepped.fetch_add(1, Ordering::SeqCst);
-                thread::sleep(Duration::from_millis(1));
+                // No quicker than a slow server can be, or the kernel has no place for anybody else.
+                thread::sleep(Duration::from_millis(1) * slowness());
             }
             harm
         });
