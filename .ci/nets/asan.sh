@@ -23,7 +23,7 @@ cd "$root" || exit 2
 left_out="factory_order_gio fork service_limits refusals"
 # Whole programs have time limits of their own, which a handshake does not keep whose every allocation has its stack
 # walked the slow way. A part of a file is one where it takes minutes otherwise.
-quick=(ports examples cancel_points_above=through_proxies::by_tls::)
+quick=(ports examples hostile_peers cancel_points_above=through_proxies::by_tls::)
 # But for this one: GIO's leak in it is known by the bottom of its stack, which the quick walk does not get to.
 slow_example=the_client_goes_through_a_proxy_to_nginx
 heavy="cancel_points cancel_points_above"
