@@ -86,7 +86,9 @@ fn a_port_that_is_free_in_one_family_alone_is_passed_over_and_not_for_ever() {
     on_private_context(|_| {
         let (port, binds, addresses) = any_port_where_families_are_apart(3);
         assert_ne!(port.expect("the fourth"), 0);
-        assert_eq!((binds, addresses), (8, 2));
+        // Somebody else may have a port as well.
+        assert!(binds >= 8 && binds.is_multiple_of(2), "{binds}");
+        assert_eq!(addresses, 2);
         let (port, _, addresses) = any_port_where_families_are_apart(usize::MAX);
         assert_fails(port, E::AddressInUse);
         assert_eq!(addresses, 0);
