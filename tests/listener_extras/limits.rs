@@ -111,7 +111,7 @@ impl Clients {
         }
     }
 
-    /// So many of those who were greeted go.
+    /// So many of those who were greeted go, the first to come.
     fn close(&mut self, context: &glib::MainContext, count: usize) {
         assert_eq!(self.ask(context, &format!("close {count}")), "closed");
     }
@@ -119,21 +119,23 @@ impl Clients {
     /// What the process does.
     fn run(server: &str) {
         let server: SocketAddr = server.parse().expect("an address");
-        let mut silent: Vec<TcpStream> = Vec::new();
-        let (mut greeted, mut reset) = (Vec::new(), 0);
+        // Each with its place in the order in which they came.
+        let mut silent = Peers::new();
+        let (mut greeted, mut reset, mut came) = (Vec::new(), 0, 0..);
         while let Some(order) = children::listen() {
             let words: Vec<_> = order.split(' ').collect();
             match words[..] {
                 ["open", from, count] => {
                     for _ in 0..count.parse().expect("a number") {
                         match open(from.parse().expect("an address"), server) {
-                            Some(stream) => silent.push(stream),
+                            Some(stream) => silent.extend(came.next().zip(Some(stream))),
                             None => reset += 1,
                         }
                     }
                     children::say("opened");
                 }
                 ["close", count] => {
+                    greeted.sort_by_key(|(number, _)| *number);
                     greeted.drain(..count.parse::<usize>().expect("a number"));
                     children::say("closed");
                 }
@@ -174,12 +176,16 @@ fn open(from: IpAddr, server: SocketAddr) -> Option<TcpStream> {
     Some(stream)
 }
 
-fn look(silent: &mut Vec<TcpStream>, greeted: &mut Vec<TcpStream>, reset: &mut usize) {
-    for mut stream in std::mem::take(silent) {
+type Peers = Vec<(usize, TcpStream)>;
+
+fn look(silent: &mut Peers, greeted: &mut Peers, reset: &mut usize) {
+    for (number, mut stream) in std::mem::take(silent) {
         match stream.read(&mut [0; GREETING.len()]) {
             Ok(0) => panic!("an end, and no greeting"),
-            Ok(_) => greeted.push(stream),
-            Err(failure) if failure.kind() == ErrorKind::WouldBlock => silent.push(stream),
+            Ok(_) => greeted.push((number, stream)),
+            Err(failure) if failure.kind() == ErrorKind::WouldBlock => {
+                silent.push((number, stream));
+            }
             Err(failure) if failure.kind() == ErrorKind::ConnectionReset => *reset += 1,
             Err(failure) => panic!("{failure}"),
         }
