@@ -623,26 +623,31 @@ fn a_child_waits_by_the_poll_function_from_before() {
     });
 }
 
+/// Another thread that blocks in a read of eight bytes at most, once it sleeps, and surely holds nothing.
+fn blocked_reader(connection: &SocketConnection) -> thread::JoinHandle<Vec<u8>> {
+    struct Sent<T>(T);
+    // SAFETY: the stream is used by that one thread, as GIO allows; this one only waits.
+    unsafe impl<T> Send for Sent<T> {}
+    let input = Sent(connection.input_stream());
+    let reader = thread::spawn(move || {
+        let input: Sent<gio::InputStream> = input;
+        let read = input.0.read_bytes(8, Cancellable::NONE);
+        read.expect("what was sent").to_vec()
+    });
+    thread::sleep(Duration::from_millis(100));
+    reader
+}
+
 /// Another thread of the parent blocks in a read: in the child nobody does, and no use of the
 /// descriptor that was counted there ever ends.
 #[test]
 fn a_thread_of_the_parent_that_blocks_in_a_read_is_not_waited_for() {
-    struct Sent<T>(T);
-    // SAFETY: the stream is used by that one thread, as GIO allows; this one only waits.
-    unsafe impl<T> Send for Sent<T> {}
     alone(
         "a_thread_of_the_parent_that_blocks_in_a_read_is_not_waited_for",
         || {
             for line in LINES {
                 let (connection, number, mut peer) = line.connected();
-                let input = Sent(connection.input_stream());
-                let reader = thread::spawn(move || {
-                    let input: Sent<gio::InputStream> = input;
-                    let read = input.0.read_bytes(8, Cancellable::NONE);
-                    read.expect("what was sent").to_vec()
-                });
-                // Until it sleeps, and surely holds nothing.
-                thread::sleep(Duration::from_millis(100));
+                let reader = blocked_reader(&connection);
                 in_a_child(|| {
                     assert_fails(
                         connection.output_stream().write(b"data", Cancellable::NONE),
@@ -820,23 +825,13 @@ fn a_child_may_move_an_inherited_connection_on_to_a_socket_of_its_own() {
 /// What else its parent has around a `GSocket` is not waited for, though a thread of the parent's was in it at the fork.
 #[test]
 fn a_connection_that_a_child_makes_around_an_inherited_socket_waits_for_none_of_its_parents() {
-    struct Sent<T>(T);
-    // SAFETY: the stream is used by that one thread, as GIO allows; this one only waits.
-    unsafe impl<T> Send for Sent<T> {}
     alone(
         "a_connection_that_a_child_makes_around_an_inherited_socket_waits_for_none_of_its_parents",
         || {
             let (first, number, mut peer) = Line::Tcp.connected();
             let socket = first.socket();
             let second = SocketConnection::factory_create_connection(&socket);
-            let input = Sent(first.input_stream());
-            let reader = thread::spawn(move || {
-                let input: Sent<gio::InputStream> = input;
-                let read = input.0.read_bytes(8, Cancellable::NONE);
-                read.expect("what was sent").to_vec()
-            });
-            // Until it sleeps, and surely holds nothing.
-            thread::sleep(Duration::from_millis(100));
+            let reader = blocked_reader(&first);
             in_a_child(|| {
                 let own = SocketConnection::factory_create_connection(&socket);
                 own.close(Cancellable::NONE).expect("open");
